@@ -1,0 +1,25 @@
+"""`asyncllm` and `python -m asyncllm`."""
+
+from __future__ import annotations
+
+import sys
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; its exit status is 130 after Ctrl-C."""
+    try:
+        try:
+            from asyncllm.cli import app  # noqa: PLC0415 - the command line is an extra
+        except ModuleNotFoundError as error:
+            if error.name not in ("typer", "rich"):
+                raise
+            sys.exit("asyncllm: the command line needs an extra: pip install 'asyncllm[cli]'")
+        app()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,296 @@
+"""`AsyncGeneratorProvider`: what the author of a provider subclasses, and what its users call."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import msgspec
+
+from asyncllm.checks import check_base_url, check_headers
+from asyncllm.errors import ConfigurationError
+from asyncllm.http import Http
+from asyncllm.messages import check_messages
+from asyncllm.options import Retry, Timeouts
+from asyncllm.proxies import parse_proxy
+from asyncllm.session import SessionManager
+from asyncllm.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+
+    from asyncllm.events import Item, Reply
+    from asyncllm.messages import Messages
+    from asyncllm.proxies import Proxy
+    from asyncllm.stream import Source
+
+_SECRET_HEADERS = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"}
+)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a provider, checked.
+
+    Attributes:
+        base_url: where the server is, without a slash at its end.
+        model: the full id of the model.
+        messages: the messages, each with its role and content.
+        params: what the caller gave besides, for the wire.
+        conversation_id: the conversation to answer in, where the provider keeps some.
+
+    """
+
+    base_url: str
+    model: str
+    messages: list[dict[str, object]]
+    params: dict[str, object]
+    conversation_id: str = ""
+
+
+class _Params:
+    """The documented `params` string, made from the signature that it describes."""
+
+    def __get__(self, _: object, owner: type[AsyncGeneratorProvider]) -> str:
+        return describe_params(f"asyncllm.{owner.__name__}", owner.create_async_generator)
+
+
+def describe_params(name: str, function: Callable[..., object]) -> str:
+    """Return the documented kind of string that says what `function` takes."""
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    taken = [p for p in inspect.signature(function).parameters.values() if p.kind not in kinds]
+    return f"{name} supports: ({', '.join(f'{p.name}: {p.annotation}' for p in taken)})"
+
+
+class AsyncGeneratorProvider(ABC):
+    """A chat provider whose answers are streamed.
+
+    Subclasses set the class attributes and write `generate`.
+
+    Args:
+        base_url: where the server is; default: `ASYNCLLM_<NAME>_BASE_URL`, then `url`.
+        api_key: default: `ASYNCLLM_<NAME>_API_KEY`.
+        model: the model for calls that name none.
+        sessions: the session manager to use. Without one, each stream opens one of its own and
+            closes it at its end; `async with Provider() as provider:` keeps one for the block.
+        proxy: as `scheme://user:password@host:port`; comes before the session manager's.
+        timeouts: come before the session manager's.
+        retry: comes before the session manager's.
+        headers: sent with each request.
+
+    Raises:
+        ConfigurationError: an option can't be used.
+
+    """
+
+    url: ClassVar[str] = ""
+    model: str = ""
+    models: ClassVar[Mapping[str, str]] = {}
+    wire: ClassVar[str] = ""
+    supports_stream: ClassVar[bool] = True
+    needs_auth: ClassVar[bool] = False
+    params: ClassVar[_Params] = _Params()
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        sessions: SessionManager | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
+        self.model = self.resolve_model(model or type(self).model)
+        self._api_key = api_key or self._environment("API_KEY")
+        self._headers = check_headers({**self._auth_headers(), **(headers or {})})
+        self._sessions = sessions
+        self._proxy = parse_proxy(proxy)
+        self._timeouts = timeouts
+        self._retry = retry
+
+    def __repr__(self) -> str:
+        return f"<asyncllm.{type(self).__name__} {self.base_url} {self.model}>"
+
+    async def __aenter__(self) -> Self:
+        if self._sessions is not None:
+            raise ConfigurationError("this provider has a session manager already: enter that one")
+        self._sessions = SessionManager()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            await sessions.aclose()
+
+    @abstractmethod
+    def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Translate: send `request` and yield what comes, a list of items for each network read.
+
+        The last item is a `Finish`: a stream that ends without one was cut off.
+
+        Raises:
+            AsyncLLMError: the answer can't be had, or not to its end.
+
+        """
+
+    def stream(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        proxy: str | None = None,
+        **params: object,
+    ) -> Stream:
+        """Return the stream of an answer; nothing is sent before it is iterated.
+
+        Args:
+            messages: role/content mappings, or a `str` for one user message.
+            model: a short name or a full id; default: the provider's.
+            proxy: for this call; comes before the provider's.
+            params: for the wire, such as temperature, max_tokens, top_p, stop or seed.
+
+        Raises:
+            ConfigurationError: an argument can't be used.
+
+        """
+        sessions, timeouts, retry = self._sessions, self._timeouts, self._retry
+        nearest = parse_proxy(proxy) or self._proxy or (sessions.proxy if sessions else None)
+        request = Request(
+            base_url=self.base_url,
+            model=self.resolve_model(model) if model else self.model,
+            messages=check_messages(messages),
+            params=params,
+        )
+        self.check(request)
+
+        def start() -> Source:
+            if sessions is None:
+                return self._run_alone(request, nearest)
+            return self._run(request, sessions, self._http(sessions, nearest))
+
+        return Stream(
+            start,
+            name=type(self).__name__,
+            model=request.model,
+            timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
+            retry=retry or (sessions.retry if sessions else Retry()),
+            owner=sessions,
+            secrets=self._secrets(nearest),
+        )
+
+    async def complete(
+        self,
+        messages: Messages,
+        *,
+        model: str | None = None,
+        proxy: str | None = None,
+        **params: object,
+    ) -> Reply:
+        """Return the whole reply; takes what `stream` takes, and raises what iterating raises."""
+        async with self.stream(messages, model=model, proxy=proxy, **params) as stream:
+            return await stream.collect()
+
+    @classmethod
+    async def create_async_generator(
+        cls, model: str | None, messages: Messages, proxy: str | None = None, **kwargs: Any
+    ) -> AsyncIterator[str]:
+        """Yield the answer's text, piece by piece; the documented interface.
+
+        Args:
+            model: a short name or a full id; empty or None for the default.
+            messages: role/content mappings, or a `str` for one user message.
+            proxy: as `scheme://user:password@host:port`.
+            kwargs: for the wire, and the constructor's options by their names.
+
+        Raises:
+            ConfigurationError: an argument can't be used.
+            AsyncLLMError: the answer can't be had, or not to its end; a failed HTTP step is an
+                `aiohttp.ClientResponseError` too.
+
+        """
+        names = inspect.signature(cls.__init__).parameters.keys() - {"self", "model", "proxy"}
+        options = {name: kwargs.pop(name) for name in names & kwargs.keys()}
+        provider = cls(**options)
+        async with provider.stream(messages, model=model, proxy=proxy, **kwargs) as stream:
+            async for token in stream:
+                yield token
+
+    @classmethod
+    async def create_async(cls, model: str | None, messages: Messages, **kwargs: Any) -> str:
+        """Return the answer's whole text; takes and raises what `create_async_generator` does."""
+        tokens = cls.create_async_generator(model, messages, **kwargs)
+        return "".join([token async for token in tokens])
+
+    def resolve_model(self, model: str) -> str:
+        """Return the full id of a model named shortly or fully.
+
+        Raises:
+            ConfigurationError: a short name is not one of `models`.
+
+        """
+        if not model or model in self.models.values() or "/" in model:
+            return model
+        if model in self.models:
+            return self.models[model]
+        raise ConfigurationError(
+            f"{type(self).__name__} knows no model {model!r}{nearest_match(model, self.models)}; "
+            f"it knows {', '.join(self.models)}, and any full id with a slash in it"
+        )
+
+    def check(self, request: Request) -> None:  # noqa: B027 - nothing to refuse by default
+        """Refuse what this provider can't send; called before anything is sent.
+
+        Raises:
+            ConfigurationError: the request can't be sent as it is.
+
+        """
+
+    def _auth_headers(self) -> dict[str, str]:
+        return {}
+
+    def _environment(self, option: str) -> str | None:
+        return os.environ.get(f"ASYNCLLM_{type(self).__name__.upper()}_{option}")
+
+    def _secrets(self, proxy: Proxy | None) -> tuple[str, ...]:
+        found = [v for k, v in self._headers.items() if k.lower() in _SECRET_HEADERS]
+        found += [self._api_key or "", (proxy and proxy.password) or ""]
+        return tuple(secret for secret in found if secret)
+
+    def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
+        return Http(
+            sessions.connections,
+            proxy=proxy,
+            headers=self._headers,
+            connect=(self._timeouts or sessions.timeouts).connect,
+        )
+
+    def _run(self, request: Request, sessions: SessionManager, http: Http) -> Source:
+        """Return the source of one attempt; providers that need `sessions` for it override this."""
+        return self.generate(request, http)
+
+    async def _run_alone(
+        self, request: Request, proxy: Proxy | None
+    ) -> AsyncGenerator[list[Item], None]:
+        """Run one attempt with a session manager of its own."""
+        async with (
+            SessionManager(timeouts=self._timeouts, retry=self._retry) as sessions,
+            contextlib.aclosing(
+                self._run(request, sessions, self._http(sessions, proxy))
+            ) as source,
+        ):
+            async for batch in source:
+                yield batch
+
+
+def nearest_match(name: str, known: Mapping[str, object]) -> str:
+    """Return a hint at the known name that is most like `name`, or ""."""
+    found = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,62 @@
+"""What is refused before anything is sent: base URLs, headers and bodies that can't be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from yarl import URL
+
+from asyncllm.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def check_base_url(base_url: str) -> str:
+    """Return `base_url` without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is no http or https URL with a host.
+
+    """
+    try:
+        url = URL(base_url)
+        if url.scheme in ("http", "https") and url.host and not url.query_string:
+            return base_url.rstrip("/")
+    except (TypeError, ValueError):
+        pass
+    raise ConfigurationError(
+        "base_url can't be used: write it as https://host or http://host:port/path, with its "
+        "scheme and without a query"
+    )
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return `headers` as a dictionary.
+
+    Raises:
+        ConfigurationError: a value can't be sent as a header; the value is not shown.
+
+    """
+    for name, value in headers.items():
+        if not isinstance(value, str) or any(character in value for character in "\r\n\0"):
+            raise ConfigurationError(
+                f"the {name} header can't be sent: its value (an API key?) must be a str without "
+                "line breaks"
+            )
+    return dict(headers)
+
+
+def encode_json(value: object) -> bytes:
+    """Return `value` as JSON.
+
+    Raises:
+        ConfigurationError: a part of it has no JSON form.
+
+    """
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise ConfigurationError(f"the request can't be written as JSON: {reason}")

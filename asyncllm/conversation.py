@@ -1,0 +1,65 @@
+"""`ConversationProvider`: providers whose servers keep a conversation for each answer."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncllm.base import AsyncGeneratorProvider
+from asyncllm.conversation_pool import SETTINGS_NOT_ACCEPTED
+from asyncllm.errors import HTTPStatusError, NotFoundError
+from asyncllm.events import Finish
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from asyncllm.base import Request
+    from asyncllm.conversation_pool import Conversation, ConversationServer
+    from asyncllm.events import Item
+    from asyncllm.http import Http
+    from asyncllm.session import SessionManager
+
+
+class ConversationProvider(AsyncGeneratorProvider):
+    """A provider whose answers live as settings → conversation → stream → delete.
+
+    Subclasses write `server`, which says how conversations are created and deleted, and
+    `generate`, which streams the answer in the one that `request.conversation_id` names. The
+    session manager sees to the rest.
+    """
+
+    @abstractmethod
+    def server(self, request: Request, http: Http) -> ConversationServer:
+        """Return the server on which `request` needs a conversation."""
+
+    async def _run(
+        self, request: Request, sessions: SessionManager, http: Http
+    ) -> AsyncGenerator[list[Item], None]:
+        """Run one attempt; a conversation that the server has forgotten is replaced once."""
+        pool, server = sessions.conversations, self.server(request, http)
+        for may_renew in (True, False):
+            conversation = await pool.take(server)
+            is_running = True
+            try:
+                asked = msgspec.structs.replace(request, conversation_id=conversation.id)
+                async with contextlib.aclosing(self.generate(asked, http)) as source:
+                    async for batch in source:
+                        is_running = not isinstance(batch[-1], Finish)
+                        yield batch
+                return
+            except HTTPStatusError as error:
+                is_running = False
+                if not (may_renew and _is_forgotten(conversation, error)):
+                    raise
+                pool.renew(conversation)
+            finally:
+                pool.hand_back(conversation, was_used=True, is_running=is_running)
+
+
+def _is_forgotten(conversation: Conversation, error: HTTPStatusError) -> bool:
+    """Tell whether the server has lost the session, or a conversation made long before."""
+    forgot_spare = conversation.is_spare and isinstance(error, NotFoundError)
+    return forgot_spare or error.status == SETTINGS_NOT_ACCEPTED

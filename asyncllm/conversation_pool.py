@@ -1,0 +1,242 @@
+"""Every conversation that the streams of one session manager have on servers.
+
+The rule of this file: what must happen on a server after its caller has gone (creating a
+conversation to its end, deleting it) runs in a task that the pool owns. A caller only ever waits
+for such a task, and may be cancelled while it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+from collections import defaultdict, deque
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
+from asyncllm.retry import retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Hashable
+
+    from asyncllm.options import Retry
+
+log = logging.getLogger("asyncllm")
+
+_T = TypeVar("_T")
+SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
+
+
+class ConversationServer(Protocol):
+    """What the pool needs to know of a server that keeps conversations.
+
+    Attributes:
+        settings_key: what settings are accepted for: once for each value.
+        key: what makes two unused conversations interchangeable.
+
+    """
+
+    settings_key: Hashable
+    key: Hashable
+
+    async def accept_settings(self) -> None:
+        """Make the server willing to create conversations."""
+
+    async def create(self) -> str:
+        """Create a conversation and return its id."""
+
+    async def stop(self, conversation_id: str) -> None:
+        """End the generation that runs in a conversation."""
+
+    async def delete(self, conversation_id: str) -> None:
+        """Delete a conversation."""
+
+
+class Conversation:
+    """A conversation that exists on a server.
+
+    Attributes:
+        id: the server's name for it.
+        server: where it is.
+        settings: the acceptance of settings that it was created under.
+        is_spare: whether it was made ahead, and may be forgotten by the server since.
+
+    """
+
+    def __init__(
+        self, conversation_id: str, server: ConversationServer, settings: asyncio.Task[None]
+    ) -> None:
+        self.id = conversation_id
+        self.server = server
+        self.settings = settings
+        self.is_spare = False
+
+
+class ConversationPool:
+    """Creates conversations, keeps spare ones, and deletes those that are handed back.
+
+    Args:
+        spares: how many unused conversations to keep ready for each `ConversationServer.key`.
+        retry: the policy for deleting; creating is tried again by the stream that wants it.
+        limit: seconds that one step on a server may take, or None.
+
+    """
+
+    def __init__(self, *, spares: int, retry: Retry, limit: float | None) -> None:
+        self._spares_wanted = spares
+        self._retry = retry
+        self._limit = limit
+        self._is_closing = False
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._settings: dict[Hashable, asyncio.Task[None]] = {}
+        self._spares: defaultdict[Hashable, deque[Conversation]] = defaultdict(deque)
+        self._spares_coming: defaultdict[Hashable, int] = defaultdict(int)
+        self._existing: set[Conversation] = set()
+
+    async def take(self, server: ConversationServer) -> Conversation:
+        """Return a conversation to use: a spare one, or a new one.
+
+        When the caller is cancelled, the conversation that still comes is handed back.
+
+        Raises:
+            AsyncLLMError: settings were refused, or no conversation was created.
+
+        """
+        spares = self._spares[server.key]
+        spare = spares.popleft() if spares else None
+        self._fill_spares(server)
+        if spare is not None:
+            return spare
+        creating = self._own(self._create(server))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            creating.add_done_callback(self._take_orphan)
+            raise
+
+    def hand_back(self, conversation: Conversation, *, was_used: bool, is_running: bool) -> None:
+        """Take a conversation back, to keep it as a spare or to delete it; a plain function call.
+
+        Args:
+            conversation: the one to take.
+            was_used: whether a message was sent in it.
+            is_running: whether the server may still be generating in it.
+
+        """
+        if not was_used and self._lacks_spares(conversation.server.key):
+            conversation.is_spare = True
+            self._spares[conversation.server.key].append(conversation)
+        else:
+            self._own(self._delete(conversation, stop_first=is_running))
+
+    def renew(self, conversation: Conversation) -> None:
+        """Forget what the server has: `conversation`'s settings, and all spares like it."""
+        self._forget_settings(conversation.server, conversation.settings)
+        self._drop_spares(conversation.server.key)
+
+    async def aclose(self, grace: float) -> None:
+        """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
+        self._is_closing = True
+        for key in list(self._spares):
+            self._drop_spares(key)
+        end = asyncio.get_running_loop().time() + grace
+        while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
+        if self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+        for conversation in self._existing:
+            log.warning("%s: not deleted within %g s", _name(conversation), grace)
+
+    def _own(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _create(self, server: ConversationServer) -> Conversation:
+        async with asyncio.timeout(self._limit):
+            settings = await self._accept_settings(server)
+            try:
+                conversation_id = await server.create()
+            except HTTPStatusError as error:
+                if error.status != SETTINGS_NOT_ACCEPTED:
+                    raise
+                self._forget_settings(server, settings)
+                settings = await self._accept_settings(server)
+                conversation_id = await server.create()
+        conversation = Conversation(conversation_id, server, settings)
+        self._existing.add(conversation)
+        return conversation
+
+    async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
+        """Accept settings, or wait for the task that does; return the task."""
+        accepting = self._settings.get(server.settings_key)
+        if accepting is None:
+            accepting = self._settings[server.settings_key] = self._own(server.accept_settings())
+        try:
+            await asyncio.shield(accepting)
+        except AsyncLLMError as error:
+            self._forget_settings(server, accepting)
+            # Several may wait for the same failure, and each stream adds its reply to its own.
+            raise copy.copy(error) from None
+        return accepting
+
+    def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
+        if self._settings.get(server.settings_key) is accepted:
+            del self._settings[server.settings_key]
+
+    def _lacks_spares(self, key: Hashable) -> bool:
+        there = len(self._spares[key]) + self._spares_coming[key]
+        return not self._is_closing and there < self._spares_wanted
+
+    def _fill_spares(self, server: ConversationServer) -> None:
+        while self._lacks_spares(server.key):
+            self._spares_coming[server.key] += 1
+            creating = self._own(self._create(server))
+            creating.add_done_callback(partial(self._take_spare, server.key))
+
+    def _take_spare(self, key: Hashable, creating: asyncio.Task[Conversation]) -> None:
+        self._spares_coming[key] -= 1
+        self._take_orphan(creating)
+
+    def _take_orphan(self, creating: asyncio.Task[Conversation]) -> None:
+        """Take a conversation that nobody waits for."""
+        if creating.cancelled():
+            return
+        if error := creating.exception():
+            log.info("no conversation was created, and nobody waits for it: %s", error)
+        else:
+            self.hand_back(creating.result(), was_used=False, is_running=False)
+
+    def _drop_spares(self, key: Hashable) -> None:
+        for spare in self._spares.pop(key, ()):
+            self._own(self._delete(spare, stop_first=False))
+
+    async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
+        try:
+            async with asyncio.timeout(self._limit):
+                if stop_first:
+                    await self._stop(conversation)
+                await retrying(
+                    partial(conversation.server.delete, conversation.id),
+                    self._retry,
+                    f"deleting {_name(conversation)}",
+                )
+        except NotFoundError:
+            pass  # somebody was faster, or the server has forgotten it
+        except (AsyncLLMError, TimeoutError) as error:
+            log.warning("%s: not deleted: %s", _name(conversation), error)
+        self._existing.discard(conversation)
+
+    async def _stop(self, conversation: Conversation) -> None:
+        try:
+            await conversation.server.stop(conversation.id)
+        except AsyncLLMError as error:
+            log.info("%s: its generation was not stopped: %s", _name(conversation), error)
+
+
+def _name(conversation: Conversation) -> str:
+    return f"conversation {conversation.id} on {conversation.server.settings_key}"

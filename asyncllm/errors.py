@@ -1,0 +1,186 @@
+"""What can go wrong: one root, `AsyncLLMError`, and a subclass for each thing a caller can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import ClientResponseError, RequestInfo
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from asyncllm.events import Reply
+
+_MASK = "***"
+_SECRET_RESPONSE_HEADERS = frozenset({"set-cookie"})
+
+
+class AsyncLLMError(Exception):
+    """The root of every error that asyncllm raises on purpose.
+
+    Attributes:
+        reply: what had arrived of the answer, when the error ended a stream that had started;
+            otherwise None.
+
+    """
+
+    reply: Reply | None = None
+
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Replace every one of `secrets` by `***` in this error's text and text attributes."""
+        for secret in secrets:
+            self.args = tuple(_mask(value, secret) for value in self.args)
+            self.__dict__.update({key: _mask(value, secret) for key, value in vars(self).items()})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are rebuilt from their args by default, which fails for keyword-only ones.
+        return _rebuild, (type(self), self.args, vars(self))
+
+
+def _mask(value: object, secret: str) -> object:
+    return value.replace(secret, _MASK) if isinstance(value, str) and secret else value
+
+
+def _rebuild(
+    cls: type[AsyncLLMError], args: tuple[object, ...], state: dict[str, object]
+) -> object:
+    error = cls.__new__(cls)
+    error.args = args
+    vars(error).update(state)
+    return error
+
+
+class ConfigurationError(AsyncLLMError, ValueError):
+    """The call can't work as it is written; the message says what to change. Nothing was sent."""
+
+
+class TransportError(AsyncLLMError, OSError):
+    """The server could not be reached, or it hung up before it answered."""
+
+
+class ProxyError(TransportError):
+    """The proxy could not be reached, refused us, or could not reach the server."""
+
+
+class StreamTimeout(AsyncLLMError, TimeoutError):  # noqa: N818 - the field's own name for it
+    """A limit of `Timeouts` was reached.
+
+    Attributes:
+        phase: which one: "connect", "first_token", "stall" or "total".
+        limit: the limit, in seconds.
+
+    """
+
+    def __init__(self, phase: str, limit: float) -> None:
+        super().__init__(f"{_PHASES[phase]} within {limit:g} s (Timeouts.{phase})")
+        self.phase = phase
+        self.limit = limit
+
+
+_PHASES = {
+    "connect": "no connection",
+    "first_token": "no first token",
+    "stall": "no further content",
+    "total": "no complete answer",
+}
+
+
+class ProviderError(AsyncLLMError):
+    """The server said, inside a successful answer, that generation failed."""
+
+
+class ProtocolError(AsyncLLMError):
+    """The server sent something that its wire does not allow."""
+
+
+class StreamInterrupted(AsyncLLMError):  # noqa: N818 - the field's own name for it
+    """The answer was cut off: it broke or ended without the wire's sign that it was whole."""
+
+
+class HTTPStatusError(AsyncLLMError, ClientResponseError):
+    """The server answered with an error status.
+
+    It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
+    neither query nor user, request headers and response cookies are left out.
+
+    Attributes:
+        status: the HTTP status.
+        message: what the server said of it, from its body where that could be read.
+        body: the body's beginning as text, at most 64 KiB.
+        headers: the response's headers.
+        retry_after: seconds that the server asked us to wait, or None.
+
+    """
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        *,
+        status: int,
+        message: str,
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        shown = URL(url).with_query(None).with_user(None)
+        kept = [
+            (k, v) for k, v in (headers or {}).items() if k.lower() not in _SECRET_RESPONSE_HEADERS
+        ]
+        ClientResponseError.__init__(
+            self,
+            RequestInfo(shown, method, CIMultiDictProxy(CIMultiDict()), shown),
+            (),
+            status=status,
+            message=message,
+            headers=CIMultiDictProxy(CIMultiDict(kept)),
+        )
+        self.body = body
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.request_info.method} {self.request_info.url}: {self.status} {self.message}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    @classmethod
+    def class_for(cls, status: int) -> type[Self | HTTPStatusError]:
+        """Return the subclass that stands for `status`."""
+        if status >= _FIRST_SERVER_ERROR:
+            return ServerError
+        return _BY_STATUS.get(status, HTTPStatusError)
+
+
+class AuthenticationError(HTTPStatusError):
+    """401 or 403: the server wants other credentials."""
+
+
+class RateLimitError(HTTPStatusError):
+    """429: too many requests; `retry_after` is what the server asked for, in seconds."""
+
+
+class NotFoundError(HTTPStatusError):
+    """404: no such model, conversation or path."""
+
+
+class BadRequestError(HTTPStatusError):
+    """400, 413 or 422: the server understood the request and refuses it."""
+
+
+class ServerError(HTTPStatusError):
+    """5xx: the server failed."""
+
+
+_FIRST_SERVER_ERROR = 500
+_BY_STATUS: dict[int, type[HTTPStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    413: BadRequestError,
+    422: BadRequestError,
+    429: RateLimitError,
+}

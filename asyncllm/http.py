@@ -1,0 +1,314 @@
+"""The one place that knows aiohttp: requests, bodies, and aiohttp's errors as ours.
+
+No secret leaves here in a text: proxy credentials travel in headers rather than in URLs, and
+aiohttp's exceptions, which quote both, are never chained to ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from asyncllm.checks import encode_json
+from asyncllm.cookies import SessionCookieJar
+from asyncllm.errors import (
+    AsyncLLMError,
+    ConfigurationError,
+    ProtocolError,
+    ProxyError,
+    StreamInterrupted,
+    StreamTimeout,
+    TransportError,
+)
+from asyncllm.framing import SSEDecoder
+from asyncllm.statuses import status_error
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Container, Mapping
+
+    from asyncllm.framing import Payload
+    from asyncllm.proxies import Proxy
+
+_ERROR_BODY_BYTES = 64 * 1024
+_DRAIN_BYTES = 64 * 1024
+_DRAIN_SECONDS = 0.25
+_EXCERPT_CHARACTERS = 200
+_SUCCESS = range(200, 300)
+_DEFAULT_HEADERS = {
+    "User-Agent": "asyncllm",
+    # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
+    "Accept-Encoding": "identity",
+}
+
+
+class ConnectionPool:
+    """The connections and the cookie jar that the streams of one session manager share.
+
+    Args:
+        ssl: how to verify servers; None for the system's certificate authorities.
+        trust_env: whether to take proxies from the environment.
+        max_event_bytes: the most bytes of one event of a stream.
+
+    """
+
+    def __init__(
+        self, *, ssl: ssl.SSLContext | None, trust_env: bool, max_event_bytes: int
+    ) -> None:
+        self.max_event_bytes = max_event_bytes
+        self._ssl = ssl
+        self._trust_env = trust_env
+        self._jar: SessionCookieJar | None = None
+        self._sessions: dict[Proxy | None, aiohttp.ClientSession] = {}
+
+    def session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
+        """Return the session that reaches servers through `proxy`."""
+        # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
+        tunnel = proxy if proxy is not None and proxy.is_socks else None
+        session = self._sessions.get(tunnel)
+        if session is None:
+            self._jar = self._jar or SessionCookieJar()
+            verify = True if self._ssl is None else self._ssl
+            connector = (
+                tunnel.connector(ssl=verify)
+                if tunnel is not None
+                else aiohttp.TCPConnector(limit=0, ssl=verify, timeout_ceil_threshold=math.inf)
+            )
+            session = self._sessions[tunnel] = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=self._jar,
+                trust_env=self._trust_env and tunnel is None,
+                headers=_DEFAULT_HEADERS,
+            )
+        return session
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+
+class Http:
+    """Sends requests over a pool, each with the same proxy, headers and connect limit.
+
+    Args:
+        pool: where the connections are.
+        proxy: the proxy to go through, or None.
+        headers: sent with every request.
+        connect: seconds to a usable connection, or None.
+
+    Attributes:
+        proxy: the proxy to go through, or None.
+
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        *,
+        proxy: Proxy | None = None,
+        headers: Mapping[str, str] | None = None,
+        connect: float | None = None,
+    ) -> None:
+        self.proxy = proxy
+        self._pool = pool
+        self._headers = dict(headers or {})
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
+
+    @contextlib.asynccontextmanager
+    async def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: object = None,
+        form: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accept: Container[int] = _SUCCESS,
+    ) -> AsyncIterator[Response]:
+        """Send a request and give its response; on leaving, its connection is free or closed.
+
+        Redirects are not followed.
+
+        Args:
+            method: the HTTP method.
+            url: where to.
+            json: a body, as an object or as bytes that are JSON already.
+            form: a body, as form fields.
+            query: added to the URL.
+            headers: for this request, over those of the `Http`.
+            accept: the statuses that are no error.
+
+        Raises:
+            ConfigurationError: the body can't be written as JSON, or the URL can't be used.
+            HTTPStatusError: the status is not one of `accept`.
+            TransportError: the server, or as `ProxyError` the proxy, could not be reached.
+            StreamTimeout: connecting took longer than the connect limit.
+
+        """
+        sent = {**self._headers, **(headers or {})}
+        data: bytes | Mapping[str, str] | None = form
+        if json is not None:
+            data = json if isinstance(json, bytes) else encode_json(json)
+            sent.setdefault("Content-Type", "application/json")
+        raw = await self._send(method, url, data=data, params=query, headers=sent)
+        response = Response(raw, self._pool.max_event_bytes)
+        try:
+            if response.status not in accept:
+                body = await response.excerpt()
+                raise status_error(  # noqa: TRY301 - the connection is closed below, as for any error
+                    method=method,
+                    url=url,
+                    status=raw.status,
+                    reason=raw.reason or "",
+                    headers=raw.headers,
+                    body=body,
+                )
+            yield response
+        except BaseException:
+            raw.close()
+            raise
+        await response.drain()
+
+    async def _send(
+        self, method: str, url: str, headers: dict[str, str], **request: Any
+    ) -> aiohttp.ClientResponse:
+        proxy = self.proxy
+        if proxy is not None and not proxy.is_socks:
+            request |= proxy.request_options()
+            if url.startswith("http://"):
+                headers |= proxy.credentials  # there is no CONNECT to tell them with
+        failure: AsyncLLMError
+        try:
+            return await self._pool.session_for(proxy).request(
+                method,
+                url,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                **request,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            failure = _request_failure(error, self._timeout.connect)
+        raise failure  # outside of the handler: aiohttp's own texts must not be its context
+
+
+class Response:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        status: the HTTP status.
+        content_type: the media type, lower case, without parameters.
+
+    """
+
+    def __init__(self, raw: aiohttp.ClientResponse, max_event_bytes: int) -> None:
+        self.status = raw.status
+        self.content_type = raw.content_type
+        self._raw = raw
+        self._max_event_bytes = max_event_bytes
+
+    async def events(self) -> AsyncIterator[list[Payload]]:
+        """Yield, for each network read that completes any, the list of server-sent events.
+
+        Raises:
+            ProtocolError: the body is a page or has no event at all, or an event is too large.
+            StreamInterrupted: the connection broke.
+
+        """
+        if self.content_type == "text/html":
+            raise _not_a_stream(await self.excerpt())
+        decoder = SSEDecoder(self._max_event_bytes)
+        beginning: bytes | None = b""  # until there is an event
+        while chunk := await self._read_some():
+            payloads = decoder.feed(chunk)
+            if payloads:
+                beginning = None
+                yield payloads
+            elif beginning is not None and len(beginning) < _EXCERPT_CHARACTERS:
+                beginning += chunk[:_EXCERPT_CHARACTERS]
+        if beginning:
+            raise _not_a_stream(beginning.decode("utf-8", "replace"))
+
+    async def read(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ProtocolError: it is larger than `max_event_bytes`.
+            StreamInterrupted: the connection broke.
+
+        """
+        chunks, size = list[bytes](), 0
+        while chunk := await self._read_some():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_event_bytes:
+                raise ProtocolError(f"the body is larger than {self._max_event_bytes} bytes")
+        return b"".join(chunks)
+
+    async def excerpt(self) -> str:
+        """Return the beginning of the body as text, at most 64 KiB of it, as far as it comes."""
+        body = b""
+        with contextlib.suppress(StreamInterrupted):
+            while len(body) < _ERROR_BODY_BYTES and (chunk := await self._read_some()):
+                body += chunk
+        return body[:_ERROR_BODY_BYTES].decode("utf-8", "replace")
+
+    async def drain(self) -> None:
+        """Read a little past the end of the answer, so that the connection can be used again."""
+        content, size = self._raw.content, 0
+        if not content.at_eof():
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    while size < _DRAIN_BYTES and (chunk := await content.readany()):
+                        size += len(chunk)
+        self._raw.release() if content.at_eof() else self._raw.close()
+
+    async def _read_some(self) -> bytes:
+        """Return what one read brings; b"" at the end."""
+        try:
+            return await self._raw.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            reason = type(error).__name__
+        raise StreamInterrupted(f"the connection broke before the answer was whole ({reason})")
+
+
+def _not_a_stream(beginning: str) -> ProtocolError:
+    shown = " ".join(beginning.split())[:_EXCERPT_CHARACTERS]
+    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
+
+
+def _request_failure(  # noqa: PLR0911 - a table
+    error: Exception, connect_limit: float | None
+) -> AsyncLLMError:
+    """Return our error for one that aiohttp raised before it had a response."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return StreamTimeout("connect", connect_limit or 0.0)
+        case aiohttp.ClientProxyConnectionError():
+            return ProxyError(
+                f"cannot connect to the proxy {error.host}:{error.port}: {_reason(error)}"
+            )
+        case aiohttp.ClientHttpProxyError():
+            return ProxyError(f"the proxy refused to connect: {error.status} {error.message}")
+        case aiohttp.ClientConnectorError():
+            return TransportError(f"cannot connect to {error.host}:{error.port}: {_reason(error)}")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return ConfigurationError("the URL can't be used: give one like https://host/path")
+        case aiohttp.ClientResponseError():
+            return ProtocolError(f"the server's answer is not HTTP: {error.message}")
+        case ValueError():
+            return ConfigurationError(f"the request can't be sent: {error}")
+    return TransportError(
+        f"the connection broke before there was an answer ({type(error).__name__})"
+    )
+
+
+def _reason(error: aiohttp.ClientConnectorError) -> str:
+    return str(error.os_error.strerror or error.os_error)

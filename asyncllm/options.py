@@ -1,0 +1,77 @@
+"""How to talk: the limits of a stream (`Timeouts`) and what is tried again (`Retry`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from asyncllm.errors import ConfigurationError
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one stream, in seconds; None turns one off.
+
+    Attributes:
+        connect: to a usable connection, the proxy's and TLS's part included. A connect that
+            takes longer is not tried again.
+        first_token: from the first read to the first content, everything before it included:
+            connecting, creating a conversation, waiting for headers, retries.
+        stall: without content afterwards, counted only while the caller waits for it;
+            keep-alives do not reset it.
+        total: from the first read to the end, whoever is slow.
+
+    Raises:
+        ConfigurationError: a limit is not a positive number.
+
+    """
+
+    connect: float | None = 10.0
+    first_token: float | None = 120.0
+    stall: float | None = 60.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            _check_positive(f"Timeouts.{name}", getattr(self, name), optional=True)
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried again before the first event of a stream, never after it.
+
+    Attributes:
+        attempts: how many times a stream is started at the most; 1 turns retrying off.
+        initial_wait: seconds before the second attempt; doubled for each one after it, with
+            jitter of up to the same length added.
+        max_wait: the longest wait in seconds, also where the server asks for a longer one.
+
+    Raises:
+        ConfigurationError: a value is not a positive number.
+
+    """
+
+    attempts: int = 3
+    initial_wait: float = 0.5
+    max_wait: float = 30.0
+
+    def __post_init__(self) -> None:
+        if (
+            not isinstance(self.attempts, int)
+            or isinstance(self.attempts, bool)
+            or self.attempts < 1
+        ):
+            raise ConfigurationError(
+                f"Retry.attempts must be a whole number from 1, not {self.attempts!r}"
+            )
+        _check_positive("Retry.initial_wait", self.initial_wait)
+        _check_positive("Retry.max_wait", self.max_wait)
+
+
+def _check_positive(name: str, value: Any, *, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and value > 0):
+        off = ", or None for no limit" if optional else ""
+        raise ConfigurationError(f"{name} must be a positive number of seconds{off}, not {value!r}")

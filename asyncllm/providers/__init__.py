@@ -1,0 +1,1 @@
+"""The providers, one file for each wire."""

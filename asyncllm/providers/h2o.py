@@ -1,0 +1,233 @@
+"""H2o: chat-ui with a stream of text-generation-inference (TGI), as at gpt-gm.h2o.ai.
+
+Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/conversation`; TGI's
+`StreamResponse`.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+
+from asyncllm.checks import encode_json
+from asyncllm.conversation import ConversationProvider
+from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.events import Finish, Ping, Usage
+from asyncllm.framing import NamedEvent
+from asyncllm.messages import format_prompt
+from asyncllm.translation import decode, translate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Hashable
+
+    from asyncllm.base import Request
+    from asyncllm.events import Item
+    from asyncllm.framing import Payload
+    from asyncllm.http import Http
+
+_PARAMETERS = {
+    "temperature": 0.4,
+    "truncate": 2048,
+    "max_new_tokens": 1024,
+    "do_sample": True,
+    "repetition_penalty": 1.2,
+    "return_full_text": False,
+}
+_END_OF_TEXT = "<|endoftext|>"
+
+
+class H2o(ConversationProvider):
+    """H2o's chat, and any other server that speaks chat-ui's wire of 2023.
+
+    Its public endpoint, gpt-gm.h2o.ai, has gone quiet: give `base_url` of a chat-ui of your own.
+
+    Parameters for the wire go to TGI's `parameters`, over the documented defaults; `max_tokens`
+    is sent as `max_new_tokens`. `id`, `response_id`, `is_retry`, `use_cache` and `web_search_id`
+    go to `options`.
+    """
+
+    url = "https://gpt-gm.h2o.ai"
+    wire = "chat-ui"
+    model = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
+    models = MappingProxyType(
+        {
+            "falcon-40b": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
+            "falcon-7b": "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3",
+            "llama-13b": "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
+        }
+    )
+
+    def check(self, request: Request) -> None:
+        """Refuse messages that are not text and parameters that are not JSON."""
+        encode_json(_body(request))
+
+    def server(self, request: Request, http: Http) -> ChatUI:
+        """Return the chat-ui on which `request` needs a conversation."""
+        return ChatUI(request, http)
+
+    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Stream the answer in the conversation of `request`."""
+        url = f"{request.base_url}/conversation/{request.conversation_id}"
+        translator = _TGITranslator(stops_early="stop" in request.params)
+        async with (
+            http.open("POST", url, json=_body(request), headers=_referer(request)) as response,
+            aclosing(translate(response, translator)) as batches,
+        ):
+            async for batch in batches:
+                yield batch
+
+
+class ChatUI:
+    """The conversations of one chat-ui and one model; see `ConversationServer`."""
+
+    def __init__(self, request: Request, http: Http) -> None:
+        self.settings_key: Hashable = request.base_url
+        self.key: Hashable = (request.base_url, request.model, http.proxy)
+        self._model = request.model
+        self._http = http
+        self._base_url = request.base_url
+        self._conversation = f"{request.base_url}/conversation"
+        self._headers = _referer(request)
+
+    async def accept_settings(self) -> None:
+        """Accept the welcome modal for this session."""
+        form = {
+            "ethicsModalAccepted": "true",
+            "shareConversationsWithModelAuthors": "true",
+            "ethicsModalAcceptedAt": "",
+            "activeModel": self._model,
+            "searchEnabled": "true",
+        }
+        # Answered with a redirect to the page, which nobody needs.
+        url, done = f"{self._base_url}/settings", range(200, 400)
+        async with self._http.open("POST", url, form=form, headers=self._headers, accept=done):
+            pass
+
+    async def create(self) -> str:
+        """Create a conversation and return its id."""
+        json = {"model": self._model}
+        async with self._http.open(
+            "POST", self._conversation, json=json, headers=self._headers
+        ) as response:
+            return decode(_CREATED, await response.read()).conversation_id
+
+    async def stop(self, conversation_id: str) -> None:
+        """End the generation; chat-ui goes on with it when its reader just leaves."""
+        url = f"{self._conversation}/{conversation_id}/stop-generating"
+        async with self._http.open("POST", url, headers=self._headers):
+            pass
+
+    async def delete(self, conversation_id: str) -> None:
+        """Delete a conversation."""
+        url = f"{self._conversation}/{conversation_id}"
+        async with self._http.open("DELETE", url, headers=self._headers):
+            pass
+
+
+def _referer(request: Request) -> dict[str, str]:
+    # chat-ui refuses forms that do not come from its own pages.
+    return {"Referer": f"{request.base_url}/"}
+
+
+def _body(request: Request) -> dict[str, object]:
+    options: dict[str, object] = {
+        "id": str(uuid4()),
+        "response_id": str(uuid4()),
+        "is_retry": False,
+        "use_cache": False,
+        "web_search_id": "",
+    }
+    params = dict(request.params)
+    options |= {name: params.pop(name) for name in options.keys() & params.keys()}
+    if "max_tokens" in params:
+        params["max_new_tokens"] = params.pop("max_tokens")
+    if isinstance(stop := params.get("stop"), str):
+        params["stop"] = [stop]
+    return {
+        "inputs": format_prompt(request.messages),
+        "parameters": _PARAMETERS | params,
+        "stream": True,
+        "options": options,
+    }
+
+
+class _Created(msgspec.Struct, rename="camel"):
+    conversation_id: str
+
+
+class _Token(msgspec.Struct):
+    text: str
+    special: bool = False
+
+
+class _Details(msgspec.Struct):
+    finish_reason: str | None = None
+    generated_tokens: int | None = None
+
+
+class _Event(msgspec.Struct):
+    token: _Token | None = None
+    generated_text: str | None = None
+    details: _Details | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+_CREATED = msgspec.json.Decoder(_Created)
+_EVENT = msgspec.json.Decoder(_Event)
+_FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+
+
+class _TGITranslator:
+    """Reads TGI's stream: a token an event, and the whole text with the last one."""
+
+    def __init__(self, *, stops_early: bool) -> None:
+        self.is_done = False
+        self._stops_early = stops_early
+        self._has_text = False
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say."""
+        for payload in payloads:
+            if isinstance(payload, Ping):
+                batch.append(payload)
+                continue
+            event = decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
+            if event.error is not None:
+                kind = f" ({event.error_type})" if event.error_type else ""
+                raise ProviderError(f"generation failed: {event.error}{kind}")
+            token = event.token
+            if token is not None and token.text and not _is_special(token):
+                batch.append(token.text)
+                self._has_text = True
+            if event.generated_text is not None:
+                batch.extend(self._finish(event, event.generated_text))
+                self.is_done = True
+                return
+
+    def close(self) -> list[Item]:
+        """Say that the body has ended, too early."""
+        raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
+
+    def _finish(self, event: _Event, whole: str) -> list[Item]:
+        items: list[Item] = []
+        if whole and not self._has_text:
+            items.append(whole)  # a server that did not stream
+        details = event.details
+        if details is not None and details.generated_tokens is not None:
+            items.append(Usage(completion_tokens=details.generated_tokens))
+        if details is not None and details.finish_reason is not None:
+            reason = _FINISH_REASONS.get(details.finish_reason, details.finish_reason)
+        elif self._stops_early or event.token is None or _is_special(event.token):
+            reason = "stop"
+        else:
+            reason = "length"
+        return [*items, Finish(reason)]
+
+
+def _is_special(token: _Token) -> bool:
+    return token.special or token.text == _END_OF_TEXT

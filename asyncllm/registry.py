@@ -1,0 +1,66 @@
+"""Names → providers, imported when they are asked for.
+
+Third parties join through the entry-point group `asyncllm.providers`: a name of their choice, and
+an `AsyncGeneratorProvider` class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from asyncllm.base import AsyncGeneratorProvider, nearest_match
+from asyncllm.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENTRY_POINT_GROUP = "asyncllm.providers"
+
+_OWN = {"h2o": "asyncllm.providers.h2o:H2o"}
+
+
+def provider_classes() -> Mapping[str, str]:
+    """Return where each provider is, by its name: as `module:class`; our own names come first."""
+    third_parties = {
+        point.name.lower(): point.value for point in entry_points(group=ENTRY_POINT_GROUP)
+    }
+    return third_parties | _OWN
+
+
+def provider_class(name: str) -> type[AsyncGeneratorProvider]:
+    """Return the provider class of a name, in any case.
+
+    Raises:
+        ConfigurationError: there is none of that name, or what is there is no provider.
+
+    """
+    known = provider_classes()
+    place = known.get(name.lower())
+    if place is None:
+        raise ConfigurationError(
+            f"there is no provider {name!r}{nearest_match(name, known)}; "
+            f"there are {', '.join(known)}"
+        )
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, AsyncGeneratorProvider)):
+        raise ConfigurationError(
+            f"{place}, registered as {name!r}, is no AsyncGeneratorProvider class"
+        )
+    return found
+
+
+def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
+    """Return a provider by its name.
+
+    Args:
+        name: as `asyncllm providers` lists it, in any case.
+        options: those of the provider's constructor, such as `base_url` or `model`.
+
+    Raises:
+        ConfigurationError: there is none of that name, or an option can't be used.
+
+    """
+    return provider_class(name)(**options)

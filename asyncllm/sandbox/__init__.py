@@ -1,0 +1,83 @@
+"""Every supported wire served on loopback, with faults on demand.
+
+The sandbox imports nothing else of this package: it reads the wires a second time, on its
+own, so that a misreading in the SDK shows as a failing test.
+
+`Sandbox` is resolved on first use, because the pytest plugin is loaded in every test run of
+whoever has installed this package, and must not cost them the import of aiohttp.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncllm.sandbox.faults import (
+    BadJson,
+    BigEvent,
+    DetailError,
+    Drop,
+    EmptyBody,
+    ErrorInStream,
+    Fault,
+    Framing,
+    HtmlPage,
+    LoseSessions,
+    ModelDoesNotExist,
+    NoDone,
+    NoFinishReason,
+    NullContent,
+    PingForever,
+    PlainError,
+    PlainJson,
+    ReasoningField,
+    RefuseField,
+    SlowAnswer,
+    SlowCreate,
+    Stall,
+    Status,
+    ToolIndex,
+    Truncate,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from asyncllm.sandbox.server import Request, Sandbox
+
+__all__ = [
+    "BadJson",
+    "BigEvent",
+    "DetailError",
+    "Drop",
+    "EmptyBody",
+    "ErrorInStream",
+    "Fault",
+    "Framing",
+    "HtmlPage",
+    "LoseSessions",
+    "ModelDoesNotExist",
+    "NoDone",
+    "NoFinishReason",
+    "NullContent",
+    "PingForever",
+    "PlainError",
+    "PlainJson",
+    "ReasoningField",
+    "RefuseField",
+    "Request",
+    "Sandbox",
+    "SlowAnswer",
+    "SlowCreate",
+    "Stall",
+    "Status",
+    "ToolIndex",
+    "Truncate",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in {"Request", "Sandbox"}:
+        from asyncllm.sandbox import server
+
+        return getattr(server, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,296 @@
+"""chat-ui's wire, as `https://gpt-gm.h2o.ai` speaks it: chat-ui 0.3.0 before a TGI stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from http.client import responses
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from yarl import URL
+
+from asyncllm.sandbox.answers import Answer, answer_to
+from asyncllm.sandbox.faults import (
+    BigEvent,
+    Break,
+    ErrorInStream,
+    Framing,
+    LoseSessions,
+    Refusal,
+    Step,
+    Truncate,
+)
+from asyncllm.sandbox.refusals import refuse
+from asyncllm.sandbox.relay import relay, start_generation
+from asyncllm.sandbox.sse import EventStream
+from asyncllm.sandbox.tgi import script_of
+
+if TYPE_CHECKING:
+    from asyncllm.sandbox.backend import Backend, Generation
+
+MODELS = (
+    "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
+    "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3",
+    "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
+)
+_BODY_LIMIT = 512 * 1024
+_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
+_IS_OBJECT_ID = re.compile("[0-9a-f]{24}", re.IGNORECASE).fullmatch
+_IS_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
+_RATE_LIMITED = "You are sending too many messages. Try again later."
+_PAGE = (
+    "<!doctype html>\n<html><head><title>HuggingChat</title></head><body>\n"
+    + "<div class='message'>The asyncllm sandbox, in the shape of chat-ui.</div>\n" * 240
+    + "</body></html>\n"
+)
+
+
+@dataclass(eq=False)
+class Conversation:
+    """A conversation: whose it is, the answers stored in it, and those still being generated."""
+
+    session: str
+    answers: list[str] = field(default_factory=list)
+    generations: set[Generation] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A request that has passed the hook."""
+
+    request: web.Request
+    session: str
+    delay: float
+    """Seconds before the answer; a stream spends them before its first token."""
+
+
+_Handler = Callable[[_Call], Awaitable[web.StreamResponse]]
+
+
+class ChatUI:
+    """The wire's state (accepted settings and open conversations) and its routes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.conversations: dict[str, Conversation] = {}
+        self._accepted: set[str] = set()
+        self._backend = backend
+        self._models = {*MODELS, *backend.models}
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where it all is served."""
+        conversation = "/conversation/{id}"
+        return [
+            web.get("/", self._hooked("landing", self._landing)),
+            web.post("/settings", self._hooked("settings", self._settings)),
+            web.post("/conversation", self._hooked("create", self._create)),
+            web.post(conversation, self._hooked("stream", self._stream)),
+            web.post(f"{conversation}/stop-generating", self._hooked("stop", self._stop)),
+            web.delete(conversation, self._hooked("delete", self._delete)),
+        ]
+
+    def lose_sessions(self) -> None:
+        """Forget all settings and conversations."""
+        self._accepted.clear()
+        self.conversations.clear()
+
+    def _hooked(
+        self, step: Step, handler: _Handler
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._backend.faults.take(LoseSessions, step) is not None:
+                self.lose_sessions()
+            session = request.cookies.get("hf-chat") or str(uuid.uuid4())
+            if (refused := self._refused_by_hook(request, session)) is not None:
+                await asyncio.sleep(self._backend.rtt)
+                return refused
+            refusal = self._backend.faults.take(Refusal, step)
+            call = _Call(request, session, self._backend.delay(step))
+            response = await handler(call) if refusal is None else refuse(refusal, _error)
+            if not response.prepared:
+                response.headers.update(_cookie(session))
+                await asyncio.sleep(call.delay)
+            return response
+
+        return handle
+
+    def _refused_by_hook(self, request: web.Request, session: str) -> web.Response | None:
+        if request.method != "POST":
+            return None
+        if request.content_type in _FORMS:
+            referer = request.headers.get("Referer")
+            if referer is None:
+                return web.Response(
+                    status=403, text="Non-JSON form requests need to have a referer"
+                )
+            if not _is_same_origin(referer, request.url):
+                return web.Response(status=403, text="Invalid referer for POST request")
+        if request.path != "/settings" and session not in self._accepted:
+            return web.json_response(
+                {"error": "You need to accept the welcome modal first"}, status=405
+            )
+        return None
+
+    async def _landing(self, _call: _Call) -> web.StreamResponse:
+        return web.Response(text=_PAGE, content_type="text/html")
+
+    async def _settings(self, call: _Call) -> web.StreamResponse:
+        request = call.request
+        try:
+            form = await _form(request)
+        except ValueError:
+            return _error(500)
+        if form.get("activeModel", MODELS[0]) not in self._models:
+            return _error(500)
+        if form.get("ethicsModalAccepted"):
+            self._accepted.add(call.session)
+        location = request.headers.get("Referer", "/")
+        accept = request.headers.get("Accept", "*/*")
+        if "text/html" in accept and "application/json" not in accept:
+            return web.Response(status=303, headers={"Location": location})
+        return web.json_response({"type": "redirect", "status": 303, "location": location})
+
+    async def _create(self, call: _Call) -> web.StreamResponse:
+        try:
+            model = (await _json_object(call.request)).get("model")
+        except ValueError:
+            return _error(500)
+        if not isinstance(model, str) or model not in self._models:
+            return _error(500)
+        identifier = uuid.uuid4().hex[:24]
+        self.conversations[identifier] = Conversation(call.session)
+        return web.json_response({"conversationId": identifier})
+
+    async def _delete(self, call: _Call) -> web.StreamResponse:
+        found = self._find(call)
+        if isinstance(found, web.Response):
+            return found
+        del self.conversations[call.request.match_info["id"]]
+        return web.Response()
+
+    async def _stop(self, call: _Call) -> web.StreamResponse:
+        found = self._find(call)
+        if isinstance(found, web.Response):
+            return found
+        for generation in found.generations:
+            generation.stop()
+        return web.Response()
+
+    def _find(self, call: _Call) -> Conversation | web.Response:
+        identifier = call.request.match_info["id"]
+        if not _IS_OBJECT_ID(identifier):
+            return _error(500)
+        found = self.conversations.get(identifier)
+        if found is None or found.session != call.session:
+            return _error(404, "Conversation not found")
+        return found
+
+    async def _stream(self, call: _Call) -> web.StreamResponse:
+        found = self._find(call)
+        if isinstance(found, web.Response):
+            return found
+        if len(await call.request.read()) > _BODY_LIMIT:
+            return _error(413)
+        try:
+            prompt, limit = _question(await _json_object(call.request))
+        except ValueError:
+            return _error(500)
+        faults = self._backend.faults
+        answer = answer_to(prompt, tokens=self._backend.tokens, limit=limit)
+        if (big := faults.take(BigEvent, "stream")) is not None:
+            answer = answer.beginning_with("A" * big.size)
+        fault = faults.take(Break, "stream")
+        framing = faults.take(Framing, "stream")
+        stream = EventStream(call.request, headers=_cookie(call.session), framing=framing)
+        generation = self._generate(found, answer, fault, call.delay)
+        return await relay(stream, generation, script_of(answer), fault)
+
+    def _generate(
+        self, conversation: Conversation, answer: Answer, fault: Break | None, delay: float
+    ) -> Generation:
+        """Start the upstream generation, which outlives its reader and is stored at its end."""
+        is_failing = isinstance(fault, (ErrorInStream, Truncate))
+
+        def store(generation: Generation) -> None:
+            conversation.generations.discard(generation)
+            if not is_failing:
+                conversation.answers.append("".join(answer.tokens[: generation.produced]))
+
+        generation = start_generation(
+            self._backend, answer.tokens, fault, delay=delay, on_end=store
+        )
+        conversation.generations.add(generation)
+        return generation
+
+
+def _error(status: int, message: str | None = None) -> web.Response:
+    if message is None:
+        usual = {429: _RATE_LIMITED, 500: "Internal Error"}
+        message = usual.get(status, responses.get(status, "Error"))
+    return web.json_response({"message": message}, status=status)
+
+
+def _cookie(session: str) -> dict[str, str]:
+    return {"Set-Cookie": f"hf-chat={session}; Path=/; HttpOnly; Secure; SameSite=None"}
+
+
+def _is_same_origin(referer: str, url: URL) -> bool:
+    try:
+        return URL(referer).origin() == url.origin()
+    except ValueError:
+        return False
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """Read the fields of a form; by hand if it is multipart, which aiohttp reads but once.
+
+    Raises:
+        ValueError: it is not a form, or not one in UTF-8.
+
+    """
+    if request.content_type == "application/x-www-form-urlencoded":
+        return {name: str(value) for name, value in (await request.post()).items()}
+    if request.content_type != "multipart/form-data":
+        raise ValueError("not a form")
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
+    form = message_from_bytes(head + await request.read(), policy=policy.HTTP)
+    return {
+        str(part.get_param("name", header="Content-Disposition")): part.get_content().strip()
+        for part in form.iter_parts()
+    }
+
+
+async def _json_object(request: web.Request) -> dict[str, object]:
+    """Read the JSON object in the body.
+
+    Raises:
+        ValueError: the body is not JSON, or another kind of value.
+
+    """
+    body = json.loads(await request.read())
+    if isinstance(body, dict):
+        return body
+    raise ValueError("not a JSON object")
+
+
+def _question(body: dict[str, object]) -> tuple[str, int | None]:
+    """Read the prompt, and how many tokens the answer may have at most.
+
+    Raises:
+        ValueError: chat-ui's own check of the body would fail.
+
+    """
+    prompt, options = body.get("inputs"), body.get("options")
+    if not isinstance(prompt, str) or not prompt.strip() or not isinstance(options, dict):
+        raise ValueError("inputs or options missing")
+    for name in ("id", "response_id"):
+        if name in options and not _IS_UUID(str(options[name])):
+            raise ValueError(f"{name} is not a UUID")
+    parameters = body.get("parameters")
+    limit = parameters.get("max_new_tokens") if isinstance(parameters, dict) else None
+    return prompt, limit if isinstance(limit, int) and limit > 0 else None

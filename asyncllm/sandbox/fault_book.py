@@ -1,0 +1,52 @@
+"""Which of the declared faults is due next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from asyncllm.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from asyncllm.sandbox.faults import Step
+
+F = TypeVar("F", bound=Fault)
+
+
+@dataclass
+class _Use:
+    """How many more requests a fault applies to; `None` for every one."""
+
+    fault: Fault
+    left: int | None
+
+
+class FaultBook:
+    """The declared faults, and which of them is due next."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._uses = [_Use(fault, fault.times) for fault in faults]
+
+    def add(self, fault: Fault) -> None:
+        """Declare one more; it comes after those of its kind that are already there."""
+        self._uses.append(_Use(fault, fault.times))
+
+    def clear(self) -> None:
+        """From now on no fault applies."""
+        self._uses = []
+
+    def take(self, kind: type[F], step: Step, fields: Container[str] = ()) -> F | None:
+        """Find the first fault of this kind that is due for a request, and count it as used.
+
+        `fields` are those of the request's JSON body.
+        """
+        for use in self._uses:
+            fault = use.fault
+            if use.left == 0 or not isinstance(fault, kind) or fault.step not in {step, "any"}:
+                continue
+            if fault.body_field is None or fault.body_field in fields:
+                use.left = None if use.left is None else use.left - 1
+                return fault
+        return None

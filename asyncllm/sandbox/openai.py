@@ -1,0 +1,276 @@
+"""The OpenAI-shaped wire: `/v1/chat/completions` (also Lockchat's), Gravityengine's, `/v1/models`.
+
+When the request has a `reasoning_effort`, some reasoning comes before the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from http.client import responses
+from typing import TYPE_CHECKING, Literal
+
+from aiohttp import web
+
+from asyncllm.sandbox.answers import answer_to, reasoning_about, tokens_of
+from asyncllm.sandbox.completion import JSON, Completion, Habits
+from asyncllm.sandbox.faults import (
+    BigEvent,
+    Break,
+    Framing,
+    NoDone,
+    NoFinishReason,
+    NullContent,
+    PlainJson,
+    ReasoningField,
+    Refusal,
+    Step,
+    ToolIndex,
+    Usage,
+)
+from asyncllm.sandbox.refusals import refuse
+from asyncllm.sandbox.relay import Script, relay, start_generation
+from asyncllm.sandbox.sse import EventStream
+from asyncllm.sandbox.tools import calls_of_tools
+
+if TYPE_CHECKING:
+    from asyncllm.sandbox.backend import Backend
+    from asyncllm.sandbox.fault_book import FaultBook
+
+MODELS = (
+    "gpt-3.5-turbo",
+    "gpt-3.5-turbo-0613",
+    "gpt-3.5-turbo-16k",
+    "gpt-4",
+    "gpt-4-turbo",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "gpt-5",
+    "gpt-5-mini",
+    "o3-mini",
+)
+_TYPES = {429: "rate_limit_error", 401: "authentication_error"}
+
+
+class _RequestError(Exception):
+    """The request itself is wrong; becomes an HTTP error in the wire's form."""
+
+    def __init__(self, message: str, *, status: int = 400, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+_Handler = Callable[[web.Request, JSON], Awaitable[web.StreamResponse]]
+
+
+class OpenAI:
+    """The wire's routes; it keeps no state."""
+
+    def __init__(self, backend: Backend, api_key: str | None) -> None:
+        self._backend = backend
+        self._api_key = api_key
+        self._models = [*MODELS, *backend.models]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where it all is served; Gravityengine wants no key."""
+        completions = "v1/chat/completions"
+        return [
+            web.post(f"/{completions}", self._guarded("stream", self._complete)),
+            web.post(
+                f"/api/openai/{completions}",
+                self._guarded("stream", self._complete, is_open=True),
+            ),
+            web.get("/v1/models", self._guarded("models", self._list_models)),
+            web.route("*", "/v1/{rest:.*}", self._not_found),
+        ]
+
+    def _guarded(
+        self, step: Step, handler: _Handler, *, is_open: bool = False
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            await asyncio.sleep(self._backend.delay(step))
+            try:
+                if not is_open:
+                    self._check_key(request)
+                body = await _json_object(request)
+                refusal = self._backend.faults.take(Refusal, step, body)
+                if refusal is not None:
+                    return refuse(refusal, _error, str(body.get("model")))
+                return await handler(request, body)
+            except _RequestError as error:
+                return _error(error.status, str(error), error.code)
+
+        return handle
+
+    def _check_key(self, request: web.Request) -> None:
+        if self._api_key is None:
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = given or request.query.get("auth", "")
+        if not hmac.compare_digest(given.encode(), self._api_key.encode()):
+            raise _RequestError("Incorrect API key provided", status=401, code="invalid_api_key")
+
+    async def _not_found(self, request: web.Request) -> web.StreamResponse:
+        return _error(404, f"Unknown request URL: {request.method} {request.path}")
+
+    async def _list_models(self, _request: web.Request, _body: JSON) -> web.StreamResponse:
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "asyncllm-sandbox"}
+            for name in self._models
+        ]
+        return web.json_response({"object": "list", "data": data})
+
+    async def _complete(self, request: web.Request, body: JSON) -> web.StreamResponse:
+        completion = self._completion(body)
+        if body.get("stream") is not True:
+            return await self._answer_whole(completion)
+        if self._backend.faults.take(PlainJson, "stream") is not None:
+            message = {"content": "".join(completion.tokens)}
+            return web.json_response({"choices": [{"message": message}]})
+        return await self._answer_stream(request, completion)
+
+    async def _answer_whole(self, completion: Completion) -> web.StreamResponse:
+        generation = start_generation(self._backend, completion.pieces, None)
+        try:
+            await generation.wait_over()
+        finally:
+            generation.stop()
+        return web.json_response(completion.whole())
+
+    async def _answer_stream(
+        self, request: web.Request, completion: Completion
+    ) -> web.StreamResponse:
+        faults = self._backend.faults
+        fault = faults.take(Break, "stream")
+        framing = faults.take(Framing, "stream")
+        headers = {"Cache-Control": "no-cache"}
+        stream = EventStream(request, headers=headers, space=" ", framing=framing)
+        for payload in completion.opening():
+            await stream.send(payload)
+        await stream.flush()
+        pieces = completion.pieces
+        script = Script(completion.chunk_of, len(pieces), [*completion.ending()], _error_text)
+        generation = start_generation(self._backend, pieces, fault)
+        try:
+            return await relay(stream, generation, script, fault)
+        finally:
+            # Unlike chat-ui, these servers stop generating when their reader has gone.
+            generation.stop()
+
+    def _completion(self, body: JSON) -> Completion:
+        """Decide on the answer to a request.
+
+        Raises:
+            _RequestError: the request is not one that can be answered.
+
+        """
+        model, messages = self._checked(body)
+        faults = self._backend.faults
+        prompt = _last_user_text(messages)
+        answer = answer_to(prompt, tokens=self._backend.tokens, limit=_limit(body))
+        if (big := faults.take(BigEvent, "stream")) is not None:
+            answer = answer.beginning_with("A" * big.size)
+        habits = _habits(faults, body)
+        is_reasoning = habits.reasoning_field is not None
+        try:
+            calls = calls_of_tools(body, prompt)
+        except (AttributeError, KeyError, TypeError):
+            raise _RequestError("'tools' must be a list of functions") from None
+        text_end: Literal["length", "stop"] = "length" if answer.is_cut else "stop"
+        return Completion(
+            model=model,
+            tokens=[] if calls else answer.tokens,
+            finish_reason="tool_calls" if calls else text_end,
+            prompt_tokens=sum(len(tokens_of(_text_of(message))) for message in messages),
+            habits=habits,
+            reasoning=reasoning_about(prompt) if is_reasoning else (),
+            tool_calls=calls,
+        )
+
+    def _checked(self, body: JSON) -> tuple[str, list[object]]:
+        model, messages = body.get("model"), body.get("messages")
+        if not isinstance(model, str):
+            raise _RequestError("you must provide a model parameter")
+        if model not in self._models:
+            message = f"The model `{model}` does not exist or you do not have access to it."
+            raise _RequestError(message, status=404, code="model_not_found")
+        if not isinstance(messages, list) or not messages:
+            raise _RequestError("'messages' must be a list of at least one message")
+        return model, messages
+
+
+async def _json_object(request: web.Request) -> JSON:
+    """Read the JSON object in the body; an empty one for GET, which has none."""
+    if request.method == "GET":
+        return {}
+    try:
+        body = json.loads(await request.read())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise _RequestError("We could not parse the JSON body of your request.")
+    return body
+
+
+def _habits(faults: FaultBook, body: JSON) -> Habits:
+    options = body.get("stream_options")
+    is_asked = isinstance(options, dict) and options.get("include_usage") is True
+    usage = faults.take(Usage, "stream")
+    tool_index = faults.take(ToolIndex, "stream")
+    reasoning = faults.take(ReasoningField, "stream")
+    if reasoning is None and body.get("reasoning_effort") is not None:
+        reasoning = ReasoningField()
+    return Habits(
+        usage=usage.position if usage is not None else "last" if is_asked else None,
+        is_usage_asked=is_asked,
+        has_done=faults.take(NoDone, "stream") is None,
+        has_finish_reason=faults.take(NoFinishReason, "stream") is None,
+        has_null_content=faults.take(NullContent, "stream") is not None,
+        reasoning_field=reasoning.name if reasoning is not None else None,
+        tool_index=tool_index.kind if tool_index is not None else "right",
+    )
+
+
+def _limit(body: JSON) -> int | None:
+    limit = body.get("max_completion_tokens", body.get("max_tokens"))
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def _last_user_text(messages: Sequence[object]) -> str:
+    for message in reversed(messages):
+        if isinstance(message, dict) and message.get("role") == "user":
+            return _text_of(message)
+    return ""
+
+
+def _text_of(message: object) -> str:
+    """Read the text of a message, also when its content is a list of parts."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
+
+
+def _error(status: int, message: str | None = None, code: str | None = None) -> web.Response:
+    return web.json_response(_error_object(status, message, code), status=status)
+
+
+def _error_object(status: int, message: str | None = None, code: str | None = None) -> JSON:
+    kind = (
+        "server_error"
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else _TYPES.get(status, "invalid_request_error")
+    )
+    message = responses.get(status, "Error") if message is None else message
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _error_text(message: str) -> str:
+    return json.dumps(_error_object(500, message), ensure_ascii=False, separators=(",", ":"))

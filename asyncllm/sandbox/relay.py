@@ -1,0 +1,96 @@
+"""How the tokens of a generation reach one client, and what a declared break does to that."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncllm.sandbox.faults import (
+    BadJson,
+    Break,
+    Drop,
+    ErrorInStream,
+    PingForever,
+    Stall,
+    Truncate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohttp import web
+
+    from asyncllm.sandbox.backend import Backend, Generation
+    from asyncllm.sandbox.sse import EventStream
+
+_NOT_JSON = '{"this is": not JSON'
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is to be written: events for the first `count` tokens, and then the ending."""
+
+    event: Callable[[str], str]
+    count: int
+    ending: Sequence[str]
+    error: Callable[[str], str]
+
+
+def start_generation(
+    backend: Backend,
+    tokens: Sequence[str],
+    fault: Break | None,
+    *,
+    delay: float = 0.0,
+    on_end: Callable[[Generation], None] | None = None,
+) -> Generation:
+    """Start generating, as far as a break that lies upstream of the wire lets it come."""
+    until = len(tokens)
+    if isinstance(fault, (Stall, PingForever, ErrorInStream, Truncate)):
+        until = min(fault.after, until)
+    is_hanging = isinstance(fault, (Stall, PingForever))
+    return backend.generate(tokens, delay=delay, until=until, hang=is_hanging, on_end=on_end)
+
+
+async def relay(
+    stream: EventStream, generation: Generation, script: Script, fault: Break | None
+) -> web.StreamResponse:
+    """Write the script as the generation goes on, with the break where it is declared.
+
+    When the generation is stopped from outside, the client sees its connection drop.
+    """
+    after = min(fault.after, script.count) if fault is not None else script.count
+    await _send_tokens(stream, generation, script, 0, after)
+    match fault:
+        case Drop(reset=reset):
+            return await stream.cut(reset=reset)
+        case Truncate():
+            return await stream.finish()
+        case ErrorInStream(message=message, named_event=named):
+            await stream.send(script.error(message), event="error" if named else None)
+            return await stream.finish()
+        case PingForever(every=every):
+            while not generation.is_over:
+                await stream.ping()
+                await asyncio.sleep(every)
+        case BadJson():
+            await stream.send(_NOT_JSON)
+            await _send_tokens(stream, generation, script, after, script.count)
+    await generation.wait_over()
+    if generation.is_stopped:
+        return await stream.cut()
+    for payload in script.ending:
+        await stream.send(payload)
+    return await stream.finish()
+
+
+async def _send_tokens(
+    stream: EventStream, generation: Generation, script: Script, sent: int, end: int
+) -> None:
+    while sent < end and await generation.has_more_than(sent):
+        ready = min(generation.produced, end)
+        for token in generation.tokens[sent:ready]:
+            await stream.send(script.event(token))
+        await stream.flush()
+        sent = ready

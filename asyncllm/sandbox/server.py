@@ -1,0 +1,245 @@
+"""The sandbox itself: a real HTTP server on loopback that speaks every supported wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from asyncllm.sandbox.backend import Backend
+from asyncllm.sandbox.chatui import ChatUI
+from asyncllm.sandbox.fault_book import FaultBook
+from asyncllm.sandbox.openai import OpenAI
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from ssl import SSLContext
+    from types import TracebackType
+
+    from asyncllm.sandbox.faults import Fault
+
+_STATE = "/_sandbox/state"
+_REQUESTS_KEPT = 10_000
+_BODY_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: header names in lower case, of repeated names the last value."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Sandbox:
+    """Every supported wire on one loopback port, for as long as it is open.
+
+    ```python
+    async with Sandbox(token_rate=50, faults=[Drop(after=3, times=1)]) as sandbox:
+        ...  # talk to sandbox.url
+        assert sandbox.conversations == 0
+    ```
+
+    Takes:
+        host, port: where to listen; port 0 takes a free one.
+        rtt: seconds before each answer, for a stream before its first token.
+        token_rate: tokens per second; `None` for all at once.
+        tokens: the length of every answer in tokens; `None` for the natural one.
+        faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
+        ssl: a server's context; the URL is then https.
+        models: model names to know besides the documented ones.
+        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`; `None`: anything.
+
+    Everything but `start` and `aclose` may also be used from another thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rtt: float = 0.0,
+        token_rate: float | None = None,
+        tokens: int | None = None,
+        faults: Iterable[Fault] = (),
+        ssl: SSLContext | None = None,
+        models: Sequence[str] = (),
+        api_key: str | None = None,
+    ) -> None:
+        self.port = port
+        self.connections = 0
+        self.requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
+        self._request_count = 0
+        self._host = host
+        self._ssl = ssl
+        self._faults = FaultBook(faults)
+        self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
+        self._chatui = ChatUI(self._backend)
+        self._openai = OpenAI(self._backend, api_key)
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._handling: set[asyncio.Task[object]] = set()
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
+
+    @property
+    def conversations(self) -> int:
+        """How many chat-ui conversations exist, that is: are not deleted."""
+        return len(self._chatui.conversations)
+
+    @property
+    def generating(self) -> int:
+        """How many answers are being generated now, with or without a reader."""
+        return self._backend.generating
+
+    def answers(self, conversation: str) -> tuple[str, ...]:
+        """List the answers stored in a chat-ui conversation, finished or stopped, oldest first."""
+        return tuple(self._chatui.conversations[conversation].answers)
+
+    def add_fault(self, fault: Fault) -> None:
+        """Declare a fault for the requests to come."""
+        self._faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Declare that all is well for the requests to come."""
+        self._faults.clear()
+
+    def lose_sessions(self) -> None:
+        """Forget all settings and conversations, as a restart with an empty database would."""
+        self._chatui.lose_sessions()
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is not to be had.
+            RuntimeError: it has been started before.
+
+        """
+        if self._runner is not None:
+            raise RuntimeError("a sandbox can be started only once")
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[self._record])
+        app.add_routes([*self._chatui.routes(), *self._openai.routes()])
+        app.router.add_get(_STATE, self._state)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            # A client that leaves ends the reading of a stream, like a closed socket in chat-ui.
+            handler_cancellation=True,
+            shutdown_timeout=0.1,
+        )
+        try:
+            await self._runner.setup()
+            await self._listen(self._runner)
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection and end every generation, at once; again does nothing.
+
+        It runs to its end even if the caller is cancelled, and only then lets the
+        cancellation pass.
+        """
+        if self._runner is None:
+            return
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(self._runner))
+        interruption: asyncio.CancelledError | None = None
+        while not self._closing.done():
+            try:
+                await asyncio.wait({self._closing})
+            except asyncio.CancelledError as cancelled:
+                interruption = cancelled
+        if interruption is not None:
+            raise interruption
+        self._closing.result()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        serve = runner.server
+        assert serve is not None
+
+        def accept() -> asyncio.Protocol:
+            self.connections += 1
+            return serve()
+
+        # "localhost" may be two addresses, and port 0 would be another port on each of them.
+        host = "127.0.0.1" if self._host == "localhost" else self._host
+        # A TCPSite would not let us count connections that never send a request.
+        self._listener = await asyncio.get_running_loop().create_server(
+            accept, host, self.port, ssl=self._ssl
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _close(self, runner: web.AppRunner) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        for connection in runner.server.connections if runner.server is not None else ():
+            if isinstance(connection.transport, asyncio.Transport):
+                connection.transport.abort()
+        for task in self._handling:
+            task.cancel()
+        await self._backend.aclose()
+        await asyncio.gather(*self._handling, return_exceptions=True)
+        await runner.cleanup()
+        if self._listener is not None:
+            await self._listener.wait_closed()
+
+    @web.middleware
+    async def _record(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._handling.add(task)
+        try:
+            if request.path != _STATE:
+                await self._remember(request)
+            return await handler(request)
+        except ConnectionError:
+            # The client has left; whatever is returned is not sent.
+            return web.Response()
+        finally:
+            self._handling.discard(task)
+
+    async def _remember(self, request: web.Request) -> None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = await request.read()
+        self.requests.append(
+            Request(request.method, request.path, dict(request.query), headers, body)
+        )
+        self._request_count += 1
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        state = {
+            "conversations": self.conversations,
+            "generating": self.generating,
+            "requests": self._request_count,
+            "connections": self.connections,
+        }
+        return web.json_response(state)

@@ -1,0 +1,136 @@
+"""What many streams of many providers share: connections, cookies, conversations and defaults."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, Self
+from weakref import WeakSet
+
+from asyncllm.conversation_pool import ConversationPool
+from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
+from asyncllm.http import ConnectionPool
+from asyncllm.options import Retry, Timeouts
+from asyncllm.proxies import parse_proxy
+from asyncllm.waiting import wait_through
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class OpenStream(Protocol):
+    """What a manager needs to know of a stream that uses it."""
+
+    async def end(self, error: AsyncLLMError) -> None:
+        """End the stream with `error`, whoever is reading it."""
+
+
+class SessionManager:
+    """The connections, cookies and conversations that many streams of many providers share.
+
+    Use it as `async with SessionManager(...) as sessions:`, or call `aclose()`. It belongs to the
+    event loop in which it is first used.
+
+    Args:
+        proxy: for all streams, as `scheme://user:password@host:port`; a provider's or a call's own
+            proxy comes first.
+        trust_env: whether to take proxies from the environment where none is given.
+        timeouts: the limits of streams that have none of their own.
+        retry: what streams without a policy of their own try again.
+        ssl: how to verify servers, such as a context with a certificate authority of your own.
+        spare_conversations: how many unused conversations to keep ready for each base URL and
+            model, so that a stream starts without waiting for one to be created.
+        grace: seconds that closing may take to delete what is still open.
+        max_event_bytes: the most bytes that one event of a stream may have.
+
+    Raises:
+        ConfigurationError: an option can't be used.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        trust_env: bool = False,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        ssl: ssl.SSLContext | None = None,
+        spare_conversations: int = 0,
+        grace: float = 5.0,
+        max_event_bytes: int = 16 * 1024 * 1024,
+    ) -> None:
+        if spare_conversations < 0 or grace < 0:
+            raise ConfigurationError("spare_conversations and grace must not be negative")
+        if max_event_bytes < 1:
+            raise ConfigurationError(f"max_event_bytes must be at least 1, not {max_event_bytes!r}")
+        self.proxy = parse_proxy(proxy)
+        self.timeouts = timeouts or Timeouts()
+        self.retry = retry or Retry()
+        self.connections = ConnectionPool(
+            ssl=ssl, trust_env=trust_env, max_event_bytes=max_event_bytes
+        )
+        self.conversations = ConversationPool(
+            spares=spare_conversations, retry=self.retry, limit=self.timeouts.first_token
+        )
+        self._grace = grace
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._streams: WeakSet[OpenStream] = WeakSet()  # a dropped stream closes itself
+        self._closing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._check_usable()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def attach(self, stream: OpenStream) -> None:
+        """Remember a stream that starts, to end it when the manager closes.
+
+        Raises:
+            ConfigurationError: the manager is closed, or belongs to another event loop.
+
+        """
+        self._check_usable()
+        self._streams.add(stream)
+
+    def detach(self, stream: OpenStream) -> None:
+        """Forget a stream that has ended."""
+        self._streams.discard(stream)
+
+    async def aclose(self) -> None:
+        """End open streams with `StreamInterrupted`, delete all conversations, disconnect.
+
+        It takes about `grace` seconds at the most; what could not be deleted by then is logged.
+        Being cancelled does not cut it short: the cancellation is raised again at the end.
+
+        Raises:
+            ConfigurationError: the manager belongs to another event loop.
+
+        """
+        if self._closing is None:
+            self._check_usable()
+            self._closing = asyncio.create_task(self._close())
+        await wait_through(self._closing)
+
+    def _check_usable(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise ConfigurationError(
+                "this SessionManager belongs to another event loop: make one in each loop"
+            )
+        if self._closing is not None:
+            raise ConfigurationError("this SessionManager is closed: make a new one")
+
+    async def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace
+        closed = "the session manager was closed before the answer's end"
+        ending = [
+            loop.create_task(stream.end(StreamInterrupted(closed))) for stream in self._streams
+        ]
+        if ending:
+            await asyncio.wait(ending, timeout=self._grace)
+        await self.conversations.aclose(max(0.0, deadline - loop.time()))
+        await self.connections.aclose()

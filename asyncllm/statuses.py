@@ -1,0 +1,73 @@
+"""HTTP error answers as exceptions: what the server said, and how long it asked us to wait."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncllm.errors import HTTPStatusError, ProxyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncllm.errors import AsyncLLMError
+
+_PROXY_AUTHENTICATION_REQUIRED = 407
+_SHOWN_CHARACTERS = 200
+
+
+def status_error(
+    *, method: str, url: str, status: int, reason: str, headers: Mapping[str, str], body: str
+) -> AsyncLLMError:
+    """Return the error that stands for an answer with an error status.
+
+    Args:
+        method: of the request.
+        url: of the request; its query and user are not kept.
+        status: of the answer.
+        reason: the phrase beside the status.
+        headers: of the answer, found in any case.
+        body: of the answer, as far as it was read.
+
+    """
+    if status == _PROXY_AUTHENTICATION_REQUIRED:
+        return ProxyError("the proxy wants other credentials: 407 Proxy Authentication Required")
+    return HTTPStatusError.class_for(status)(
+        method,
+        url,
+        status=status,
+        message=_message(body) or reason,
+        body=body,
+        headers=headers,
+        retry_after=_retry_after(headers),
+    )
+
+
+def _message(body: str) -> str:
+    """Return what an error body says, in any of the shapes that servers use."""
+    try:
+        said: object = msgspec.json.decode(body)
+    except ValueError:
+        said = " ".join(body.split())
+    while isinstance(said, dict):
+        said = next((said[key] for key in ("error", "message", "detail") if said.get(key)), "")
+    text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
+    return text[:_SHOWN_CHARACTERS]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `retry-after-ms` or `Retry-After` (a number or a date) ask for."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("Retry-After")
+        if value is None:
+            return None
+        if value.replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

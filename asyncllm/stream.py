@@ -1,0 +1,331 @@
+"""`Stream`: what a caller holds while an answer comes.
+
+States change synchronously, I/O follows. One task at a time reads; any task may close. A read
+that must end early (closed by another task, a limit reached) is ended as `asyncio.timeout` does
+it: the reading task is cancelled, and takes that cancellation back when it was ours alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, assert_never
+
+from asyncllm.errors import AsyncLLMError, StreamInterrupted
+from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+from asyncllm.retry import retrying
+from asyncllm.waiting import wait_through
+from asyncllm.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+    )
+
+    from asyncllm.options import Retry, Timeouts
+
+Source: TypeAlias = "AsyncGenerator[list[Item], None]"
+
+_CANCELLED = "cancelled"
+
+
+class Owner(Protocol):
+    """Who ends a stream that outlives it: a session manager."""
+
+    def attach(self, stream: Stream) -> None:
+        """Remember a stream that starts."""
+
+    def detach(self, stream: Stream) -> None:
+        """Forget a stream that has ended."""
+
+
+class Stream:
+    """An answer on its way; nothing is sent before it is first iterated.
+
+    `async for token in stream` gives its text, piece by piece; `events()` gives everything;
+    `collect()` waits for the whole. Leave it with `aclose()`, or use it as
+    `async with provider.stream(…) as stream:`.
+
+    Iterating raises `AsyncLLMError` when the stream fails, with what had arrived as its `reply`;
+    it does so again when iterated again.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Source],
+        *,
+        name: str,
+        model: str,
+        timeouts: Timeouts,
+        retry: Retry,
+        owner: Owner | None,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self._start = start
+        self._name = name
+        self._timeouts = timeouts
+        self._retry = retry
+        self._owner = owner
+        self._secrets = tuple(secrets)
+        self._collected = _Collected(model)
+        self._batch: Iterator[Item] = iter(())
+        self._source: Source | None = None
+        self._watchdog: Watchdog | None = None
+        self._reader: asyncio.Task[object] | None = None
+        self._reader_gone = asyncio.Event()
+        self._is_interrupted = False
+        self._has_ended = False
+        self._error: Exception | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "ended" if self._has_ended else "running" if self._source else "not started"
+        return f"<asyncllm.Stream {self._name} {self._collected.model} {state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            for item in self._batch:
+                if type(item) is str:
+                    return item
+            if not await self._advance():
+                raise StopAsyncIteration
+
+    def events(self) -> AsyncIterator[Item]:
+        """Iterate over everything that comes: text as `str`, and events.
+
+        It may be mixed with iterating over the stream itself: each item is given once.
+        """
+        return _Events(self._next_item)
+
+    async def collect(self) -> Reply:
+        """Wait for the end and return the whole reply.
+
+        Raises:
+            StreamInterrupted: the stream was closed by another task before its end.
+            AsyncLLMError: it failed.
+
+        """
+        while await self._advance():
+            pass
+        reply = self.reply
+        if reply.finish_reason == _CANCELLED:
+            error = StreamInterrupted("the stream was closed before the answer's end")
+            error.reply = reply
+            raise error
+        return reply
+
+    @property
+    def reply(self) -> Reply:
+        """What has arrived so far."""
+        return self._collected.reply()
+
+    async def aclose(self) -> None:
+        """End the stream and let go of what it holds; from any task, as often as you like.
+
+        A task that is reading at that time sees the stream end quietly. The reply's
+        `finish_reason` is "cancelled" unless the answer was whole.
+        """
+        await self.end(None)
+
+    async def end(self, error: AsyncLLMError | None) -> None:
+        """Close the stream; with an `error`, whoever reads on gets it. For session managers."""
+        if self._reader is not None:
+            self._interrupt(error)
+            await self._reader_gone.wait()
+        elif not self._has_ended:
+            source = self._source
+            self._conclude(error)
+            if source is not None:
+                self._closing = asyncio.create_task(_close(source))
+        if self._closing is not None:
+            await wait_through(self._closing)
+
+    async def _next_item(self) -> Item:
+        while True:
+            for item in self._batch:
+                return item
+            if not await self._advance():
+                raise StopAsyncIteration
+
+    async def _advance(self) -> bool:
+        """Get the next batch; False at the end."""
+        if self._has_ended:
+            if self._error is not None:
+                raise self._error
+            return False
+        if self._reader is not None:
+            raise RuntimeError("this stream is being read by another task")
+        try:
+            batch = await self._read()
+        except BaseException as error:
+            self._conclude(error if isinstance(error, Exception) else None)
+            raise
+        if batch is None:
+            if not (self._is_interrupted or self._collected.is_whole):
+                self._error = StreamInterrupted(
+                    "the answer ended without the sign that it is whole"
+                )
+            self._conclude(self._error)
+            return await self._advance()
+        self._batch = iter(batch)
+        return True
+
+    async def _read(self) -> list[Item] | None:
+        """Wait for the next batch; None when there is none, or when the wait was interrupted."""
+        watchdog = self._watchdog or self._begin()
+        task = self._reader = asyncio.current_task()
+        assert task is not None
+        cancelling, was_cancelled, content = task.cancelling(), False, False
+        watchdog.wait()
+        try:
+            batch = await (self._source.__anext__() if self._source else self._open())
+            content = self._collected.add(batch)
+        except StopAsyncIteration:
+            batch = None
+        except asyncio.CancelledError:
+            if not self._is_interrupted:
+                raise
+            batch = None
+        finally:
+            self._reader = None
+            watchdog.arrived(content=content)
+            was_cancelled = self._is_interrupted and task.uncancel() > cancelling
+        if was_cancelled:
+            raise asyncio.CancelledError
+        return None if self._is_interrupted else batch
+
+    def _begin(self) -> Watchdog:
+        if self._owner is not None:
+            self._owner.attach(self)
+        # Weak, so that a timer does not keep alive a stream that its caller has dropped.
+        self._watchdog = Watchdog(self._timeouts, weakref.WeakMethod(self._interrupt))
+        return self._watchdog
+
+    async def _open(self) -> list[Item]:
+        """Start the source and return its first batch, as often as the retry policy allows."""
+
+        async def attempt() -> tuple[Source, list[Item] | None]:
+            source = self._start()
+            try:
+                return source, await source.__anext__()
+            except StopAsyncIteration:
+                return source, None
+            except AsyncLLMError as error:
+                error.redact(self._secrets)
+                raise
+
+        self._source, batch = await retrying(attempt, self._retry, self._name)
+        if batch is None:
+            raise StopAsyncIteration
+        return batch
+
+    def _interrupt(self, error: AsyncLLMError | None) -> None:
+        """Make the reading task's read end now."""
+        if self._reader is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self._error = error
+            self._reader.cancel()
+
+    def _conclude(self, error: Exception | None) -> None:
+        """Be ended from now on; nothing here waits."""
+        self._has_ended = True
+        self._batch = iter(())
+        self._source = None
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        if self._owner is not None:
+            self._owner.detach(self)
+        if error is None:
+            self._collected.close()
+        elif isinstance(error, AsyncLLMError):
+            error.redact(self._secrets)
+            error.reply = self.reply
+        self._error = error
+        self._reader_gone.set()
+
+
+class _Events:
+    """Iterates over the items of a stream."""
+
+    def __init__(self, next_item: Callable[[], Coroutine[object, object, Item]]) -> None:
+        self._next_item = next_item
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[object, object, Item]:
+        return self._next_item()
+
+
+class _Collected:
+    """What has arrived of an answer; text is joined once for each read, and once when asked for."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._texts: list[str] = []
+        self._reasoning: list[str] = []
+        self._tool_calls: list[ToolCall] = []
+        self._usage: Usage | None = None
+        self._finish_reason: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self._finish_reason is not None
+
+    def add(self, batch: list[Item]) -> bool:
+        """Add a batch, and tell whether there was anything but pings in it."""
+        try:
+            self._texts.append("".join(batch))  # type: ignore[arg-type] # nearly always all text
+        except TypeError:
+            return sum(map(self._add_item, batch)) > 0  # every item, hence not any()
+        return bool(batch)
+
+    def close(self) -> None:
+        """Say that nothing more comes, whether the answer is whole or not."""
+        self._finish_reason = self._finish_reason or _CANCELLED
+
+    def reply(self) -> Reply:
+        return Reply(
+            text="".join(self._texts),
+            reasoning="".join(self._reasoning),
+            tool_calls=tuple(self._tool_calls),
+            usage=self._usage,
+            finish_reason=self._finish_reason,
+            model=self.model,
+        )
+
+    def _add_item(self, item: Item) -> bool:
+        match item:
+            case str():
+                self._texts.append(item)
+            case Reasoning():
+                self._reasoning.append(item.text)
+            case ToolCall():
+                self._tool_calls.append(item)
+            case Usage():
+                self._usage = item
+            case Finish():
+                self._finish_reason = item.reason
+            case Ping():
+                return False
+            case _:
+                assert_never(item)
+        return True
+
+
+async def _close(source: Source) -> None:
+    await source.aclose()

@@ -1,0 +1,87 @@
+"""From the payloads of a response to batches of items, whatever the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from asyncllm.errors import AsyncLLMError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import msgspec
+
+    from asyncllm.events import Item
+    from asyncllm.framing import Payload
+    from asyncllm.http import Response
+
+_T = TypeVar("_T")
+_EXCERPT_BYTES = 200
+
+
+class Translator(Protocol):
+    """What knows one wire, for one answer; it does no I/O.
+
+    Attributes:
+        is_done: whether the answer is whole and nothing more is of interest.
+
+    """
+
+    is_done: bool
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append to `batch` what `payloads` say.
+
+        Raises:
+            AsyncLLMError: they say that the answer failed; `batch` holds what came before.
+
+        """
+
+    def close(self) -> list[Item]:
+        """Say that the body has ended, and return what is left to say.
+
+        Raises:
+            AsyncLLMError: the answer is not whole.
+
+        """
+
+
+async def translate(response: Response, translator: Translator) -> AsyncGenerator[list[Item], None]:
+    """Yield a batch for each network read that brings something.
+
+    Raises:
+        AsyncLLMError: the answer failed or was cut off; what came before it was yielded.
+
+    """
+    async for payloads in response.events():
+        batch: list[Item] = []
+        failure = None
+        try:
+            translator.feed(payloads, batch)
+        except AsyncLLMError as error:
+            failure = error
+        if batch:
+            yield batch
+        if failure is not None:
+            raise failure
+        if translator.is_done:
+            return
+    if batch := translator.close():
+        yield batch
+
+
+def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    """Return what `data` holds.
+
+    Raises:
+        ProtocolError: it is not JSON, or not of the wire's shape.
+
+    """
+    try:
+        return decoder.decode(data)
+    except ValueError as error:  # msgspec's own errors, and bytes that are not UTF-8
+        reason = str(error)
+    shown = data[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    raise ProtocolError(
+        f"the server sent something that its wire does not allow: {reason}: {shown!r}"
+    )

@@ -1,0 +1,89 @@
+"""The limits of one stream, watched with one lazy timer instead of one for each read."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from asyncllm.errors import StreamTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from weakref import WeakMethod
+
+    from asyncllm.options import Timeouts
+
+
+class Watchdog:
+    """Calls `expire` when the caller has waited longer than `timeouts` allow.
+
+    Only waiting counts: while the caller does something else between two reads, neither
+    `first_token` nor `stall` runs; `total` does. A timer that fires too early, as it was set
+    before the newest content came, sets itself anew for what is left. So a read costs two looks
+    at the clock, and no timer.
+    """
+
+    def __init__(
+        self, timeouts: Timeouts, expire: WeakMethod[Callable[[StreamTimeout], None]]
+    ) -> None:
+        self._expire = expire
+        self._loop = asyncio.get_running_loop()
+        self._total = _or_never(timeouts.total)
+        self._total_at = self._loop.time() + self._total
+        self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
+        self._budget = self._limit
+        self._stall = _or_never(timeouts.stall)
+        self._waiting_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wait(self) -> None:
+        """Say that the caller waits from now on."""
+        self._waiting_since = self._loop.time()
+        if self._timer is None:
+            self._set_timer()
+
+    def arrived(self, *, content: bool) -> None:
+        """Say that the wait is over; `content` gives the next one its full time again."""
+        if self._waiting_since is not None:
+            self._budget -= self._loop.time() - self._waiting_since
+            self._waiting_since = None
+        if content:
+            if self._phase == "first_token":
+                # The limit has changed, perhaps to a shorter one than the timer was set for.
+                self._phase, self._limit = "stall", self._stall
+                self.stop()
+            self._budget = self._stall
+
+    def stop(self) -> None:
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self) -> None:
+        start = self._loop.time() if self._waiting_since is None else self._waiting_since
+        when = min(start + self._budget, self._total_at)
+        self._timer = None if when == math.inf else self._loop.call_at(when, self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        since, now = self._waiting_since, self._loop.time()
+        if since is None:
+            # Nobody waits. Without a deadline that can still move, the next wait sets the timer.
+            if now < self._total_at:
+                self._set_timer()
+        elif now >= self._total_at:
+            self._give_up(StreamTimeout("total", self._total))
+        elif now >= since + self._budget:
+            self._give_up(StreamTimeout(self._phase, self._limit))
+        else:
+            self._set_timer()
+
+    def _give_up(self, timeout: StreamTimeout) -> None:
+        if expire := self._expire():
+            expire(timeout)
+
+
+def _or_never(limit: float | None) -> float:
+    return math.inf if limit is None else limit
