@@ -61,6 +61,7 @@ class Conversation:
         server: where it is.
         settings: the acceptance of settings that it was created under.
         is_spare: whether it was made ahead, and may be forgotten by the server since.
+        is_back: whether its user has handed it back for good.
 
     """
 
@@ -71,6 +72,7 @@ class Conversation:
         self.server = server
         self.settings = settings
         self.is_spare = False
+        self.is_back = False
 
 
 class ConversationPool:
@@ -124,10 +126,13 @@ class ConversationPool:
             is_running: whether the server may still be generating in it.
 
         """
+        if conversation.is_back:
+            return  # taken at closing already, before its user came to hand it back
         if not was_used and self._lacks_spares(conversation.server.key):
             conversation.is_spare = True
             self._spares[conversation.server.key].append(conversation)
         else:
+            conversation.is_back = True
             self._own(self._delete(conversation, stop_first=is_running))
 
     def renew(self, conversation: Conversation) -> None:
@@ -138,8 +143,8 @@ class ConversationPool:
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
         self._is_closing = True
-        for key in list(self._spares):
-            self._drop_spares(key)
+        for conversation in self._existing:
+            self.hand_back(conversation, was_used=True, is_running=not conversation.is_spare)
         end = asyncio.get_running_loop().time() + grace
         while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
@@ -213,7 +218,7 @@ class ConversationPool:
 
     def _drop_spares(self, key: Hashable) -> None:
         for spare in self._spares.pop(key, ()):
-            self._own(self._delete(spare, stop_first=False))
+            self.hand_back(spare, was_used=True, is_running=False)
 
     async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
         try:

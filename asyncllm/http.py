@@ -29,7 +29,8 @@ from asyncllm.statuses import status_error
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Container, Mapping
+    from collections.abc import AsyncIterator, Container, Coroutine, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from asyncllm.framing import Payload
     from asyncllm.proxies import Proxy
@@ -62,11 +63,14 @@ class ConnectionPool:
         self.max_event_bytes = max_event_bytes
         self._ssl = ssl
         self._trust_env = trust_env
+        self._is_closed = False
         self._jar: SessionCookieJar | None = None
         self._sessions: dict[Proxy | None, aiohttp.ClientSession] = {}
 
     def session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
         """Return the session that reaches servers through `proxy`."""
+        if self._is_closed:
+            raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
         session = self._sessions.get(tunnel)
@@ -87,7 +91,8 @@ class ConnectionPool:
         return session
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection; there are no new ones afterwards."""
+        self._is_closed = True
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
@@ -120,8 +125,7 @@ class Http:
         self._headers = dict(headers or {})
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
 
-    @contextlib.asynccontextmanager
-    async def open(
+    def open(
         self,
         method: str,
         url: str,
@@ -131,8 +135,10 @@ class Http:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         accept: Container[int] = _SUCCESS,
-    ) -> AsyncIterator[Response]:
-        """Send a request and give its response; on leaving, its connection is free or closed.
+    ) -> AbstractAsyncContextManager[Response]:
+        """Return a context manager that sends a request and gives its response.
+
+        On leaving it, the connection is free for others or closed.
 
         Redirects are not followed.
 
@@ -157,46 +163,60 @@ class Http:
         if json is not None:
             data = json if isinstance(json, bytes) else encode_json(json)
             sent.setdefault("Content-Type", "application/json")
-        raw = await self._send(method, url, data=data, params=query, headers=sent)
-        response = Response(raw, self._pool.max_event_bytes)
-        try:
-            if response.status not in accept:
-                body = await response.excerpt()
-                raise status_error(  # noqa: TRY301 - the connection is closed below, as for any error
-                    method=method,
-                    url=url,
-                    status=raw.status,
-                    reason=raw.reason or "",
-                    headers=raw.headers,
-                    body=body,
-                )
-            yield response
-        except BaseException:
-            raw.close()
-            raise
-        await response.drain()
+        sending = self._send(method, url, sent, accept, data=data, params=query)
+        return _Exchange(sending)
 
     async def _send(
-        self, method: str, url: str, headers: dict[str, str], **request: Any
-    ) -> aiohttp.ClientResponse:
-        proxy = self.proxy
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        accept: Container[int],
+        **body_and_query: Any,
+    ) -> Response:
+        proxy, options = self.proxy, body_and_query
         if proxy is not None and not proxy.is_socks:
-            request |= proxy.request_options()
+            options |= proxy.request_options()
             if url.startswith("http://"):
                 headers |= proxy.credentials  # there is no CONNECT to tell them with
         failure: AsyncLLMError
         try:
-            return await self._pool.session_for(proxy).request(
+            raw = await self._pool.session_for(proxy).request(
                 method,
                 url,
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                **request,
+                **options,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = _request_failure(error, self._timeout.connect)
+        else:
+            response = Response(raw, self._pool.max_event_bytes)
+            if raw.status in accept:
+                return response
+            failure = await response.failure(method, url)
         raise failure  # outside of the handler: aiohttp's own texts must not be its context
+
+
+class _Exchange:
+    """A request that is sent on entering, and whose connection is let go on leaving."""
+
+    def __init__(self, sending: Coroutine[object, object, Response]) -> None:
+        self._sending = sending
+        self._response: Response | None = None
+
+    async def __aenter__(self) -> Response:
+        self._response = await self._sending
+        return self._response
+
+    async def __aexit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        response = self._response
+        assert response is not None
+        if failed is None:
+            await response.drain()
+        else:
+            response.close()
 
 
 class Response:
@@ -260,6 +280,26 @@ class Response:
                 body += chunk
         return body[:_ERROR_BODY_BYTES].decode("utf-8", "replace")
 
+    async def failure(self, method: str, url: str) -> AsyncLLMError:
+        """Return the error that this response stands for, and close it."""
+        try:
+            body = await self.excerpt()
+        finally:
+            self.close()
+        raw = self._raw
+        return status_error(
+            method=method,
+            url=url,
+            status=raw.status,
+            reason=raw.reason or "",
+            headers=raw.headers,
+            body=body,
+        )
+
+    def close(self) -> None:
+        """Close the connection, unless the answer has been read to its end."""
+        self._raw.close()
+
     async def drain(self) -> None:
         """Read a little past the end of the answer, so that the connection can be used again."""
         content, size = self._raw.content, 0
@@ -268,7 +308,7 @@ class Response:
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     while size < _DRAIN_BYTES and (chunk := await content.readany()):
                         size += len(chunk)
-        self._raw.release() if content.at_eof() else self._raw.close()
+        self.close()
 
     async def _read_some(self) -> bytes:
         """Return what one read brings; b"" at the end."""

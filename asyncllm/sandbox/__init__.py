@@ -77,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in {"Request", "Sandbox"}:
-        from asyncllm.sandbox import server
+        from asyncllm.sandbox import server  # noqa: PLC0415 - see above
 
         return getattr(server, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

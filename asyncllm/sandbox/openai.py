@@ -6,7 +6,6 @@ When the request has a `reasoning_effort`, some reasoning comes before the answe
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -113,7 +112,7 @@ class OpenAI:
             return
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         given = given or request.query.get("auth", "")
-        if not hmac.compare_digest(given.encode(), self._api_key.encode()):
+        if given != self._api_key:
             raise _RequestError("Incorrect API key provided", status=401, code="invalid_api_key")
 
     async def _not_found(self, request: web.Request) -> web.StreamResponse:
@@ -179,7 +178,7 @@ class OpenAI:
         habits = _habits(faults, body)
         is_reasoning = habits.reasoning_field is not None
         try:
-            calls = calls_of_tools(body, prompt)
+            calls = calls_of_tools(body, prompt, messages[-1])
         except (AttributeError, KeyError, TypeError):
             raise _RequestError("'tools' must be a list of functions") from None
         text_end: Literal["length", "stop"] = "length" if answer.is_cut else "stop"
@@ -238,7 +237,7 @@ def _habits(faults: FaultBook, body: JSON) -> Habits:
 
 
 def _limit(body: JSON) -> int | None:
-    limit = body.get("max_completion_tokens", body.get("max_tokens"))
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
     return limit if isinstance(limit, int) and limit > 0 else None
 
 

@@ -33,9 +33,9 @@ def asyncllm_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
     `@pytest.mark.asyncllm_sandbox(...)` on the test gives its options.
     """
-    # Not above: pytest loads this module in every run, and these take time to import.
-    from asyncllm.sandbox.background import running_in_background
-    from asyncllm.sandbox.server import Sandbox
+    # pytest loads this module in every run, and these take time to import.
+    from asyncllm.sandbox.background import running_in_background  # noqa: PLC0415
+    from asyncllm.sandbox.server import Sandbox  # noqa: PLC0415
 
     marker = request.node.get_closest_marker(MARKER)
     options = marker.kwargs if marker is not None else {}

@@ -2,8 +2,9 @@
 
 When a request has `tools`, and `tool_choice` is not "none", and the text of its last user
 message has the word "tool" or "tools" in any case, then the answer is one call of every tool,
-in their order. Each declared property gets an argument: the first value of its `enum`, or an
-example of its type; a string is the user's text itself.
+in their order; not when the last message is a tool's result, or a bot would never be done. Each
+declared property gets an argument: the first value of its `enum`, or an example of its type; a
+string is the user's text itself.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _EXAMPLES: dict[str, object] = {
 }
 
 
-def calls_of_tools(body: JSON, prompt: str) -> list[ToolCall]:
+def calls_of_tools(body: JSON, prompt: str, last_message: object) -> list[ToolCall]:
     """Call the tools of a request, if its last user text wants that.
 
     Raises:
@@ -38,6 +39,8 @@ def calls_of_tools(body: JSON, prompt: str) -> list[ToolCall]:
     """
     tools: Any = body.get("tools")
     if not tools or body.get("tool_choice") == "none" or not _HAS_THE_WORD_TOOL(prompt):
+        return []
+    if isinstance(last_message, dict) and last_message.get("role") == "tool":
         return []
     return [_call_of(tool["function"], prompt, number) for number, tool in enumerate(tools)]
 
