@@ -232,11 +232,13 @@ class AsyncGeneratorProvider(ABC):
     def resolve_model(self, model: str) -> str:
         """Return the full id of a model named shortly or fully.
 
+        Any name will do for a provider without `models`: its server knows.
+
         Raises:
             ConfigurationError: a short name is not one of `models`.
 
         """
-        if not model or model in self.models.values() or "/" in model:
+        if not (model and self.models) or model in self.models.values() or "/" in model:
             return model
         if model in self.models:
             return self.models[model]

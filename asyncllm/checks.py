@@ -22,13 +22,18 @@ def check_base_url(base_url: str) -> str:
     """
     try:
         url = URL(base_url)
-        if url.scheme in ("http", "https") and url.host and not url.query_string:
+        is_place = (
+            url.scheme in ("http", "https") and url.host and not any(map(str.isspace, base_url))
+        )
+        # What stands in a URL is shown, and what stands behind `?` or `#` would come to stand
+        # before the path of a request.
+        if is_place and url.user is None and url.password is None and not set("?#") & set(base_url):
             return base_url.rstrip("/")
     except (TypeError, ValueError):
         pass
     raise ConfigurationError(
         "base_url can't be used: write it as https://host or http://host:port/path, with its "
-        "scheme and without a query"
+        "scheme, without user and password (they belong in a header) and without a query"
     )
 
 
@@ -40,7 +45,9 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
     """
     for name, value in headers.items():
-        if not isinstance(value, str) or any(character in value for character in "\r\n\0"):
+        if not all(
+            isinstance(text, str) and not set("\r\n\0") & set(text) for text in (name, value)
+        ):
             raise ConfigurationError(
                 f"the {name} header can't be sent: its value (an API key?) must be a str without "
                 "line breaks"

@@ -21,7 +21,7 @@ from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 from asyncllm.registry import provider_class, provider_classes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from asyncllm.base import AsyncGeneratorProvider
     from asyncllm.stream import Stream
@@ -151,7 +151,7 @@ def _fault(text: str) -> sandboxes.Fault:
 @contextlib.asynccontextmanager
 async def _provider(
     name: str | None, base_url: str | None
-) -> AsyncIterator[AsyncGeneratorProvider]:
+) -> AsyncGenerator[AsyncGeneratorProvider]:
     """Give the provider to ask: the chosen one, or with nothing configured one on the sandbox."""
     cls = provider_class(name or _DEFAULT_PROVIDER)
     variable = f"ASYNCLLM_{cls.__name__.upper()}_BASE_URL"

@@ -45,6 +45,7 @@ class ConversationServer(Protocol):
 
     async def create(self) -> str:
         """Create a conversation and return its id."""
+        ...
 
     async def stop(self, conversation_id: str) -> None:
         """End the generation that runs in a conversation."""
@@ -153,7 +154,7 @@ class ConversationPool:
                 task.cancel()
             await asyncio.wait(self._tasks)
         for conversation in self._existing:
-            log.warning("%s: not deleted within %g s", _name(conversation), grace)
+            log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
 
     def _own(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
         task = asyncio.ensure_future(work)
@@ -183,11 +184,13 @@ class ConversationPool:
             accepting = self._settings[server.settings_key] = self._own(server.accept_settings())
         try:
             await asyncio.shield(accepting)
+            return accepting
         except AsyncLLMError as error:
             self._forget_settings(server, accepting)
-            # Several may wait for the same failure, and each stream adds its reply to its own.
-            raise copy.copy(error) from None
-        return accepting
+            failure = copy.copy(error)
+        # Several may wait for the same failure: each stream adds its reply to one of its own,
+        # which has no secrets in its context either, hence not raised above.
+        raise failure
 
     def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
         if self._settings.get(server.settings_key) is accepted:

@@ -30,7 +30,7 @@ class AsyncLLMError(Exception):
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Replace every one of `secrets` by `***` in this error's text and text attributes."""
-        for secret in secrets:
+        for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
             self.args = tuple(_mask(value, secret) for value in self.args)
             self.__dict__.update({key: _mask(value, secret) for key, value in vars(self).items()})
 
@@ -40,7 +40,14 @@ class AsyncLLMError(Exception):
 
 
 def _mask(value: object, secret: str) -> object:
-    return value.replace(secret, _MASK) if isinstance(value, str) and secret else value
+    match value:
+        case str() if secret:
+            return value.replace(secret, _MASK)
+        case URL():
+            return URL(str(_mask(str(value), secret)))
+        case CIMultiDict():
+            return CIMultiDict({key: _mask(text, secret) for key, text in value.items()})
+    return value
 
 
 def _rebuild(
@@ -106,6 +113,8 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
     neither query nor user, request headers and response cookies are left out.
 
     Attributes:
+        method: the request's HTTP method.
+        url: where it went, a `yarl.URL`.
         status: the HTTP status.
         message: what the server said of it, from its body where that could be read.
         body: the body's beginning as text, at most 64 KiB.
@@ -125,23 +134,29 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         headers: Mapping[str, str] | None = None,
         retry_after: float | None = None,
     ) -> None:
-        shown = URL(url).with_query(None).with_user(None)
-        kept = [
-            (k, v) for k, v in (headers or {}).items() if k.lower() not in _SECRET_RESPONSE_HEADERS
-        ]
-        ClientResponseError.__init__(
-            self,
-            RequestInfo(shown, method, CIMultiDictProxy(CIMultiDict()), shown),
-            (),
-            status=status,
-            message=message,
-            headers=CIMultiDictProxy(CIMultiDict(kept)),
-        )
+        # The base's own __init__ would keep a RequestInfo, which does not pickle.
+        Exception.__init__(self)
+        self.method = method
+        self.url = URL(url).with_query(None).with_user(None)
+        self.status = status
+        self.message = message
         self.body = body
         self.retry_after = retry_after
+        self.history = ()
+        self.headers = CIMultiDict(
+            (name, value)
+            for name, value in (headers or {}).items()
+            if name.lower() not in _SECRET_RESPONSE_HEADERS
+        )
+
+    @property
+    def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made
+        """The request as aiohttp describes it: method and URL, and no headers."""
+        nothing = CIMultiDictProxy(CIMultiDict[str]())
+        return RequestInfo(self.url, self.method, nothing, self.url)
 
     def __str__(self) -> str:
-        return f"{self.request_info.method} {self.request_info.url}: {self.status} {self.message}"
+        return f"{self.method} {self.url}: {self.status} {self.message}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

@@ -93,32 +93,34 @@ class SSEDecoder:
 
     def _keep(self, tail: bytes, payloads: list[Payload]) -> None:
         """Keep an unfinished event, but give out at once the comments before it."""
-        if not self._pieces:
-            tail = tail.lstrip(b"\n")  # empty lines between events end nothing
         self._pieces.append(tail)
         self._size += len(tail)
-        if b"\n" in tail and self._pieces[0].startswith(b":"):
-            kept, start = b"".join(self._pieces), 0
-            while kept.startswith(b":", start) and (end := kept.find(b"\n", start)) >= 0:
-                payloads.append(Ping(_text(kept[start + 1 : end].removeprefix(b" "))))
-                start = end + 1
-            self._pieces = [kept[start:]]
-            self._size = len(kept) - start
-        if self._size > self._limit:
-            self._refuse()
+        if b"\n" in tail and self._pieces[0].startswith((b":", b"\n")):
+            rest = self._take_comments(b"".join(self._pieces), payloads)
+            self._pieces = [rest] if rest else []
+            self._size = len(rest)
+        self._check_size(self._size - tail.endswith(b"\n"))  # a line end does not count
+
+    def _take_comments(self, text: bytes, payloads: list[Payload]) -> bytes:
+        """Give out the comments that `text` begins with, and return the rest."""
+        start = 0
+        while text.startswith((b":", b"\n"), start) and (end := text.find(b"\n", start)) >= 0:
+            if end > start:
+                self._check_size(end - start)
+                payloads.append(Ping(_text(text[start + 1 : end].removeprefix(b" "))))
+            start = end + 1
+        return text[start:]
 
     def _parse_events(self, whole: bytes, payloads: list[Payload]) -> None:
-        limit = self._limit
         for block in whole.split(b"\n\n"):
-            if len(block) > limit:
-                self._refuse()
-            if block[:5] == b"data:" and b"\n" not in block:
+            if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
                 payloads.append(block[6:] if block[5:6] == b" " else block[5:])
             elif block:
-                self._parse_lines(block, payloads)
+                self._parse_lines(self._take_comments(block, payloads), payloads)
 
     def _parse_lines(self, block: bytes, payloads: list[Payload]) -> None:
         """Parse the lines of a block and dispatch its event; an empty line in it dispatches too."""
+        self._check_size(len(block))
         name, data = "", list[bytes]()
         for line in [*block.split(b"\n"), b""]:
             field, colon, value = line.partition(b":")
@@ -139,10 +141,11 @@ class SSEDecoder:
             elif field == b"retry" and value.isdigit() and len(value) < _RETRY_DIGITS:
                 self.retry = int(value)
 
-    def _refuse(self) -> None:
-        raise ProtocolError(
-            f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
-        )
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise ProtocolError(
+                f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
+            )
 
 
 def _text(value: bytes) -> str:

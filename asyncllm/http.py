@@ -179,9 +179,10 @@ class Http:
             options |= proxy.request_options()
             if url.startswith("http://"):
                 headers |= proxy.credentials  # there is no CONNECT to tell them with
+        session = self._pool.session_for(proxy)
         failure: AsyncLLMError
         try:
-            raw = await self._pool.session_for(proxy).request(
+            raw = await session.request(
                 method,
                 url,
                 headers=headers,

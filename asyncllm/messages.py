@@ -55,10 +55,12 @@ def _check_message(index: int, message: object) -> dict[str, object]:
     if isinstance(content, str):
         if not content and role == "user":
             raise ConfigurationError(f"{where} has empty content: give it some text")
-    elif isinstance(content, Sequence):
+    elif isinstance(content, list | tuple):
         if not content:
             raise ConfigurationError(f"{where} has an empty list of content parts")
-    elif not message.get("tool_calls"):
+        if not all(isinstance(part, Mapping) for part in content):
+            raise ConfigurationError(f"{where} has a content part that is no mapping")
+    elif content is not None or not message.get("tool_calls"):
         raise ConfigurationError(f"{where} has no content: give it text or a list of content parts")
     return dict(message)
 
@@ -89,9 +91,9 @@ def text_of(message: Mapping[str, object]) -> str:
     content = message.get("content")
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, Sequence) else ()
-    texts = [part.get("text") for part in parts if isinstance(part, Mapping)]
-    if not texts or len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
+    parts: Sequence[Mapping[str, object]] = content if isinstance(content, list | tuple) else ()
+    texts = [part.get("text") if isinstance(part, Mapping) else None for part in parts]
+    if not texts or not all(isinstance(text, str) for text in texts):
         raise ConfigurationError(
             f"this provider takes text only: a {message.get('role')!r} message holds something else"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 
@@ -68,10 +67,10 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         _check_positive("Retry.max_wait", self.max_wait)
 
 
-def _check_positive(name: str, value: Any, *, optional: bool = False) -> None:
+def _check_positive(name: str, value: object, *, optional: bool = False) -> None:
     if value is None and optional:
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value > 0):
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if not 0 < number < math.inf:
         off = ", or None for no limit" if optional else ""
         raise ConfigurationError(f"{name} must be a positive number of seconds{off}, not {value!r}")

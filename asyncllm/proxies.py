@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,6 +40,10 @@ class Proxy(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Proxy({self.scheme}://{self.host}:{self.port})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # msgspec's own would show the password.
+        return [("scheme", self.scheme), ("host", self.host), ("port", self.port)]
+
     @property
     def is_socks(self) -> bool:
         """Whether it speaks SOCKS rather than HTTP."""
@@ -47,9 +52,9 @@ class Proxy(msgspec.Struct, frozen=True):
     @property
     def credentials(self) -> dict[str, str]:
         """The header that authenticates to an HTTP proxy; empty where no user is given."""
-        if self.user is None:
+        if self.user is None and self.password is None:
             return {}
-        pair = f"{self.user}:{self.password or ''}".encode()
+        pair = f"{self.user or ''}:{self.password or ''}".encode()
         return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
     def request_options(self) -> dict[str, Any]:
@@ -67,14 +72,10 @@ class Proxy(msgspec.Struct, frozen=True):
             ConfigurationError: the extra that brings SOCKS is not installed.
 
         """
-        try:
-            from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
-        except ImportError:
-            missing = True
-        else:
-            missing = False
-        if missing:
+        if find_spec("aiohttp_socks") is None:
             raise ConfigurationError("SOCKS proxies need an extra: pip install 'asyncllm[socks]'")
+        from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
+
         return ProxyConnector(
             proxy_type=ProxyType[self.scheme.upper()],
             host=self.host,
@@ -101,8 +102,8 @@ def parse_proxy(proxy: str | None) -> Proxy | None:
     try:
         url = URL(proxy)
         scheme = {"socks5h": "socks5", "socks4a": "socks4"}.get(url.scheme, url.scheme)
-        port = url.explicit_port or _DEFAULT_PORTS.get(scheme)
-        if url.host and port:
+        port = _DEFAULT_PORTS.get(scheme) if url.explicit_port is None else url.explicit_port
+        if scheme in _DEFAULT_PORTS and url.host and port:
             return Proxy(scheme, url.host, port, url.user, url.password)
     except (TypeError, ValueError):
         pass

@@ -23,10 +23,8 @@ _OWN = {"h2o": "asyncllm.providers.h2o:H2o"}
 
 def provider_classes() -> Mapping[str, str]:
     """Return where each provider is, by its name: as `module:class`; our own names come first."""
-    third_parties = {
-        point.name.lower(): point.value for point in entry_points(group=ENTRY_POINT_GROUP)
-    }
-    return third_parties | _OWN
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    return {point.name.lower(): f"{point.module}:{point.attr}" for point in points} | _OWN
 
 
 def provider_class(name: str) -> type[AsyncGeneratorProvider]:

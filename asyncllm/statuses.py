@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def _message(body: str) -> str:
     """Return what an error body says, in any of the shapes that servers use."""
     try:
         said: object = msgspec.json.decode(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = " ".join(body.split())
     while isinstance(said, dict):
         said = next((said[key] for key in ("error", "message", "detail") if said.get(key)), "")
@@ -68,6 +69,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             return None
         if value.replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+        date = parsedate_to_datetime(value)
+        return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
+    except (ValueError, OverflowError):
         return None

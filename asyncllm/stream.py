@@ -179,7 +179,10 @@ class Stream:
                 self._error = StreamInterrupted(
                     "the answer ended without the sign that it is whole"
                 )
+            source = self._source
             self._conclude(self._error)
+            if source is not None:
+                await source.aclose()  # nothing is left to close but where it ignored an interrupt
             return await self._advance()
         self._batch = iter(batch)
         return True

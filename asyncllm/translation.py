@@ -44,6 +44,7 @@ class Translator(Protocol):
             AsyncLLMError: the answer is not whole.
 
         """
+        ...
 
 
 async def translate(response: Response, translator: Translator) -> AsyncGenerator[list[Item], None]:
@@ -79,7 +80,7 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     """
     try:
         return decoder.decode(data)
-    except ValueError as error:  # msgspec's own errors, and bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # of msgspec and of UTF-8; nested too deep
         reason = str(error)
     shown = data[:_EXCERPT_BYTES].decode("utf-8", "replace")
     raise ProtocolError(

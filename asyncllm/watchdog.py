@@ -39,9 +39,9 @@ class Watchdog:
 
     def wait(self) -> None:
         """Say that the caller waits from now on."""
-        self._waiting_since = self._loop.time()
+        self._waiting_since = now = self._loop.time()
         if self._timer is None:
-            self._set_timer()
+            self._set_timer(now)
 
     def arrived(self, *, content: bool) -> None:
         """Say that the wait is over; `content` gives the next one its full time again."""
@@ -61,24 +61,21 @@ class Watchdog:
             self._timer.cancel()
             self._timer = None
 
-    def _set_timer(self) -> None:
-        start = self._loop.time() if self._waiting_since is None else self._waiting_since
-        when = min(start + self._budget, self._total_at)
+    def _set_timer(self, waiting_since: float) -> None:
+        when = min(waiting_since + self._budget, self._total_at)
         self._timer = None if when == math.inf else self._loop.call_at(when, self._fired)
 
     def _fired(self) -> None:
         self._timer = None
         since, now = self._waiting_since, self._loop.time()
         if since is None:
-            # Nobody waits. Without a deadline that can still move, the next wait sets the timer.
-            if now < self._total_at:
-                self._set_timer()
+            pass  # nobody waits; the next wait sets the timer
         elif now >= self._total_at:
             self._give_up(StreamTimeout("total", self._total))
         elif now >= since + self._budget:
             self._give_up(StreamTimeout(self._phase, self._limit))
         else:
-            self._set_timer()
+            self._set_timer(since)
 
     def _give_up(self, timeout: StreamTimeout) -> None:
         if expire := self._expire():

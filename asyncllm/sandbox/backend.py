@@ -97,7 +97,7 @@ class Backend:
     tokens: int | None
     models: Sequence[str]
     faults: FaultBook
-    _running: set[Generation] = field(default_factory=set)
+    _running: set[Generation] = field(default_factory=set["Generation"])
 
     @property
     def generating(self) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from asyncllm.sandbox.server import Sandbox
 
@@ -17,7 +17,7 @@ _Started = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
 
 
 @contextmanager
-def running_in_background(sandbox: Sandbox) -> Iterator[Sandbox]:
+def running_in_background(sandbox: Sandbox) -> Generator[Sandbox]:
     """Start the sandbox, and close it and its thread at the end.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 from asyncllm.sandbox.answers import Answer, answer_to
+from asyncllm.sandbox.body import object_in, read_object
 from asyncllm.sandbox.faults import (
     BigEvent,
     Break,
@@ -33,6 +33,7 @@ from asyncllm.sandbox.tgi import script_of
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.backend import Backend, Generation
+    from asyncllm.sandbox.body import JSON
 
 MODELS = (
     "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
@@ -56,8 +57,8 @@ class Conversation:
     """A conversation: whose it is, the answers stored in it, and those still being generated."""
 
     session: str
-    answers: list[str] = field(default_factory=list)
-    generations: set[Generation] = field(default_factory=set)
+    answers: list[str] = field(default_factory=list[str])
+    generations: set[Generation] = field(default_factory=set["Generation"])
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class ChatUI:
 
     async def _create(self, call: _Call) -> web.StreamResponse:
         try:
-            model = (await _json_object(call.request)).get("model")
+            model = (await read_object(call.request)).get("model")
         except ValueError:
             return _error(500)
         if not isinstance(model, str) or model not in self._models:
@@ -197,7 +198,7 @@ class ChatUI:
         if len(await call.request.read()) > _BODY_LIMIT:
             return _error(413)
         try:
-            prompt, limit = _question(await _json_object(call.request))
+            prompt, limit = _question(await read_object(call.request))
         except ValueError:
             return _error(500)
         faults = self._backend.faults
@@ -265,32 +266,18 @@ async def _form(request: web.Request) -> dict[str, str]:
     }
 
 
-async def _json_object(request: web.Request) -> dict[str, object]:
-    """Read the JSON object in the body.
-
-    Raises:
-        ValueError: the body is not JSON, or another kind of value.
-
-    """
-    body = json.loads(await request.read())
-    if isinstance(body, dict):
-        return body
-    raise ValueError("not a JSON object")
-
-
-def _question(body: dict[str, object]) -> tuple[str, int | None]:
+def _question(body: JSON) -> tuple[str, int | None]:
     """Read the prompt, and how many tokens the answer may have at most.
 
     Raises:
         ValueError: chat-ui's own check of the body would fail.
 
     """
-    prompt, options = body.get("inputs"), body.get("options")
-    if not isinstance(prompt, str) or not prompt.strip() or not isinstance(options, dict):
+    prompt, options = body.get("inputs"), object_in(body.get("options"))
+    if not isinstance(prompt, str) or not prompt.strip() or body.get("options") is None:
         raise ValueError("inputs or options missing")
     for name in ("id", "response_id"):
         if name in options and not _IS_UUID(str(options[name])):
             raise ValueError(f"{name} is not a UUID")
-    parameters = body.get("parameters")
-    limit = parameters.get("max_new_tokens") if isinstance(parameters, dict) else None
+    limit = object_in(body.get("parameters")).get("max_new_tokens")
     return prompt, limit if isinstance(limit, int) and limit > 0 else None

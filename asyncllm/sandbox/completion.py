@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-JSON = dict[str, object]
+    from asyncllm.sandbox.body import JSON
+
+# json.dumps would make an encoder anew for every token.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,6 @@ class Completion:
         if usage is not None or self.habits.is_usage_asked:
             chunk["usage"] = usage
         return _encode(chunk)
-
-
-def _encode(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _whole_call(call: ToolCall) -> JSON:

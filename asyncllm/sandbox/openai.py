@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from asyncllm.sandbox.answers import answer_to, reasoning_about, tokens_of
-from asyncllm.sandbox.completion import JSON, Completion, Habits
+from asyncllm.sandbox.body import JSON, list_in, object_in, read_object
+from asyncllm.sandbox.completion import Completion, Habits
 from asyncllm.sandbox.faults import (
     BigEvent,
     Break,
@@ -97,7 +98,7 @@ class OpenAI:
             try:
                 if not is_open:
                     self._check_key(request)
-                body = await _json_object(request)
+                body = await self._body(request)
                 refusal = self._backend.faults.take(Refusal, step, body)
                 if refusal is not None:
                     return refuse(refusal, _error, str(body.get("model")))
@@ -114,6 +115,14 @@ class OpenAI:
         given = given or request.query.get("auth", "")
         if given != self._api_key:
             raise _RequestError("Incorrect API key provided", status=401, code="invalid_api_key")
+
+    async def _body(self, request: web.Request) -> JSON:
+        if request.method == "GET":
+            return {}
+        try:
+            return await read_object(request)
+        except ValueError:
+            raise _RequestError("We could not parse the JSON body of your request.") from None
 
     async def _not_found(self, request: web.Request) -> web.StreamResponse:
         return _error(404, f"Unknown request URL: {request.method} {request.path}")
@@ -193,33 +202,19 @@ class OpenAI:
         )
 
     def _checked(self, body: JSON) -> tuple[str, list[object]]:
-        model, messages = body.get("model"), body.get("messages")
+        model, messages = body.get("model"), list_in(body.get("messages"))
         if not isinstance(model, str):
             raise _RequestError("you must provide a model parameter")
         if model not in self._models:
             message = f"The model `{model}` does not exist or you do not have access to it."
             raise _RequestError(message, status=404, code="model_not_found")
-        if not isinstance(messages, list) or not messages:
+        if not messages:
             raise _RequestError("'messages' must be a list of at least one message")
         return model, messages
 
 
-async def _json_object(request: web.Request) -> JSON:
-    """Read the JSON object in the body; an empty one for GET, which has none."""
-    if request.method == "GET":
-        return {}
-    try:
-        body = json.loads(await request.read())
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise _RequestError("We could not parse the JSON body of your request.")
-    return body
-
-
 def _habits(faults: FaultBook, body: JSON) -> Habits:
-    options = body.get("stream_options")
-    is_asked = isinstance(options, dict) and options.get("include_usage") is True
+    is_asked = object_in(body.get("stream_options")).get("include_usage") is True
     usage = faults.take(Usage, "stream")
     tool_index = faults.take(ToolIndex, "stream")
     reasoning = faults.take(ReasoningField, "stream")
@@ -242,19 +237,17 @@ def _limit(body: JSON) -> int | None:
 
 
 def _last_user_text(messages: Sequence[object]) -> str:
-    for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _text_of(message)
-    return ""
+    said = [message for message in messages if object_in(message).get("role") == "user"]
+    return _text_of(said[-1]) if said else ""
 
 
 def _text_of(message: object) -> str:
     """Read the text of a message, also when its content is a list of parts."""
-    content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(text for text in texts if isinstance(text, str))
-    return content if isinstance(content, str) else ""
+    content = object_in(message).get("content")
+    if isinstance(content, str):
+        return content
+    texts = [object_in(part).get("text") for part in list_in(content)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _error(status: int, message: str | None = None, code: str | None = None) -> web.Response:

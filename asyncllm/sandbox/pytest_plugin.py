@@ -6,7 +6,7 @@ may be blocking, or asynchronous under any plugin and on any loop.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,6 +38,6 @@ def asyncllm_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     from asyncllm.sandbox.server import Sandbox  # noqa: PLC0415
 
     marker = request.node.get_closest_marker(MARKER)
-    options = marker.kwargs if marker is not None else {}
+    options: dict[str, Any] = dict(marker.kwargs) if marker is not None else {}
     with running_in_background(Sandbox(**options)) as sandbox:
         yield sandbox

@@ -77,6 +77,8 @@ async def relay(
         case BadJson():
             await stream.send(_NOT_JSON)
             await _send_tokens(stream, generation, script, after, script.count)
+        case _:
+            pass  # A stall, or nothing declared: it goes on when the generation does.
     await generation.wait_over()
     if generation.is_stopped:
         return await stream.cut()

@@ -12,6 +12,7 @@ from aiohttp import web
 from asyncllm.sandbox.backend import Backend
 from asyncllm.sandbox.chatui import ChatUI
 from asyncllm.sandbox.fault_book import FaultBook
+from asyncllm.sandbox.listener import Listener
 from asyncllm.sandbox.openai import OpenAI
 
 if TYPE_CHECKING:
@@ -73,7 +74,6 @@ class Sandbox:
         api_key: str | None = None,
     ) -> None:
         self.port = port
-        self.connections = 0
         self.requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
         self._request_count = 0
         self._host = host
@@ -83,7 +83,7 @@ class Sandbox:
         self._chatui = ChatUI(self._backend)
         self._openai = OpenAI(self._backend, api_key)
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._handling: set[asyncio.Task[object]] = set()
         self._closing: asyncio.Task[None] | None = None
 
@@ -92,6 +92,11 @@ class Sandbox:
         """Where it listens, without a slash at the end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections have been accepted so far."""
+        return self._listener.accepted if self._listener is not None else 0
 
     @property
     def conversations(self) -> int:
@@ -181,24 +186,16 @@ class Sandbox:
     async def _listen(self, runner: web.AppRunner) -> None:
         serve = runner.server
         assert serve is not None
-
-        def accept() -> asyncio.Protocol:
-            self.connections += 1
-            return serve()
-
         # "localhost" may be two addresses, and port 0 would be another port on each of them.
         host = "127.0.0.1" if self._host == "localhost" else self._host
-        # A TCPSite would not let us count connections that never send a request.
-        self._listener = await asyncio.get_running_loop().create_server(
-            accept, host, self.port, ssl=self._ssl
-        )
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self._listener = Listener(serve, self._ssl)
+        self.port = await self._listener.listen(host, self.port)
 
     async def _close(self, runner: web.AppRunner) -> None:
         if self._listener is not None:
             self._listener.close()
         for connection in runner.server.connections if runner.server is not None else ():
-            if isinstance(connection.transport, asyncio.Transport):
+            if connection.transport is not None:
                 connection.transport.abort()
         for task in self._handling:
             task.cancel()

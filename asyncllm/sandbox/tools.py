@@ -14,10 +14,11 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from asyncllm.sandbox.body import object_in
 from asyncllm.sandbox.completion import ToolCall
 
 if TYPE_CHECKING:
-    from asyncllm.sandbox.completion import JSON
+    from asyncllm.sandbox.body import JSON
 
 _HAS_THE_WORD_TOOL = re.compile(r"\btools?\b", re.IGNORECASE).search
 _EXAMPLES: dict[str, object] = {
@@ -40,7 +41,7 @@ def calls_of_tools(body: JSON, prompt: str, last_message: object) -> list[ToolCa
     tools: Any = body.get("tools")
     if not tools or body.get("tool_choice") == "none" or not _HAS_THE_WORD_TOOL(prompt):
         return []
-    if isinstance(last_message, dict) and last_message.get("role") == "tool":
+    if object_in(last_message).get("role") == "tool":
         return []
     return [_call_of(tool["function"], prompt, number) for number, tool in enumerate(tools)]
 

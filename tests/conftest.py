@@ -1,0 +1,48 @@
+"""What the tests share: a sandbox in the test's own loop, and a look at what is left behind."""
+
+import asyncio
+import gc
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from asyncllm import H2o, Retry, SessionManager
+from asyncllm.sandbox import Sandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+async def sessions() -> AsyncIterator[SessionManager]:
+    async with SessionManager(retry=Retry(initial_wait=0.01, max_wait=0.05)) as manager:
+        yield manager
+
+
+@pytest.fixture
+def h2o(sandbox: Sandbox, sessions: SessionManager) -> H2o:
+    return H2o(base_url=sandbox.url, sessions=sessions)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ASYNCLLM_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+async def settled(*, but: int = 1) -> None:
+    """Wait until no task but those of the test itself is left."""
+    async with asyncio.timeout(5):
+        while len(asyncio.all_tasks()) > but:
+            gc.collect()
+            await asyncio.sleep(0)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

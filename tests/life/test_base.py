@@ -1,0 +1,121 @@
+"""Providers as a third party writes them: a class and one generator."""
+
+import asyncio
+
+import pytest
+
+import asyncllm
+from asyncllm import AsyncGeneratorProvider, Finish, Reasoning, Retry, ToolCall, Usage
+from asyncllm.sandbox import Sandbox, Status
+
+
+class Scripted(AsyncGeneratorProvider):
+    """Plays a list of batches; an exception in it is raised."""
+
+    url = "http://127.0.0.1:9"
+    model = "m"
+    script = ()
+
+    async def generate(self, request, http):
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            yield step
+
+
+def scripted(*script):
+    return type("Scripted", (Scripted,), {"script": script})()
+
+
+async def test_a_source_that_ends_without_finish_was_cut_off():
+    stream = scripted(["a", "b"]).stream("x")
+    with pytest.raises(asyncllm.StreamInterrupted, match="without the sign") as caught:
+        await stream.collect()
+    assert caught.value.reply.text == "ab"
+
+
+async def test_a_source_that_yields_nothing_was_cut_off():
+    with pytest.raises(asyncllm.StreamInterrupted):
+        await scripted().complete("x")
+
+
+async def test_a_reply_holds_every_kind_of_item():
+    call = ToolCall("1", "f", "{}")
+    stream = scripted(
+        [Reasoning("hm"), "a", call],
+        [Usage(completion_tokens=1), asyncllm.Ping()],
+        ["b"],
+        [Finish("stop")],
+    ).stream("x")
+    assert [item async for item in stream] == ["a", "b"]
+    assert stream.reply == asyncllm.Reply(
+        "ab", "hm", (call,), Usage(completion_tokens=1), "stop", "m"
+    )
+
+
+async def test_an_error_of_the_provider_itself_passes_through_and_stays():
+    stream = scripted(["a"], KeyError("bug")).stream("x")
+    assert await anext(stream) == "a"
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            await anext(stream)
+
+
+async def test_secrets_are_masked_in_what_a_provider_raises():
+    leaky = scripted(["a"], asyncllm.ProviderError("your key sk-canary is bad"))
+    provider = type(leaky)(api_key="sk-canary", headers={"Authorization": "Bearer tok-canary"})
+    assert "canary" not in repr(provider)
+    with pytest.raises(asyncllm.ProviderError) as caught:
+        await provider.complete("x")
+    assert str(caught.value) == "your key *** is bad"
+
+
+async def test_options_of_the_constructor_may_be_given_by_name_to_the_class_methods():
+    class Told(Scripted):
+        async def generate(self, request, http):
+            yield [request.base_url, str(request.params), Finish("stop")]
+
+    text = await Told.create_async("m", "x", base_url="http://h", retry=Retry(attempts=1), seed=1)
+    assert text == "http://h{'seed': 1}"
+
+
+async def test_retrying_starts_the_generator_anew():
+    class Flaky(Scripted):
+        tries = 0
+
+        async def generate(self, request, http):
+            Flaky.tries += 1
+            if Flaky.tries < 3:
+                raise asyncllm.TransportError("not yet")
+            yield ["ok", Finish("stop")]
+
+    reply = await Flaky(retry=Retry(initial_wait=0.001, max_wait=0.001)).complete("x")
+    assert (reply.text, Flaky.tries) == ("ok", 3)
+
+
+async def test_retry_after_is_honoured_up_to_max_wait():
+    async with Sandbox(faults=[Status(status=429, retry_after=60, times=1)]) as sandbox:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncllm.H2o(base_url=sandbox.url, retry=Retry(max_wait=0.2)).complete("x")
+        assert 0.2 <= loop.time() - start < 1
+
+
+async def test_a_provider_that_swallows_its_cancellation_is_ended_all_the_same():
+    class Stubborn(Scripted):
+        async def generate(self, request, http):
+            yield ["a"]
+            while True:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    yield ["b"]
+
+    stream = Stubborn().stream("x")
+    assert await anext(stream) == "a"
+    reader = asyncio.create_task(stream.collect())
+    await asyncio.sleep(0)
+    await stream.aclose()
+    with pytest.raises(asyncllm.StreamInterrupted):
+        await reader
+    assert len(asyncio.all_tasks()) == 1

@@ -1,0 +1,196 @@
+"""HTTP against servers that misbehave in ways the sandbox does not: raw bytes on a raw socket."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+import asyncllm
+from asyncllm.http import ConnectionPool, Http
+from asyncllm.proxies import parse_proxy
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@asynccontextmanager
+async def raw_server(*answers):
+    """Serve one answer after another: bytes are sent, floats waited, None hangs up."""
+    connections, left = [], list(answers)
+
+    async def serve(reader, writer):
+        connections.append(writer)
+        while left and (head := await reader.readuntil(b"\r\n\r\n")):
+            length = [
+                int(line[15:])
+                for line in head.lower().split(b"\r\n")
+                if line[:15] == b"content-length:"
+            ]
+            await reader.readexactly(sum(length))
+            for step in left.pop(0):
+                if step is None:
+                    writer.transport.abort()
+                elif isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    writer.write(step)
+                    await writer.drain()
+        writer.close()
+
+    async def quietly(reader, writer):
+        try:
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.close()
+
+    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}", connections
+    finally:
+        server.close()
+        for writer in connections:
+            writer.transport.abort()
+
+
+@pytest.fixture
+async def pool():
+    pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=100_000)
+    yield pool
+    await pool.aclose()
+
+
+@pytest.fixture
+def http(pool):
+    return Http(pool, connect=1.0)
+
+
+def chunk(data):
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+async def first_events(http, url):
+    async with http.open("POST", url, json={}) as response:
+        return await anext(response.events())
+
+
+async def test_the_rest_of_an_answer_is_drained_so_that_its_connection_serves_again(http):
+    late_end = [CHUNKED + chunk(b"data:1\n\n"), 0.03, chunk(b": bye\n\n"), b"0\r\n\r\n"]
+    async with raw_server(late_end, late_end) as (url, connections):
+        assert await first_events(http, url) == [b"1"]
+        assert await first_events(http, url) == [b"1"]
+        assert len(connections) == 1
+
+
+async def test_draining_is_bounded_in_time(http):
+    endless = [CHUNKED + chunk(b"data:1\n\n"), 5.0]
+    loop = asyncio.get_running_loop()
+    async with raw_server(endless, endless) as (url, connections):
+        start = loop.time()
+        assert await first_events(http, url) == [b"1"]
+        assert loop.time() - start < 1
+        assert await first_events(http, url) == [b"1"]
+        assert len(connections) == 2
+
+
+async def test_draining_is_bounded_in_bytes(http):
+    flood = [CHUNKED + chunk(b"data:1\n\n"), 0.01, *[chunk(b":" * 65_000)] * 100]
+    async with raw_server(flood) as (url, _):
+        assert await first_events(http, url) == [b"1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        ([None], asyncllm.TransportError, "broke before there was an answer"),
+        ([b"nonsense\r\n\r\n"], asyncllm.ProtocolError, "not HTTP"),
+        ([CHUNKED + chunk(b"data:1"), None], asyncllm.StreamInterrupted, "broke before the answer"),
+        ([HEAD + b"Content-Length: 9\r\n\r\ndata"], asyncllm.StreamInterrupted, "broke before"),
+        ([CHUNKED + chunk(b"no events") + b"0\r\n\r\n"], asyncllm.ProtocolError, "no events"),
+        ([CHUNKED + chunk(b"x" * 100_001)], asyncllm.ProtocolError, "max_event_bytes"),
+        (
+            [b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"],
+            asyncllm.HTTPStatusError,
+            "302",
+        ),
+        (
+            [b"HTTP/1.1 418 Tea\r\nContent-Length: 9\r\n\r\nnot", None],
+            asyncllm.HTTPStatusError,
+            "418 not",
+        ),
+        ([b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"], asyncllm.ProxyError, "407"),
+    ],
+)
+async def test_what_is_no_good_answer_is_a_typed_error_without_context(http, answer, error, says):
+    async with raw_server([*answer, 0.01, None]) as (url, _):
+        with pytest.raises(error, match=says) as caught:
+            await first_events(http, url)
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None
+
+
+async def test_a_body_larger_than_the_limit_is_refused(http):
+    async with raw_server([CHUNKED, *[chunk(b"x" * 50_000)] * 3]) as (url, _):
+        with pytest.raises(asyncllm.ProtocolError, match="larger than 100000 bytes"):
+            async with http.open("GET", url) as response:
+                await response.read()
+
+
+async def test_a_connect_that_takes_too_long_is_a_timeout_in_time(pool):
+    # A listening socket whose backlog is full answers nothing: a connect to it hangs.
+    import socket
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            loop = asyncio.get_running_loop()
+            start = loop.time()
+            with pytest.raises(asyncllm.StreamTimeout) as caught:
+                await first_events(Http(pool, connect=0.2), f"http://127.0.0.1:{address[1]}")
+            assert 0.2 <= loop.time() - start < 0.26
+            assert caught.value.phase == "connect"
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+async def test_a_dead_proxy_is_a_proxy_error(pool):
+    async with raw_server() as (url, _):
+        pass
+    through = Http(pool, proxy=parse_proxy(url.replace("//", "//user:canary@")))
+    with pytest.raises(asyncllm.ProxyError, match="cannot connect to the proxy") as caught:
+        await first_events(through, "http://example.org/")
+    assert "canary" not in repr(caught.value)
+
+
+async def test_proxy_credentials_go_to_the_proxy_in_a_header(pool):
+    seen = []
+
+    async def proxy(reader, writer):
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    address = f"http://user:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for target in ("http://example.org/", "https://example.org/"):
+        with pytest.raises(asyncllm.ProxyError, match="407") as caught:
+            await first_events(Http(pool, proxy=parse_proxy(address)), target)
+        assert "canary" not in repr(caught.value)
+    server.close()
+    assert seen[0].startswith(b"POST http://example.org/")
+    assert seen[1].startswith(b"CONNECT example.org:443")
+    for head in seen:
+        assert head.count(b"Proxy-Authorization: Basic dXNlcjpjYW5hcnk=") == 1
+
+
+async def test_a_closed_pool_opens_no_new_connection(pool, http):
+    await pool.aclose()
+    with pytest.raises(asyncllm.TransportError, match="closed"):
+        await first_events(http, "http://127.0.0.1:9/")

@@ -1,0 +1,249 @@
+"""Session managers and the conversations they own: nothing is left, whatever happens."""
+
+import asyncio
+import random
+
+import anyio
+import pytest
+
+import asyncllm
+from asyncllm import H2o, Retry, SessionManager
+from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox.background import running_in_background
+from conftest import open_descriptors, settled
+
+SEED = 20_230_701
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_stream_ended_early_is_stopped_before_it_is_deleted(sandbox, sessions, h2o):
+    sandbox.add_fault(Stall(after=1))
+    async with h2o.stream("Hello") as stream:
+        await anext(stream)
+    await sessions.aclose()
+    last_two = [
+        (r.method, r.path.endswith("/stop-generating")) for r in list(sandbox.requests)[-2:]
+    ]
+    assert last_two == [("POST", True), ("DELETE", False)]
+    assert (sandbox.conversations, sandbox.generating) == (0, 0)
+
+
+async def test_cancel_while_creating_leaves_no_conversation(sandbox, sessions, h2o):
+    sandbox.add_fault(SlowCreate(seconds=0.1))
+    task = asyncio.create_task(h2o.complete("Hello"))
+    await until(lambda: sandbox.conversations == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: sandbox.conversations == 0)
+
+
+async def test_cancel_while_creating_leaves_a_spare_where_one_is_wanted():
+    async with Sandbox(faults=[SlowCreate(seconds=0.1)]) as sandbox:
+        async with SessionManager(spare_conversations=1) as sessions:
+            h2o = H2o(base_url=sandbox.url, sessions=sessions)
+            task = asyncio.create_task(h2o.complete("Hello"))
+            await until(lambda: sandbox.conversations == 2)
+            task.cancel()
+            await asyncio.wait([task])
+            await until(lambda: len(sandbox.requests) == 4)
+            assert sandbox.conversations == 1
+        assert sandbox.conversations == 0
+
+
+async def test_spare_conversations_make_a_stream_start_with_one_request():
+    async with Sandbox() as sandbox, SessionManager(spare_conversations=2) as sessions:
+        h2o = H2o(base_url=sandbox.url, sessions=sessions)
+        await h2o.complete("Hello")
+        await until(lambda: sandbox.conversations == 2)
+        before = len(sandbox.requests)
+        await anext(h2o.stream("Hello"))
+        paths = [request.path for request in list(sandbox.requests)[before:]]
+        assert paths[0].startswith("/conversation/") or paths[1].startswith("/conversation/")
+        assert "/settings" not in paths
+    assert sandbox.conversations == 0
+
+
+async def test_spares_are_kept_for_each_model():
+    async with Sandbox() as sandbox, SessionManager(spare_conversations=1) as sessions:
+        for model in ("falcon-7b", "falcon-40b"):
+            await H2o(base_url=sandbox.url, sessions=sessions, model=model).complete("Hello")
+        await until(lambda: sandbox.conversations == 2)
+    assert sandbox.conversations == 0
+
+
+async def test_a_spare_that_the_server_forgot_is_replaced_unnoticed():
+    async with Sandbox() as sandbox, SessionManager(spare_conversations=1) as sessions:
+        h2o = H2o(base_url=sandbox.url, sessions=sessions)
+        await h2o.complete("Hello")
+        await until(lambda: sandbox.conversations == 1)
+        sandbox.add_fault(Status(status=404, times=1))
+        assert (await h2o.complete("Hello")).finish_reason == "stop"
+    assert sandbox.conversations == 0
+
+
+async def test_a_failing_settings_step_fails_every_waiter_with_an_error_of_its_own(
+    sandbox, sessions
+):
+    sandbox.add_fault(SlowAnswer(seconds=0.05, on="settings"))
+    sandbox.add_fault(Status(status=500, on="settings"))
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, retry=Retry(attempts=1))
+    errors = await asyncio.gather(
+        *(h2o.complete("Hello") for _ in range(5)), return_exceptions=True
+    )
+    assert {type(error) for error in errors} == {asyncllm.ServerError}
+    assert len({id(error) for error in errors}) == 5
+    assert len(sandbox.requests) == 1
+
+
+async def test_a_failed_delete_is_tried_again(sandbox, sessions, h2o):
+    sandbox.add_fault(Status(status=503, on="delete", times=1))
+    await h2o.complete("Hello")
+    await until(lambda: sandbox.conversations == 0)
+
+
+async def test_a_conversation_that_cannot_be_deleted_is_logged(sandbox, caplog):
+    sandbox.add_fault(Status(status=500, on="delete"))
+    async with SessionManager(retry=Retry(attempts=1)) as sessions:
+        await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+    assert f"on {sandbox.url}: not deleted" in caplog.text
+
+
+async def test_closing_takes_no_longer_than_its_grace_and_says_what_is_left(sandbox, caplog):
+    sandbox.add_fault(SlowAnswer(seconds=60, on="delete"))
+    loop = asyncio.get_running_loop()
+    async with SessionManager(grace=0.2) as sessions:
+        await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+        start = loop.time()
+    assert loop.time() - start < 1
+    assert "not deleted within 0.2 s" in caplog.text
+
+
+async def test_closing_the_manager_ends_its_streams_with_a_clear_error(sandbox):
+    sandbox.add_fault(Stall(after=2))
+    sessions = SessionManager()
+    h2o = H2o(base_url=sandbox.url, sessions=sessions)
+    reading, idle = asyncio.create_task(h2o.complete("Hello")), h2o.stream("Hello")
+    await anext(idle)
+    await until(lambda: sandbox.generating == 2)
+    await sessions.aclose()
+    for failing in (reading, idle.collect()):
+        with pytest.raises(asyncllm.StreamInterrupted, match="session manager was closed"):
+            await failing
+    assert idle.reply.text == "This is"
+    assert sandbox.conversations == 0
+
+
+async def test_a_closed_manager_refuses_new_streams(sandbox):
+    async with SessionManager() as sessions:
+        pass
+    await sessions.aclose()
+    with pytest.raises(asyncllm.ConfigurationError, match="closed"):
+        await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+
+
+def test_a_manager_of_another_loop_is_refused():
+    sessions = SessionManager()
+
+    async def use():
+        async with sessions:
+            await asyncio.sleep(0)
+
+    asyncio.run(use())
+    with pytest.raises(asyncllm.ConfigurationError, match="another event loop"):
+        asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    "options", [{"grace": -1}, {"spare_conversations": -1}, {"max_event_bytes": 0}, {"proxy": "x"}]
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(asyncllm.ConfigurationError):
+        SessionManager(**options)
+
+
+@pytest.mark.parametrize("cancel", ["task", "scope"])
+async def test_being_cancelled_does_not_cut_closing_short(sandbox, cancel):
+    sandbox.add_fault(Stall(after=1))
+    sandbox.add_fault(SlowAnswer(seconds=0.05, on="delete"))
+
+    async def use():
+        async with SessionManager() as sessions:
+            async for _ in H2o(base_url=sandbox.url, sessions=sessions).stream("Hello"):
+                pass
+
+    if cancel == "scope":
+        with anyio.move_on_after(0.2):
+            await use()
+    else:
+        task = asyncio.create_task(use())
+        await until(lambda: sandbox.generating == 1)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert sandbox.conversations == 0
+
+
+def test_fresh_providers_in_run_after_run_leave_nothing_and_print_nothing(capfd):
+    with running_in_background(Sandbox()) as sandbox:
+        for _ in range(3):
+            assert asyncio.run(H2o(base_url=sandbox.url).complete("Hello")).finish_reason == "stop"
+
+            async def break_off():
+                async for _ in H2o.create_async_generator("", "Hello", base_url=sandbox.url):
+                    break
+
+            asyncio.run(break_off())
+        assert sandbox.conversations == 0
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_thousand_streams_cancelled_at_random_moments_leave_nothing():
+    dice = random.Random(SEED)
+    ways = {"task": 0, "scope": 0, "aclose": 0, "break": 0}
+    with running_in_background(Sandbox(rtt=0.005, token_rate=400)) as sandbox:
+        descriptors = open_descriptors()
+        async with SessionManager(spare_conversations=3, grace=30) as sessions:
+            h2o = H2o(base_url=sandbox.url, sessions=sessions)
+
+            async def end_early(way):
+                delay, stream = (
+                    dice.uniform(0, 0.12),
+                    h2o.stream("Hello", temperature=dice.random()),
+                )
+                ways[way] += 1
+                if way == "scope":
+                    with anyio.move_on_after(delay):
+                        await stream.collect()
+                elif way == "break":
+                    pieces = dice.randrange(1, 12)
+                    async with stream:
+                        async for _ in stream:
+                            pieces -= 1
+                            if not pieces:
+                                break
+                else:
+                    reader = asyncio.create_task(stream.collect())
+                    await asyncio.sleep(delay)
+                    await stream.aclose() if way == "aclose" else reader.cancel()
+                    await asyncio.wait([reader])
+                    if not reader.cancelled() and reader.exception():
+                        assert isinstance(reader.exception(), asyncllm.StreamInterrupted)
+                assert stream.reply.finish_reason in ("cancelled", "stop")
+
+            choices = ["task"] * 4 + ["scope"] * 4 + ["aclose", "break"]
+            for _ in range(10):
+                await asyncio.gather(*(end_early(dice.choice(choices)) for _ in range(100)))
+        assert sandbox.conversations == 0
+        assert sum(ways.values()) == 1000
+        assert min(ways.values()) > 50
+        await settled()
+        await until(lambda: open_descriptors() - descriptors <= 0 or sandbox.generating)
+        assert open_descriptors() <= descriptors

@@ -1,0 +1,230 @@
+"""Streams: reading, closing and cancelling, whoever does it."""
+
+import asyncio
+import gc
+
+import anyio
+import pytest
+
+import asyncllm
+from asyncllm import H2o, Retry, SessionManager, Timeouts
+from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall
+
+
+async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):
+    stream = h2o.stream("Hello")
+    assert "not started" in repr(stream)
+    await stream.aclose()
+    assert [token async for token in stream] == []
+    assert not sandbox.requests
+    assert stream.reply.finish_reason == "cancelled"
+
+
+async def test_text_and_events_may_be_mixed_and_come_once(h2o):
+    stream = h2o.stream("Hello")
+    first = await anext(stream)
+    rest = [item async for item in stream.events()]
+    assert first + "".join(rest[:-1]) == stream.reply.text
+    assert rest[-1] == asyncllm.Finish("stop")
+    assert "ended" in repr(stream)
+
+
+async def test_a_loop_left_and_entered_again_loses_no_token(h2o):
+    stream, tokens = h2o.stream("Hello"), []
+    for _ in range(100):
+        async for token in stream:
+            tokens.append(token)
+            break
+    assert "".join(tokens) == stream.reply.text
+    assert stream.reply.finish_reason == "stop"
+
+
+async def test_collect_returns_the_whole_reply(h2o):
+    reply = await h2o.stream("Hello").collect()
+    assert "Hello" in str(reply)
+    assert reply.finish_reason == "stop"
+
+
+async def test_closing_from_another_task_ends_the_reader_quietly():
+    async with Sandbox(faults=[Stall(after=2)]) as sandbox, H2o(base_url=sandbox.url) as h2o:
+        stream, two_came = h2o.stream("Hello"), asyncio.Event()
+
+        async def read():
+            tokens = []
+            async for token in stream:
+                tokens.append(token)
+                if len(tokens) == 2:
+                    two_came.set()
+            return tokens, asyncio.current_task().cancelling()
+
+        reader = asyncio.create_task(read())
+        await two_came.wait()
+        await asyncio.sleep(0)
+        await asyncio.gather(stream.aclose(), stream.aclose())
+        assert await reader == (["This", " is"], 0)
+        assert stream.reply.finish_reason == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "fault", [SlowCreate(seconds=30), SlowAnswer(seconds=30), SlowAnswer(seconds=30, on="settings")]
+)
+async def test_closing_before_the_first_token_does_not_wait_for_it(fault):
+    async with Sandbox(faults=[fault]) as sandbox, SessionManager(grace=0.1) as sessions:
+        stream = H2o(base_url=sandbox.url, sessions=sessions).stream("Hello")
+        reader = asyncio.create_task(stream.collect())
+        async with asyncio.timeout(5):
+            while not sandbox.requests:
+                await asyncio.sleep(0)
+            await stream.aclose()
+            with pytest.raises(asyncllm.StreamInterrupted, match="closed before"):
+                await reader
+
+
+async def test_closing_inside_the_loop_ends_it(sandbox, h2o):
+    sandbox.add_fault(Stall(after=5))
+    tokens = []
+    async with h2o.stream("Hello") as stream:
+        async for token in stream:
+            tokens.append(token)
+            await stream.aclose()
+    assert len(tokens) == 1
+    assert stream.reply.finish_reason == "cancelled"
+
+
+async def test_closing_after_the_end_changes_nothing(h2o):
+    stream = h2o.stream("Hello")
+    await stream.collect()
+    await stream.aclose()
+    await stream.aclose()
+    assert stream.reply.finish_reason == "stop"
+
+
+async def test_two_readers_at_once_are_refused(sandbox, h2o):
+    sandbox.add_fault(Stall(after=0))
+    stream = h2o.stream("Hello")
+    reader = asyncio.create_task(stream.collect())
+    while not sandbox.requests:
+        await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="another task"):
+        await anext(stream)
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+
+
+async def test_cancelling_the_reader_by_task_cancel_is_seen_by_it(sandbox, h2o):
+    sandbox.add_fault(Stall(after=2))
+    stream = h2o.stream("Hello")
+    task = asyncio.create_task(stream.collect())
+    while stream.reply.text != "This is":
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert stream.reply == asyncllm.Reply(
+        text="This is", finish_reason="cancelled", model=stream.reply.model
+    )
+
+
+async def test_cancelling_the_reader_by_a_cancel_scope_is_caught_by_the_scope(sandbox, h2o):
+    sandbox.add_fault(Stall(after=2))
+    tokens = []
+    with anyio.move_on_after(0.2) as scope:
+        async with h2o.stream("Hello") as stream:
+            async for token in stream:
+                tokens.append(token)
+    assert scope.cancelled_caught
+    assert tokens == ["This", " is"]
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_cancelled_and_closed_at_once_stays_cancelled(sandbox, h2o):
+    sandbox.add_fault(Stall(after=1))
+    stream = h2o.stream("Hello")
+    task = asyncio.create_task(stream.collect())
+    while not stream.reply.text:
+        await asyncio.sleep(0)
+    task.cancel()
+    await stream.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("fault", "timeouts", "phase"),
+    [
+        (SlowCreate(seconds=30), Timeouts(first_token=0.2), "first_token"),
+        (SlowAnswer(seconds=30), Timeouts(first_token=0.2), "first_token"),
+        (SlowAnswer(seconds=30, on="settings"), Timeouts(first_token=0.2), "first_token"),
+        (Stall(after=0), Timeouts(first_token=0.2), "first_token"),
+        (Stall(after=2), Timeouts(stall=0.2), "stall"),
+        (Stall(after=2), Timeouts(total=0.2), "total"),
+    ],
+)
+async def test_each_limit_ends_the_stream_in_time(fault, timeouts, phase):
+    async with Sandbox(faults=[fault]) as sandbox, SessionManager(grace=0.1) as sessions:
+        h2o = H2o(base_url=sandbox.url, sessions=sessions, timeouts=timeouts)
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        with pytest.raises(asyncllm.StreamTimeout) as caught:
+            await h2o.complete("Hello")
+        assert 0.2 <= loop.time() - start < 0.2 * 1.05 + 0.05 + 0.1  # creating comes before a stall
+        assert caught.value.phase == phase
+        assert isinstance(caught.value, TimeoutError)
+        assert caught.value.reply.text in ("", "This is")
+        assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_slow_consumer_is_not_a_stall(sandbox, sessions):
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, timeouts=Timeouts(stall=0.1, first_token=5))
+    stream = h2o.stream("Hello")
+    await anext(stream)
+    await asyncio.sleep(0.25)
+    assert (await stream.collect()).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_stream_dropped_without_closing_is_cleaned_up(sessions, shared):
+    async with Sandbox(token_rate=200) as sandbox:
+        h2o = H2o(base_url=sandbox.url, sessions=sessions if shared else None)
+        stream = h2o.stream("Hello")
+        for _ in range(3):  # more than one read, so that its timer runs
+            await anext(stream)
+        del stream
+        gc.collect()
+        async with asyncio.timeout(1):
+            while sandbox.conversations:
+                await asyncio.sleep(0.001)
+
+
+async def test_a_provider_keeps_one_manager_for_its_block(sandbox):
+    async with H2o(base_url=sandbox.url) as h2o:
+        await h2o.complete("Hello")
+        await h2o.complete("Hello")
+        with pytest.raises(asyncllm.ConfigurationError, match="already"):
+            await h2o.__aenter__()
+    assert sandbox.connections <= 2
+    assert sandbox.conversations == 0
+
+
+async def test_twenty_streams_in_a_row_use_two_connections(sandbox, h2o):
+    for _ in range(20):
+        await h2o.complete("Hello")
+    assert sandbox.connections <= 2  # the second one deletes while the next stream starts
+
+
+async def test_an_unreachable_server_is_a_transport_error():
+    async with Sandbox() as sandbox:
+        url = sandbox.url
+    with pytest.raises(asyncllm.TransportError, match="cannot connect to 127.0.0.1") as caught:
+        await H2o(base_url=url, retry=Retry(attempts=1)).complete("Hello")
+    assert isinstance(caught.value, OSError)
+    assert caught.value.__context__ is None
+
+
+async def test_retries_are_logged(sandbox, h2o, caplog):
+    sandbox.add_fault(asyncllm.sandbox.Status(status=503, times=1))
+    with caplog.at_level("INFO", logger="asyncllm"):
+        await h2o.complete("Hello")
+    assert "H2o: attempt 1 of 3 failed" in caplog.text

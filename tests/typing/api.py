@@ -1,0 +1,39 @@
+"""What type checkers must make of the public face; checked by them, never run."""
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from asyncllm import H2o, Item, Reply, Retry, SessionManager, Stream, Timeouts, provider
+from asyncllm.sandbox import Drop, Sandbox
+
+
+async def services() -> None:
+    async with SessionManager(
+        timeouts=Timeouts(first_token=30), retry=Retry(attempts=2)
+    ) as sessions:
+        h2o = H2o(sessions=sessions, base_url="https://chat.example.org", model="falcon-7b")
+        async with h2o.stream("Hello", temperature=0.7) as stream:
+            assert_type(stream, Stream)
+            async for token in stream:
+                assert_type(token, str)
+            async for item in stream.events():
+                assert_type(item, Item)
+        assert_type(stream.reply, Reply)
+        assert_type(stream.reply.finish_reason, str | None)
+        assert_type(await h2o.complete([{"role": "user", "content": "Hello"}]), Reply)
+
+
+async def documented() -> None:
+    tokens = H2o.create_async_generator(
+        "falcon-40b", [{"role": "user", "content": "x"}], proxy=None
+    )
+    assert_type(tokens, AsyncIterator[str])
+    assert_type(await H2o.create_async("falcon-40b", "x"), str)
+    assert_type(await provider("h2o").complete("x"), Reply)
+    assert_type(H2o.params, str)
+
+
+async def sandboxed() -> None:
+    async with Sandbox(token_rate=10, faults=[Drop(after=3)]) as sandbox:
+        assert_type(sandbox.conversations, int)
+        assert_type(sandbox.url, str)

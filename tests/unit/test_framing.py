@@ -1,0 +1,449 @@
+"""Bytes become the same payloads however they are cut, in linear time and bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from asyncllm import Ping, ProtocolError
+from asyncllm.framing import NamedEvent, Payload, SSEDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+BOM = b"\xef\xbb\xbf"
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Reference:
+    """The WHATWG rules as they are written, one byte and one line after the other."""
+
+    def __init__(self, stream: bytes) -> None:
+        self.payloads: list[Payload] = []
+        self.last_event_id = ""
+        self.retry: int | None = None
+        self._id_buffer = b""
+        self._event = b""
+        self._data: list[bytes] = []
+        for line in self._lines(stream.removeprefix(BOM)):
+            self._line(line)
+
+    @staticmethod
+    def _lines(stream: bytes) -> Iterable[bytes]:
+        line, at = b"", 0
+        while at < len(stream):
+            byte = stream[at : at + 1]
+            at += 1
+            if byte == b"\r" and stream[at : at + 1] == b"\n":
+                at += 1
+            if byte in b"\r\n":
+                yield line
+                line = b""
+            else:
+                line += byte
+        # What follows the last line end is an incomplete event's, and discarded.
+
+    def _line(self, line: bytes) -> None:
+        if not line:
+            self._dispatch()
+        elif line.startswith(b":"):
+            comment = line[1:]
+            comment = comment[1:] if comment.startswith(b" ") else comment
+            self.payloads.append(Ping(comment.decode("utf-8", "replace")))
+        elif b":" in line:
+            at = line.index(b":")
+            field, value = line[:at], line[at + 1 :]
+            self._field(field, value[1:] if value.startswith(b" ") else value)
+        else:
+            self._field(line, b"")
+
+    def _field(self, field: bytes, value: bytes) -> None:
+        if field == b"event":
+            self._event = value
+        elif field == b"data":
+            self._data.append(value)
+        elif field == b"id" and b"\0" not in value:
+            self._id_buffer = value
+        elif field == b"retry" and value and all(byte in b"0123456789" for byte in value):
+            self.retry = int(value)
+
+    def _dispatch(self) -> None:
+        self.last_event_id = self._id_buffer.decode("utf-8", "replace")
+        if self._data:
+            data = b"".join(value + b"\n" for value in self._data)[:-1]
+            is_named = self._event not in (b"", b"message")
+            name = self._event.decode("utf-8", "replace")
+            self.payloads.append(NamedEvent(name, data) if is_named else data)
+        self._event, self._data = b"", []
+
+
+def decoded(chunks: Iterable[bytes], decoder: SSEDecoder | None = None) -> list[Payload]:
+    decoder = decoder or SSEDecoder()
+    return [payload for chunk in chunks for payload in decoder.feed(chunk)]
+
+
+def without_pings(payloads: list[Payload]) -> list[Payload]:
+    return [payload for payload in payloads if not isinstance(payload, Ping)]
+
+
+def cut(stream: bytes, points: Iterable[int]) -> list[bytes]:
+    edges = [0, *sorted(point % (len(stream) + 1) for point in points), len(stream)]
+    return [stream[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def in_pieces(stream: bytes, size: int) -> list[bytes]:
+    return [stream[at : at + size] for at in range(0, len(stream), size)]
+
+
+def byte_by_byte(stream: bytes) -> list[bytes]:
+    return in_pieces(stream, 1)
+
+
+FRAGMENTS = [
+    b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r", b"data", b"data:", b"data: ",
+    b"data:  ", b"data: x\n\n", b"data: x\ndata: y\n", b"event", b"event:", b"event: message",
+    b"event: error", b"event:error\n", b"id", b"id:", b"id: 7", b"id: \0", b"id: 1\0", b"retry",
+    b"retry: 10", b"retry: 1x", b"retry:", b"retry: -1", b":", b": ", b": ping\n", b":\n", b" ",
+    b" data:", b"Data: x", b"dataa: x", b"x", b"\0", b"{", b"\xff", b"\xf0\x9f\x98", b"\x80",
+    b"\xe2\x80\xa8", b"\xc2\x85", b"\x0b", b"\x0c", b"\x1c", BOM, BOM[:1], BOM[:2], BOM[2:],
+]  # fmt: skip
+streams = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=4), max_size=24).map(b"".join)
+points = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
+
+
+@settings(max_examples=500)
+@given(stream=streams, points=points)
+@example(stream=b":c\n\ndata: x\n\n", points=[3])
+@example(stream=BOM + b"data: x\r\n\r\n", points=[1, 2, 11, 12, 13])
+def test_any_chunking_of_any_bytes_gives_the_payloads_of_one_feed(stream, points):
+    assert without_pings(decoded(cut(stream, points))) == without_pings(decoded([stream]))
+
+
+@settings(max_examples=500)
+@given(stream=streams)
+def test_byte_by_byte_gives_the_payloads_of_one_feed(stream):
+    assert without_pings(decoded(byte_by_byte(stream))) == without_pings(decoded([stream]))
+
+
+@settings(max_examples=500)
+@given(stream=streams, points=points)
+def test_any_bytes_give_the_payloads_of_the_whatwg_rules(stream, points):
+    expected = without_pings(Reference(stream).payloads)
+    assert without_pings(decoded([stream])) == expected
+    assert without_pings(decoded(cut(stream, points))) == expected
+
+
+@settings(max_examples=500)
+@given(stream=streams, points=points)
+def test_after_a_blank_line_pings_id_and_retry_are_those_of_the_whatwg_rules(stream, points):
+    stream += b"\n\n"
+    expected, decoder = Reference(stream), SSEDecoder()
+    assert decoded(cut(stream, points), decoder) == expected.payloads
+    assert decoder.last_event_id == expected.last_event_id
+    assert decoder.retry == expected.retry
+
+
+NASTY = [
+    BOM + b"data: a\r\n\r\n:c\r\n\r\ndata:b\r\rdata: c\ndata\ndata:\n\n",
+    b":\n\n\n:x\r\revent: error\rdata: {}\r\n\r\nid: 1\r\ndata\r\n\r\ndata: lost",
+    b"\r\n\r\ndata: \xf0\x9f\x98\x80\xe2\x80\xa8\xc2\x85\0 data: y\n\r\n\n\rretry: 5\n\n",
+    b"event: x\n\nevent: message\ndata: 1\n\nevent\ndata: 2\n\n" + BOM + b"data: 3\n\ndata:\n\n",
+]
+
+
+@pytest.mark.parametrize("stream", NASTY)
+def test_every_split_and_every_pair_of_splits_gives_the_same(stream):
+    expected = without_pings(Reference(stream).payloads)
+    assert expected
+    for pair in itertools.combinations_with_replacement(range(len(stream) + 1), 2):
+        assert without_pings(decoded(cut(stream, pair))) == expected, pair
+
+
+@pytest.mark.parametrize(
+    ("stream", "payloads"),
+    [
+        (b"data: x\n\n", [b"x"]),
+        (b"data:x\n\n", [b"x"]),
+        (b"data:  x\n\n", [b" x"]),
+        (b"data: x\ndata: y\n\n", [b"x\ny"]),
+        (b"data:\ndata:\n\n", [b"\n"]),
+        (b"data:\n\n", [b""]),
+        (b"data: \n\n", [b""]),
+        (b"data\n\n", [b""]),
+        (b"data\ndata\n\n", [b"\n"]),
+        (b"data: x\r\n\r\n", [b"x"]),
+        (b"data: x\r\r", [b"x"]),
+        (b"data: x\n\r\n", [b"x"]),
+        (b"data: x\r\n\n", [b"x"]),
+        (BOM + b"data: x\n\n", [b"x"]),
+        (BOM + BOM + b"data: x\n\n", []),
+        (b"data: x\n\n" + BOM + b"data: y\n\n", [b"x"]),
+        (b"event: error\ndata: x\n\n", [NamedEvent("error", b"x")]),
+        (b"data: x\nevent:error\n\n", [NamedEvent("error", b"x")]),
+        (b"event: message\ndata: x\n\n", [b"x"]),
+        (b"event:\ndata: x\n\n", [b"x"]),
+        (b"event: error\nevent\ndata: x\n\n", [b"x"]),
+        (b"event: error\n\ndata: x\n\n", [b"x"]),
+        (b"Data: x\n\n", []),
+        (b" data: x\n\n", []),
+        (b"id: 1\n\n", []),
+        (b"data: x\n:hi\n\n", [Ping("hi"), b"x"]),
+        (b":  two spaces\n", [Ping(" two spaces")]),
+        (b":\n", [Ping("")]),
+        (b":\xff\n", [Ping("\ufffd")]),
+        (b"\n\n\n\ndata: x\n\n\n\n\ndata: y\n\n", [b"x", b"y"]),
+    ],
+)
+def test_a_stream_of_the_rules_gives_its_payloads(stream, payloads):
+    assert decoded([stream]) == payloads
+    assert decoded(byte_by_byte(stream)) == payloads
+
+
+@pytest.mark.parametrize("stream", [b"data: x", b"data: x\n", b"data: x\r", b"data: x\r\n", b"da"])
+def test_an_event_without_its_blank_line_is_kept_back(stream):
+    assert decoded([stream]) == []
+    assert decoded(byte_by_byte(stream)) == []
+
+
+def test_an_event_is_given_out_with_the_cr_that_ends_it_not_with_the_next_read():
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: x\r\n\r") == [b"x"]
+    assert decoder.feed(b"\n") == []
+    assert decoder.feed(b"data: y\r\n\r\n") == [b"y"]
+
+
+def test_an_empty_read_changes_nothing():
+    assert decoded([b"", BOM[:1], b"", BOM[1:], b"", b"data: x\r", b"", b"\n", b"\r\n"]) == [b"x"]
+
+
+def test_a_beginning_that_only_looks_like_a_byte_order_mark_is_kept():
+    assert decoded([BOM[:2], b"\n", b"data: x\n\n"]) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "odd", ["\u2028", "\u2029", "\x85", "\0", "\x0b", "\x0c", "\x1c", " data:"]
+)
+def test_text_that_only_looks_like_a_line_end_is_data(odd):
+    text = f'{{"text":"a{odd}b"}}'.encode()
+    stream = b"data:" + text + b"\n\ndata: z\n\n"
+    assert decoded([stream]) == [text, b"z"]
+    assert decoded(byte_by_byte(stream)) == [text, b"z"]
+
+
+def test_utf_8_split_over_reads_is_whole():
+    text = "héllo 👩\u200d🚀 \U0001f600".encode()
+    assert decoded(byte_by_byte(b"data: " + text + b"\n\n")) == [text]
+
+
+def test_the_newest_id_is_kept_and_an_id_with_nul_is_ignored():
+    decoder = SSEDecoder()
+    decoder.feed(b"id: 1\ndata: x\n\n")
+    assert decoder.last_event_id == "1"
+    decoder.feed(b"id: 2\0\ndata: x\n\n")
+    assert decoder.last_event_id == "1"
+    decoder.feed(b"data: x\n\n")
+    assert decoder.last_event_id == "1"
+    decoder.feed(b"id\ndata: x\n\n")
+    assert decoder.last_event_id == ""
+
+
+def test_the_id_of_an_event_that_never_ends_is_not_taken():
+    decoder = SSEDecoder()
+    decoder.feed(b"id: 1\n\nid: 2\ndata: x\n")
+    assert decoder.last_event_id == "1"
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "1 ", "\u0663", "9" * 16])
+def test_a_retry_that_is_no_time_is_ignored(value):
+    decoder = SSEDecoder()
+    decoder.feed(f"retry: 250\n\nretry: {value}\n\n".encode())
+    assert decoder.retry == 250
+
+
+def test_a_decoder_starts_without_id_and_retry():
+    decoder = SSEDecoder()
+    assert (decoder.last_event_id, decoder.retry) == ("", None)
+
+
+# --- comments ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_comment_between_events_is_given_out_by_the_read_that_ends_its_line(line_end):
+    decoder = SSEDecoder()
+    for number in range(3):
+        assert decoder.feed(b": %d" % number) == []
+        assert decoder.feed(line_end) == [Ping(str(number))]
+
+
+def test_a_comment_after_an_event_is_given_out_at_once():
+    assert decoded([b"data: x\n\n: a\n"]) == [b"x", Ping("a")]
+    assert decoded([b"data: x\n\n", b"\n", b": a\n"]) == [b"x", Ping("a")]
+
+
+def test_comments_before_an_unfinished_event_are_given_out_at_once():
+    decoder = SSEDecoder()
+    assert decoder.feed(b": a\n: b\ndata: x\n") == [Ping("a"), Ping("b")]
+    assert decoder.feed(b"\n") == [b"x"]
+
+
+# --- bounds -----------------------------------------------------------------------------------
+
+LIMIT = 100
+TOO_LARGE = {
+    "one line": b"data: " + b"x" * LIMIT,
+    "many lines": b"data: x\n" * LIMIT,
+    "an unknown field": b"y" * (LIMIT + 1),
+    "one comment": b":" + b"x" * LIMIT,
+    "carriage returns": b"data: x\r" * LIMIT,
+}
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n"])
+@pytest.mark.parametrize("event", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_an_event_larger_than_the_limit_is_refused_in_one_read(event, end):
+    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+        SSEDecoder(LIMIT).feed(event + end)
+
+
+@pytest.mark.parametrize("event", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_an_event_larger_than_the_limit_is_refused_byte_by_byte_as_soon_as_it_is(event):
+    decoder = SSEDecoder(LIMIT)
+    for byte in byte_by_byte(event[:LIMIT]):
+        assert decoder.feed(byte) == []
+    with pytest.raises(ProtocolError):
+        decoded(byte_by_byte(event[LIMIT : LIMIT + 2]), decoder)
+
+
+def test_an_event_larger_than_the_limit_is_refused_after_good_ones_in_the_same_read():
+    with pytest.raises(ProtocolError):
+        SSEDecoder(LIMIT).feed(b"data: x\n\n" + b"data: " + b"y" * LIMIT + b"\n\n")
+
+
+def test_an_event_of_just_the_limit_is_accepted_however_it_is_cut():
+    event = b"data: " + b"x" * (LIMIT - 6)
+    for point in range(len(event) + 3):
+        assert decoded(cut(event + b"\n\n", [point]), SSEDecoder(LIMIT)) == [event[6:]], point
+
+
+def test_many_small_events_never_hit_the_limit():
+    stream = b"data: 0123456789\n\n" * 1000
+    for size in (1, 7, len(stream)):
+        assert len(decoded(in_pieces(stream, size), SSEDecoder(LIMIT))) == 1000
+
+
+def test_empty_lines_without_end_never_hit_the_limit():
+    for line_end in (b"\n", b"\r", b"\r\n"):
+        assert decoded(byte_by_byte(line_end * 1000), SSEDecoder(LIMIT)) == []
+        assert decoded([line_end * 1000], SSEDecoder(LIMIT)) == []
+
+
+COMMENTS = {"bare": b":\n", "ping": b": ping\n", "crlf": b": ping\r\n", "cr": b": ping\r"}
+
+
+@pytest.mark.parametrize("size", [1, 3, 4 * KIB], ids=["bytes", "threes", "reads"])
+@pytest.mark.parametrize("comment", COMMENTS.values(), ids=COMMENTS)
+def test_endless_comments_never_hit_the_limit_and_each_is_given_out(comment, size):
+    pings = decoded(in_pieces(comment * 2000, size), SSEDecoder(LIMIT))
+    assert len(pings) == 2000
+
+
+@pytest.mark.parametrize("comment", COMMENTS.values(), ids=COMMENTS)
+def test_endless_comments_one_for_each_read_never_hit_the_limit(comment):
+    decoder = SSEDecoder(LIMIT)
+    for _ in range(1000):
+        assert len(decoder.feed(comment)) == 1
+
+
+def test_endless_comments_with_blank_lines_never_hit_the_limit():
+    stream = b": ping\n\n" * 1000
+    for size in (1, 7, 8, len(stream)):
+        assert len(decoded(in_pieces(stream, size), SSEDecoder(LIMIT))) == 1000
+
+
+def test_comments_of_one_read_before_an_event_do_not_count_for_its_size():
+    stream = b": ping\n" * LIMIT + b"data: x\n\n"
+    assert decoded([stream], SSEDecoder(LIMIT))[-1] == b"x"
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+def seconds_for(chunks: list[bytes]) -> float:
+    def once() -> float:
+        decoder, start = SSEDecoder(), time.process_time()
+        for chunk in chunks:
+            decoder.feed(chunk)
+        return time.process_time() - start
+
+    return min(once() for _ in range(4))
+
+
+def one_event(size: int) -> list[bytes]:
+    return in_pieces(b"data: " + b"x" * size + b"\n\n", 4 * KIB)
+
+
+def one_event_of_many_lines(size: int) -> list[bytes]:
+    return in_pieces(b"data: xyz\n" * (size // 10) + b"\n", 4 * KIB)
+
+
+def one_event_with_carriage_returns(size: int) -> list[bytes]:
+    return in_pieces(b"data: xyz\r\n" * (size // 11) + b"\r\n", 4 * KIB)
+
+
+def comments(size: int) -> list[bytes]:
+    return in_pieces(b":\n" * (size // 2), 4 * KIB)
+
+
+def one_comment(size: int) -> list[bytes]:
+    return in_pieces(b":" + b"x" * size + b"\n", 4 * KIB)
+
+
+def event_after_comment(size: int) -> list[bytes]:
+    return [b": ping\n", *in_pieces(b"data: xyz\n" * (size // 10) + b"\n", 4 * KIB)]
+
+
+def single_bytes(size: int) -> list[bytes]:
+    return byte_by_byte(b"data: " + b"x" * size + b"\n\n")
+
+
+def single_bytes_of_lines(size: int) -> list[bytes]:
+    return byte_by_byte(b"data: xyz\n" * (size // 10) + b"\n")
+
+
+def single_bytes_of_comments(size: int) -> list[bytes]:
+    return byte_by_byte(b":\n" * (size // 2))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "size"),
+    [
+        (one_event, 2 * MIB),
+        (one_event_of_many_lines, 2 * MIB),
+        (one_event_with_carriage_returns, 2 * MIB),
+        (event_after_comment, 2 * MIB),
+        (comments, MIB),
+        (one_comment, 2 * MIB),
+        (single_bytes, 200_000),
+        (single_bytes_of_lines, 200_000),
+        (single_bytes_of_comments, 200_000),
+    ],
+)
+def test_four_times_the_bytes_take_about_four_times_as_long(
+    chunks: Callable[[int], list[bytes]], size: int
+):
+    def ratio() -> float:
+        return seconds_for(chunks(size)) / max(seconds_for(chunks(size // 4)), 0.002)
+
+    # What is quadratic takes 16 times as long, each time that it is measured.
+    assert any(ratio() < 9 for _ in range(3))
+
+
+def test_a_large_event_in_small_reads_is_whole():
+    assert decoded(one_event(2 * MIB)) == [b"x" * 2 * MIB]

@@ -1,0 +1,130 @@
+"""What `import asyncllm` gives, and what it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from packaging.version import Version
+
+import asyncllm
+
+PUBLIC = [
+    "AsyncGeneratorProvider",
+    "AsyncLLMError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConversationProvider",
+    "Event",
+    "Finish",
+    "H2o",
+    "HTTPStatusError",
+    "Http",
+    "Item",
+    "Message",
+    "Messages",
+    "NotFoundError",
+    "Ping",
+    "ProtocolError",
+    "ProviderError",
+    "ProxyError",
+    "RateLimitError",
+    "Reasoning",
+    "Reply",
+    "Request",
+    "Retry",
+    "ServerError",
+    "SessionManager",
+    "Stream",
+    "StreamInterrupted",
+    "StreamTimeout",
+    "Timeouts",
+    "ToolCall",
+    "TransportError",
+    "Usage",
+    "format_prompt",
+    "provider",
+]
+DOCUMENTED = [
+    name
+    for name in PUBLIC
+    if inspect.isclass(getattr(asyncllm, name)) or inspect.isroutine(getattr(asyncllm, name))
+]
+
+
+def python(code: str) -> str:
+    """Run `code` in a fresh interpreter and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_public_names_are_these_and_no_others():
+    assert sorted(asyncllm.__all__) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_resolves(name):
+    assert getattr(asyncllm, name) is not None
+    assert getattr(asyncllm, name) is getattr(asyncllm, name)
+
+
+def test_a_star_import_gives_them_all():
+    code = "from asyncllm import *; print(sorted(n for n in globals() if not n.startswith('__')))"
+    assert python(code) == str(sorted(PUBLIC))
+
+
+def test_dir_has_every_public_name_before_any_was_used():
+    code = "import asyncllm; print(sorted(set(asyncllm.__all__) - set(dir(asyncllm))))"
+    assert python(code) == "[]"
+    assert set(PUBLIC) <= set(dir(asyncllm))
+
+
+def test_any_other_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'asyncllm' has no attribute 'H3o'"):
+        _ = asyncllm.H3o
+    assert not hasattr(asyncllm, "__path_to_nowhere__")
+
+
+def test_the_version_is_one():
+    assert str(Version(asyncllm.__version__)) == asyncllm.__version__
+
+
+def test_importing_asyncllm_imports_no_provider_no_session_and_no_stamina():
+    code = (
+        "import sys, asyncllm; print(sorted(m for m in sys.modules if m == 'stamina'"
+        " or m.startswith(('asyncllm.providers', 'asyncllm.session', 'stamina.'))))"
+    )
+    assert python(code) == "[]"
+
+
+@pytest.mark.parametrize("used", ["H2o", "AsyncGeneratorProvider", "SessionManager", "Stream"])
+def test_provider_is_the_function_whatever_was_used_before_it(used):
+    code = f"import asyncllm; asyncllm.{used}; print(asyncllm.provider('h2o'))"
+    assert "H2o" in python(code)
+
+
+def test_provider_stays_callable_after_a_provider_was_used():
+    code = "import asyncllm; asyncllm.provider; asyncllm.H2o; print(callable(asyncllm.provider))"
+    assert python(code) == "True"
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_every_public_class_and_function_has_a_docstring(name):
+    assert (getattr(asyncllm, name).__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("name", [n for n in DOCUMENTED if inspect.isclass(getattr(asyncllm, n))])
+def test_every_public_method_and_property_has_a_docstring(name):
+    cls = getattr(asyncllm, name)
+    without = []
+    for member, value in vars(cls).items():
+        function = getattr(value, "__func__", value)
+        if not member.startswith("_") and isinstance(function, property | type(python)):
+            without += [] if (function.__doc__ or "").strip() else [member]
+    assert without == []
