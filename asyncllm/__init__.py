@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from asyncllm.http import Http
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
+    from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
+    from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.registry import provider
     from asyncllm.session import SessionManager
     from asyncllm.stream import Stream
@@ -46,13 +49,17 @@ _ROOMS = {
     "ConversationProvider": "conversation",
     "Event": "events",
     "Finish": "events",
+    "Gravityengine": "providers.gravityengine",
     "H2o": "providers.h2o",
     "HTTPStatusError": "errors",
     "Http": "http",
     "Item": "events",
+    "Lockchat": "providers.lockchat",
     "Message": "messages",
     "Messages": "messages",
     "NotFoundError": "errors",
+    "OpenAI": "providers.openai",
+    "OpenAICompatible": "providers.openai",
     "Ping": "events",
     "ProtocolError": "errors",
     "ProviderError": "errors",
@@ -84,13 +91,17 @@ __all__ = [
     "ConversationProvider",
     "Event",
     "Finish",
+    "Gravityengine",
     "H2o",
     "HTTPStatusError",
     "Http",
     "Item",
+    "Lockchat",
     "Message",
     "Messages",
     "NotFoundError",
+    "OpenAI",
+    "OpenAICompatible",
     "Ping",
     "ProtocolError",
     "ProviderError",

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import difflib
 import inspect
 import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 import msgspec
 
 from asyncllm.checks import check_base_url, check_headers
-from asyncllm.errors import ConfigurationError
+from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamTimeout
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
 from asyncllm.options import Retry, Timeouts
 from asyncllm.proxies import parse_proxy
+from asyncllm.retry import retrying
 from asyncllm.session import SessionManager
 from asyncllm.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
     from asyncllm.events import Item, Reply
     from asyncllm.messages import Messages
@@ -31,6 +33,22 @@ if TYPE_CHECKING:
 _SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"}
 )
+
+
+_T = TypeVar("_T")
+
+
+class ProviderOptions(TypedDict, total=False):
+    """The options of every provider's constructor; see `AsyncGeneratorProvider`."""
+
+    base_url: str | None
+    api_key: str | None
+    model: str | None
+    sessions: SessionManager | None
+    proxy: str | None
+    timeouts: Timeouts | None
+    retry: Retry | None
+    headers: Mapping[str, str] | None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +105,7 @@ class AsyncGeneratorProvider(ABC):
 
     """
 
-    url: ClassVar[str] = ""
+    url: str = ""
     model: str = ""
     models: ClassVar[Mapping[str, str]] = {}
     wire: ClassVar[str] = ""
@@ -109,8 +127,8 @@ class AsyncGeneratorProvider(ABC):
     ) -> None:
         self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
         self.model = self.resolve_model(model or type(self).model)
-        self._api_key = api_key or self._environment("API_KEY")
-        self._headers = check_headers({**self._auth_headers(), **(headers or {})})
+        self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
+        self._headers = check_headers({**self._own_headers(), **(headers or {})})
         self._sessions = sessions
         self._proxy = parse_proxy(proxy)
         self._timeouts = timeouts
@@ -216,7 +234,8 @@ class AsyncGeneratorProvider(ABC):
                 `aiohttp.ClientResponseError` too.
 
         """
-        names = inspect.signature(cls.__init__).parameters.keys() - {"self", "model", "proxy"}
+        taken = inspect.signature(cls.__init__).parameters.keys() | ProviderOptions.__annotations__
+        names = taken - {"self", "model", "proxy", "options"}
         options = {name: kwargs.pop(name) for name in names & kwargs.keys()}
         provider = cls(**options)
         async with provider.stream(messages, model=model, proxy=proxy, **kwargs) as stream:
@@ -255,11 +274,39 @@ class AsyncGeneratorProvider(ABC):
 
         """
 
-    def _auth_headers(self) -> dict[str, str]:
+    @property
+    def name(self) -> str:
+        """What the environment and the registry call this provider."""
+        return type(self).__name__.lower()
+
+    async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
+        """Return what `question` returns that is no stream, within the limits of one."""
+        async with contextlib.AsyncExitStack() as stack:
+            sessions = self._sessions
+            if sessions is None:
+                sessions = await stack.enter_async_context(SessionManager())
+            http = self._http(sessions, self._proxy or sessions.proxy)
+            retry = self._retry or sessions.retry
+            limit = (self._timeouts or sessions.timeouts).first_token
+            failure: AsyncLLMError
+            try:
+                async with asyncio.timeout(limit):
+                    return await retrying(lambda: question(http), retry, self.name)
+            except AsyncLLMError as error:
+                failure = error
+            except TimeoutError:
+                failure = StreamTimeout("first_token", limit or 0)
+            failure.redact(self._secrets(http.proxy))
+            raise failure
+
+    def _default_api_key(self) -> str | None:
+        return None
+
+    def _own_headers(self) -> dict[str, str]:
         return {}
 
     def _environment(self, option: str) -> str | None:
-        return os.environ.get(f"ASYNCLLM_{type(self).__name__.upper()}_{option}")
+        return os.environ.get(f"ASYNCLLM_{self.name.upper()}_{option}")
 
     def _secrets(self, proxy: Proxy | None) -> tuple[str, ...]:
         found = [v for k, v in self._headers.items() if k.lower() in _SECRET_HEADERS]

@@ -16,8 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from asyncllm import registry
 from asyncllm import sandbox as sandboxes
 from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
+from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_class, provider_classes
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ app = typer.Typer(
 _DEFAULT_PROVIDER = "h2o"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
-_PIPED_WIDTH = 200
+_PIPED_WIDTH = 400  # a row a line, for grep
 
 
 @app.command()
@@ -79,11 +81,14 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
 @app.command()
 def providers() -> None:
     """List the providers."""
-    table = Table("name", "wire", "default model", "models", "auth", "base URL")
-    for name in provider_classes():
+    table = Table("name", "wire", "default model", "models", "auth", "base URL", "notes")
+    for name in [name for name in provider_classes() if name not in SERVICES]:
         cls = provider_class(name)
         models, auth = ", ".join(cls.models), "API key" if cls.needs_auth else "none"
-        table.add_row(name, cls.wire, cls.model, models, auth, cls.url)
+        table.add_row(name, cls.wire, cls.model, models, auth, cls.url, "")
+    for service in SERVICES.values():
+        auth = service.key_variable or "none"
+        table.add_row(service.name, "openai", "", "", auth, service.base_url, service.notes)
     for column in table.columns:
         column.overflow = "fold"
     Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
@@ -153,10 +158,9 @@ async def _provider(
     name: str | None, base_url: str | None
 ) -> AsyncGenerator[AsyncGeneratorProvider]:
     """Give the provider to ask: the chosen one, or with nothing configured one on the sandbox."""
-    cls = provider_class(name or _DEFAULT_PROVIDER)
-    variable = f"ASYNCLLM_{cls.__name__.upper()}_BASE_URL"
+    variable = f"ASYNCLLM_{_DEFAULT_PROVIDER.upper()}_BASE_URL"
     if name or base_url or os.environ.get(variable):
-        yield cls(base_url=base_url)
+        yield registry.provider(name or _DEFAULT_PROVIDER, base_url=base_url)
         return
     typer.echo(
         "asyncllm: nothing is configured, so the built-in sandbox answers; "
@@ -164,7 +168,7 @@ async def _provider(
         err=True,
     )
     async with sandboxes.Sandbox(token_rate=_SANDBOX_TOKENS_PER_SECOND) as running:
-        yield cls(base_url=running.url)
+        yield registry.provider(_DEFAULT_PROVIDER, base_url=running.url)
 
 
 async def _print(stream: Stream, *, stats: bool) -> None:

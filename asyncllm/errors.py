@@ -23,10 +23,13 @@ class AsyncLLMError(Exception):
     Attributes:
         reply: what had arrived of the answer, when the error ended a stream that had started;
             otherwise None.
+        is_passing: whether the same request may well succeed a little later, where a provider
+            knows better than the kind of error says; otherwise None.
 
     """
 
     reply: Reply | None = None
+    is_passing: bool | None = None
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Replace every one of `secrets` by `***` in this error's text and text attributes."""

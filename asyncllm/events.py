@@ -27,6 +27,14 @@ class ToolCall(msgspec.Struct, frozen=True):
     name: str
     arguments: str
 
+    @property
+    def parsed_arguments(self) -> dict[str, object] | None:
+        """The arguments as a dictionary; None where they are not a JSON object."""
+        try:
+            return msgspec.json.decode(self.arguments or "{}", type=dict[str, object])
+        except (ValueError, RecursionError):
+            return None
+
 
 class Usage(msgspec.Struct, frozen=True):
     """What the answer cost, in tokens; None where the server did not say."""

@@ -38,12 +38,15 @@ class SSEDecoder:
     Attributes:
         last_event_id: the newest `id` field, or "".
         retry: the newest `retry` field, in milliseconds, or None.
+        ignored: the newest line that is no field of the format, or "": some servers write their
+            complaints so.
 
     """
 
     def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
+        self.ignored = ""
         self._limit = max_event_bytes
         self._start: bytes | None = b""  # what may be the beginning of a BOM; None once past it
         self._after_cr = False
@@ -136,10 +139,19 @@ class SSEDecoder:
                 data.append(value)
             elif field == b"event":
                 name = "" if value == b"message" else _text(value)
-            elif field == b"id" and b"\0" not in value:
+            else:
+                self._take_field(field, value, line)
+
+    def _take_field(self, field: bytes, value: bytes, line: bytes) -> None:
+        """Take a field that is not of one event."""
+        if field == b"id":
+            if b"\0" not in value:
                 self.last_event_id = _text(value)
-            elif field == b"retry" and value.isdigit() and len(value) < _RETRY_DIGITS:
+        elif field == b"retry":
+            if value.isdigit() and len(value) < _RETRY_DIGITS:
                 self.retry = int(value)
+        else:
+            self.ignored = _text(line)
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:

@@ -55,12 +55,17 @@ class ConnectionPool:
         trust_env: whether to take proxies from the environment.
         max_event_bytes: the most bytes of one event of a stream.
 
+    Attributes:
+        refusals: what servers have refused, as pairs of base URL and field, so that providers
+            need not ask again.
+
     """
 
     def __init__(
         self, *, ssl: ssl.SSLContext | None, trust_env: bool, max_event_bytes: int
     ) -> None:
         self.max_event_bytes = max_event_bytes
+        self.refusals: set[tuple[str, str]] = set()
         self._ssl = ssl
         self._trust_env = trust_env
         self._is_closed = False
@@ -109,6 +114,7 @@ class Http:
 
     Attributes:
         proxy: the proxy to go through, or None.
+        refusals: see `ConnectionPool`.
 
     """
 
@@ -121,6 +127,7 @@ class Http:
         connect: float | None = None,
     ) -> None:
         self.proxy = proxy
+        self.refusals = pool.refusals
         self._pool = pool
         self._headers = dict(headers or {})
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
@@ -234,9 +241,13 @@ class Response:
         self.content_type = raw.content_type
         self._raw = raw
         self._max_event_bytes = max_event_bytes
+        self._decoder = SSEDecoder(max_event_bytes)
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
+
+        A body that is one JSON object instead, as some servers send although a stream was asked
+        for, is one event.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -245,17 +256,23 @@ class Response:
         """
         if self.content_type == "text/html":
             raise _not_a_stream(await self.excerpt())
-        decoder = SSEDecoder(self._max_event_bytes)
         beginning: bytes | None = b""  # until there is an event
         while chunk := await self._read_some():
-            payloads = decoder.feed(chunk)
-            if payloads:
+            if payloads := self._decoder.feed(chunk):
                 beginning = None
                 yield payloads
-            elif beginning is not None and len(beginning) < _EXCERPT_CHARACTERS:
-                beginning += chunk[:_EXCERPT_CHARACTERS]
+            elif beginning is not None:
+                if (beginning + chunk).lstrip().startswith(b"{"):
+                    yield [beginning + chunk + await self.read()]
+                    return
+                beginning = (beginning + chunk)[:_EXCERPT_CHARACTERS]
         if beginning:
             raise _not_a_stream(beginning.decode("utf-8", "replace"))
+
+    @property
+    def ignored(self) -> str:
+        """The newest line that was no part of an event, or ""."""
+        return self._decoder.ignored
 
     async def read(self) -> bytes:
         """Return the whole body.

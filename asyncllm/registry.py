@@ -12,17 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from asyncllm.base import AsyncGeneratorProvider, nearest_match
 from asyncllm.errors import ConfigurationError
+from asyncllm.providers.openai import OpenAICompatible
+from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENTRY_POINT_GROUP = "asyncllm.providers"
 
-_OWN = {"h2o": "asyncllm.providers.h2o:H2o"}
+_OWN = {
+    "h2o": "asyncllm.providers.h2o:H2o",
+    "gravityengine": "asyncllm.providers.gravityengine:Gravityengine",
+    "lockchat": "asyncllm.providers.lockchat:Lockchat",
+    "openai": "asyncllm.providers.openai:OpenAI",
+}
 
 
 def provider_classes() -> Mapping[str, str]:
-    """Return where each provider is, by its name: as `module:class`; our own names come first."""
+    """Return where each provider class is, by its name: as `module:class`; our own come first."""
     points = entry_points(group=ENTRY_POINT_GROUP)
     return {point.name.lower(): f"{point.module}:{point.attr}" for point in points} | _OWN
 
@@ -37,9 +44,10 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
     known = provider_classes()
     place = known.get(name.lower())
     if place is None:
+        names = {**known, **SERVICES}
         raise ConfigurationError(
-            f"there is no provider {name!r}{nearest_match(name, known)}; "
-            f"there are {', '.join(known)}"
+            f"there is no provider {name!r}{nearest_match(name, names)}; "
+            f"there are {', '.join(names)}"
         )
     module, _, attribute = place.partition(":")
     found = getattr(import_module(module), attribute, None)
@@ -51,7 +59,7 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
 
 
 def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
-    """Return a provider by its name.
+    """Return a provider, or a service that speaks OpenAI's wire, by its name.
 
     Args:
         name: as `asyncllm providers` lists it, in any case.
@@ -61,4 +69,7 @@ def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
         ConfigurationError: there is none of that name, or an option can't be used.
 
     """
+    service = SERVICES.get(name.lower())
+    if service is not None and service.name not in provider_classes():
+        return OpenAICompatible(service=service, **options)
     return provider_class(name)(**options)

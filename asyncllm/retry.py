@@ -65,6 +65,8 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
 
 def is_passing(error: Exception) -> bool:
     """Tell whether the same request may well succeed a little later."""
+    if isinstance(error, AsyncLLMError) and error.is_passing is not None:
+        return error.is_passing
     if isinstance(error, HTTPStatusError):
         return error.status in _PASSING_STATUSES
     return isinstance(error, TransportError) and not isinstance(error, ProxyError)

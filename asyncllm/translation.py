@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from asyncllm.errors import AsyncLLMError, ProtocolError
+from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     import msgspec
 
@@ -56,19 +56,32 @@ async def translate(response: Response, translator: Translator) -> AsyncGenerato
     """
     async for payloads in response.events():
         batch: list[Item] = []
-        failure = None
-        try:
-            translator.feed(payloads, batch)
-        except AsyncLLMError as error:
-            failure = error
+        failure = _attempt(lambda: translator.feed(payloads, batch), response)  # noqa: B023 - at once
         if batch:
             yield batch
         if failure is not None:
             raise failure
         if translator.is_done:
             return
-    if batch := translator.close():
+    batch = []
+    failure = _attempt(lambda: batch.extend(translator.close()), response)
+    if failure is not None:
+        raise failure
+    if batch:
         yield batch
+
+
+def _attempt(step: Callable[[], None], response: Response) -> AsyncLLMError | None:
+    """Return the error that `step` ends with, if any, with what the server said beside it."""
+    try:
+        step()
+    except StreamInterrupted as error:
+        if response.ignored:
+            return StreamInterrupted(f"{error}; between events came {response.ignored!r}")
+        return error
+    except AsyncLLMError as error:
+        return error
+    return None
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:

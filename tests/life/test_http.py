@@ -1,56 +1,13 @@
 """HTTP against servers that misbehave in ways the sandbox does not: raw bytes on a raw socket."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
 import asyncllm
 from asyncllm.http import ConnectionPool, Http
 from asyncllm.proxies import parse_proxy
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@asynccontextmanager
-async def raw_server(*answers):
-    """Serve one answer after another: bytes are sent, floats waited, None hangs up."""
-    connections, left = [], list(answers)
-
-    async def serve(reader, writer):
-        connections.append(writer)
-        while left and (head := await reader.readuntil(b"\r\n\r\n")):
-            length = [
-                int(line[15:])
-                for line in head.lower().split(b"\r\n")
-                if line[:15] == b"content-length:"
-            ]
-            await reader.readexactly(sum(length))
-            for step in left.pop(0):
-                if step is None:
-                    writer.transport.abort()
-                elif isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
-                    writer.write(step)
-                    await writer.drain()
-        writer.close()
-
-    async def quietly(reader, writer):
-        try:
-            await serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            writer.close()
-
-    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}", connections
-    finally:
-        server.close()
-        for writer in connections:
-            writer.transport.abort()
+from raw_server import CHUNKED, HEAD, chunk, raw_server
 
 
 @pytest.fixture
@@ -63,10 +20,6 @@ async def pool():
 @pytest.fixture
 def http(pool):
     return Http(pool, connect=1.0)
-
-
-def chunk(data):
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 async def first_events(http, url):

@@ -1,0 +1,73 @@
+"""Lockchat: OpenAI's chat wire with its token in the query, and a passing fault of its own."""
+
+from __future__ import annotations
+
+import re
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Unpack
+
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
+from asyncllm.providers.openai import OpenAICompatible
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from asyncllm.base import ProviderOptions, Request
+    from asyncllm.events import Item
+    from asyncllm.http import Http
+
+_DOCUMENTED_TOKEN = "FnMNPlwZEnGFqvEc9470Vw=="  # noqa: S105 - public, in the provider's documents
+_PASSING_FAULT = re.compile(r"The model:? `?[^`\s]+`? does not exist", re.IGNORECASE)
+
+
+class Lockchat(OpenAICompatible):
+    """Lockchat; its public endpoint has gone quiet: give `base_url` of a living one.
+
+    "The model does not exist" is a passing fault of this server, and is tried again.
+
+    Args:
+        auth: the token that goes into the query; default: `ASYNCLLM_LOCKCHAT_API_KEY`, then the
+            documented public one. `api_key` means the same.
+        options: as for every provider.
+
+    """
+
+    url = "http://super.lockchat.app"
+    path = "/v1/chat/completions"
+    model = "gpt-4"
+    models = MappingProxyType({name: name for name in ("gpt-4", "gpt-3.5-turbo")})
+    defaults = MappingProxyType({"temperature": 0.7})
+    asks_usage = False
+
+    def __init__(self, *, auth: str | None = None, **options: Unpack[ProviderOptions]) -> None:
+        if auth is not None:
+            options["api_key"] = auth
+        super().__init__(**options)
+
+    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Stream the answer; the passing fault is a `NotFoundError` that is tried again."""
+        try:
+            async with aclosing(super().generate(request, http)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        except AsyncLLMError as error:
+            said = error.body if isinstance(error, HTTPStatusError) else str(error)
+            found = _PASSING_FAULT.search(said)
+            if found is None:
+                raise
+        fault = NotFoundError(
+            "POST", f"{request.base_url}{self.path}", status=404, message=found.group(), body=said
+        )
+        fault.is_passing = True
+        raise fault
+
+    def _default_api_key(self) -> str:
+        return _DOCUMENTED_TOKEN
+
+    def _own_headers(self) -> dict[str, str]:
+        return {"user-agent": "ChatX/39 CFNetwork/1408.0.4 Darwin/22.5.0"}
+
+    def _query(self) -> dict[str, str]:
+        return {"auth": self._api_key or ""}

@@ -1,0 +1,170 @@
+"""OpenAI's chat wire: OpenAI itself, and every server that speaks it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Unpack
+
+import msgspec
+
+from asyncllm.base import AsyncGeneratorProvider
+from asyncllm.checks import encode_json
+from asyncllm.errors import BadRequestError, ConfigurationError
+from asyncllm.providers.openai_chunks import ChatTranslator
+from asyncllm.providers.services import SERVICES, Service
+from asyncllm.translation import decode, translate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from asyncllm.base import ProviderOptions, Request
+    from asyncllm.events import Item
+    from asyncllm.http import Http
+
+_USAGE_OPTION = "stream_options"
+
+
+class OpenAICompatible(AsyncGeneratorProvider):
+    """Any server that speaks OpenAI's chat wire.
+
+    Parameters for the wire go into the request as they are: tools, tool_choice, response_format,
+    logprobs and whatever else the server knows. Usage is asked for; a server that refuses to be
+    asked is asked again without it, and not anew by the same session manager.
+
+    Args:
+        service: a row of the table of services, which says where it is and where its key comes
+            from; or give `base_url`, with the path up to `/chat/completions`.
+        options: as for every provider.
+
+    Raises:
+        ConfigurationError: an option can't be used, or there is no base URL.
+
+    """
+
+    wire = "openai"
+    path: ClassVar[str] = "/chat/completions"
+    defaults: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    asks_usage: ClassVar[bool] = True
+    service: Service | None = None
+
+    def __init__(
+        self, *, service: Service | None = None, **options: Unpack[ProviderOptions]
+    ) -> None:
+        if service is not None:
+            self.service = service
+            self.url = service.base_url
+        super().__init__(**options)
+
+    @property
+    def name(self) -> str:
+        """What the environment and the registry call this provider."""
+        return super().name if self.service is None else self.service.name
+
+    def resolve_model(self, model: str) -> str:
+        """Return the full id of a model; what is not a short name is left to the server."""
+        return self.models.get(model, model)
+
+    def check(self, request: Request) -> None:
+        """Refuse what can't be JSON, a missing key, and more than one answer."""
+        service = self.service
+        if service and service.needs_auth and not self._api_key and self._is_at_home:
+            raise ConfigurationError(
+                f"{service.name} needs an API key: give api_key=, or set {service.key_variable}"
+            )
+        if service and service.needs_auth and not request.model and self._is_at_home:
+            raise ConfigurationError(
+                f"{service.name} needs a model: give model=; list_models() says which there are"
+            )
+        if request.params.get("n", 1) != 1:
+            raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
+        encode_json(self._body(request, asks_usage=True))
+
+    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Stream the answer."""
+        refusal = (request.base_url, _USAGE_OPTION)
+        asks_usage = self.asks_usage and refusal not in http.refusals
+        try:
+            async with aclosing(self._answer(request, http, asks_usage=asks_usage)) as batches:
+                async for batch in batches:
+                    yield batch
+            return
+        except BadRequestError as error:
+            if not asks_usage or _USAGE_OPTION not in error.body or _USAGE_OPTION in request.params:
+                raise
+        http.refusals.add(refusal)
+        async with aclosing(self._answer(request, http, asks_usage=False)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that the server says it has.
+
+        Raises:
+            AsyncLLMError: it did not say.
+
+        """
+
+        async def question(http: Http) -> list[str]:
+            url = f"{self.base_url}{self.path.removesuffix('/chat/completions')}/models"
+            async with http.open("GET", url, query=self._query()) as response:
+                return [model.id for model in decode(_MODELS, await response.read()).data]
+
+        return await self._ask(question)
+
+    async def _answer(
+        self, request: Request, http: Http, *, asks_usage: bool
+    ) -> AsyncGenerator[list[Item], None]:
+        body = self._body(request, asks_usage=asks_usage)
+        url = f"{request.base_url}{self.path}"
+        async with (
+            http.open("POST", url, json=body, query=self._query()) as response,
+            aclosing(translate(response, ChatTranslator())) as batches,
+        ):
+            async for batch in batches:
+                yield batch
+
+    @property
+    def _is_at_home(self) -> bool:
+        return self.base_url == self.url
+
+    def _body(self, request: Request, *, asks_usage: bool) -> dict[str, object]:
+        asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
+        named: dict[str, object] = {"model": request.model} if request.model else {}
+        return {
+            **named,
+            **self.defaults,
+            "messages": request.messages,
+            "stream": True,
+            **asked,
+            **request.params,
+        }
+
+    def _query(self) -> dict[str, str]:
+        return {}
+
+    def _default_api_key(self) -> str | None:
+        return os.environ.get(self.service.key_variable) if self.service else None
+
+    def _own_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+
+
+class OpenAI(OpenAICompatible):
+    """OpenAI, with the key in `api_key` or `OPENAI_API_KEY`."""
+
+    service = SERVICES["openai"]
+    url = SERVICES["openai"].base_url
+    needs_auth = True
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_MODELS = msgspec.json.Decoder(_Models)

@@ -1,0 +1,194 @@
+"""OpenAI's chat wire, read: chunks of a stream, or one whole answer, to items.
+
+Wire facts: OpenAI's API reference, "Chat Completions: streaming", and what servers that speak it
+were seen to do otherwise; the tests are named after each.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
+from asyncllm.framing import NamedEvent
+from asyncllm.translation import decode
+
+if TYPE_CHECKING:
+    from asyncllm.events import Item
+    from asyncllm.framing import Payload
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class _ToolCallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCallDelta] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None  # where a stream was asked for and one whole answer came
+    finish_reason: str | None = None
+
+
+class _Error(msgspec.Struct):
+    message: str | None = None
+    type: str | None = None
+    code: int | str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: Usage | None = None
+    error: _Error | str | None = None
+    detail: object = None
+
+
+class _PartialCall(msgspec.Struct):
+    id: str
+    name: str = ""
+    arguments: list[str] = []
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+_DONE = b"[DONE]"
+
+
+class ChatTranslator:
+    """Reads one answer; see `asyncllm.translation.Translator`.
+
+    `Finish` is given last, when the server says that nothing more comes: usage may follow the
+    finish reason.
+    """
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self._tool_calls = _ToolCalls()
+        self._usage: Usage | None = None
+        self._finish_reason: str | None = None
+        self._has_content = False
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say."""
+        for payload in payloads:
+            if isinstance(payload, Ping):
+                batch.append(payload)
+                continue
+            data = payload.data if isinstance(payload, NamedEvent) else payload
+            if data == _DONE:
+                self.is_done = True
+                batch.extend(self.close())
+                return
+            if isinstance(payload, NamedEvent) and payload.name == "error":
+                self._refuse_text(data)
+            self._take(decode(_CHUNK, data), batch)
+
+    def close(self) -> list[Item]:
+        """Return what is left to say: tool calls, usage and the finish.
+
+        Raises:
+            StreamInterrupted: nothing said that the answer is whole; `[DONE]` says it only of an
+                answer that has begun.
+
+        """
+        calls = self._tool_calls.whole()
+        if self._finish_reason is None and not (self.is_done and (self._has_content or calls)):
+            raise StreamInterrupted("the answer was cut off: it ended without a finish_reason")
+        reason = self._finish_reason or ("tool_calls" if calls else "stop")
+        usage = [] if self._usage is None else [self._usage]
+        return [*calls, *usage, Finish(reason)]
+
+    def _take(self, chunk: _Chunk, batch: list[Item]) -> None:
+        if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):
+            raise ProviderError(f"generation failed: {_complaint(chunk)}")
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices or ():
+            if choice.index != 0:
+                continue  # n > 1 is refused before it is asked for
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._take_delta(delta, batch)
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+            elif choice.message is not None:
+                self._finish_reason = self._finish_reason or "stop"
+
+    def _take_delta(self, delta: _Delta, batch: list[Item]) -> None:
+        if reasoning := delta.reasoning_content or delta.reasoning:
+            batch.append(Reasoning(reasoning))
+            self._has_content = True
+        if text := delta.content or delta.refusal:
+            batch.append(text)
+            self._has_content = True
+        for call in delta.tool_calls or ():
+            self._tool_calls.add(call)
+
+    def _refuse_text(self, data: bytes) -> None:
+        """Raise what an error event says that is not JSON."""
+        if not data.lstrip().startswith(b"{"):
+            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+
+
+class _ToolCalls:
+    """Assembles tool calls from their deltas, routed by id where they have one, else by index.
+
+    Servers leave the index out, or give each call the same; some do so with the id.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_PartialCall] = []
+        self._by_id: dict[str, _PartialCall] = {}
+        self._by_index: dict[int, _PartialCall] = {}
+
+    def add(self, delta: _ToolCallDelta) -> None:
+        """Add a piece of a call."""
+        function = delta.function or _Function()
+        call = self._find(delta, function)
+        if call is None:
+            call = _PartialCall(id=delta.id or f"call_{len(self._calls)}")
+            self._calls.append(call)
+        if delta.id:
+            self._by_id[delta.id] = call
+        if delta.index is not None:
+            self._by_index[delta.index] = call
+        call.name = call.name or function.name or ""
+        if isinstance(function.arguments, dict):
+            call.arguments.append(msgspec.json.encode(function.arguments).decode())
+        elif function.arguments:
+            call.arguments.append(function.arguments)
+
+    def whole(self) -> list[ToolCall]:
+        """Return the calls, in the order in which they began."""
+        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
+
+    def _find(self, delta: _ToolCallDelta, function: _Function) -> _PartialCall | None:
+        if delta.id:
+            return self._by_id.get(delta.id)
+        if delta.index is not None:
+            return self._by_index.get(delta.index)
+        # With neither, a name begins a call, and anything else goes on with the newest.
+        return None if function.name or not self._calls else self._calls[-1]
+
+
+def _complaint(chunk: _Chunk) -> str:
+    error = chunk.error
+    if isinstance(error, _Error):
+        known = [error.message, error.type, error.code]
+        return ", ".join(str(part) for part in known if part is not None)
+    return str(chunk.detail if error is None else error)
