@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from asyncllm.registry import provider
     from asyncllm.session import SessionManager
     from asyncllm.stream import Stream
+    from asyncllm.sync import run_sync
 
 __version__ = "0.1.0"
 
@@ -80,6 +81,7 @@ _ROOMS = {
     "Usage": "events",
     "format_prompt": "messages",
     "provider": "registry",
+    "run_sync": "sync",
 }
 
 __all__ = [
@@ -122,6 +124,7 @@ __all__ = [
     "Usage",
     "format_prompt",
     "provider",
+    "run_sync",
 ]
 
 

@@ -21,9 +21,17 @@ from asyncllm.proxies import parse_proxy
 from asyncllm.retry import retrying
 from asyncllm.session import SessionManager
 from asyncllm.stream import Stream
+from asyncllm.sync import run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterator,
+        Mapping,
+    )
 
     from asyncllm.events import Item, Reply
     from asyncllm.messages import Messages
@@ -152,7 +160,8 @@ class AsyncGeneratorProvider(ABC):
     def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Translate: send `request` and yield what comes, a list of items for each network read.
 
-        The last item is a `Finish`: a stream that ends without one was cut off.
+        The last item is a `Finish`: a stream that ends without one was cut off. An empty list says
+        that something is being written which can't be given out before it is whole.
 
         Raises:
             AsyncLLMError: the answer can't be had, or not to its end.
@@ -234,13 +243,38 @@ class AsyncGeneratorProvider(ABC):
                 `aiohttp.ClientResponseError` too.
 
         """
-        taken = inspect.signature(cls.__init__).parameters.keys() | ProviderOptions.__annotations__
-        names = taken - {"self", "model", "proxy", "options"}
-        options = {name: kwargs.pop(name) for name in names & kwargs.keys()}
-        provider = cls(**options)
+        provider = cls._from(kwargs)
         async with provider.stream(messages, model=model, proxy=proxy, **kwargs) as stream:
             async for token in stream:
                 yield token
+
+    @classmethod
+    def create_completion(
+        cls,
+        model: str | None,
+        messages: Messages,
+        stream: bool = True,  # noqa: FBT001, FBT002 - the documented place
+        **kwargs: Any,
+    ) -> Iterator[str]:
+        """Yield the answer's text as `create_async_generator` does, in blocking code.
+
+        Args:
+            model: a short name or a full id; empty or None for the default.
+            messages: role/content mappings, or a `str` for one user message.
+            stream: whether to yield it piece by piece; False yields the whole text once.
+            kwargs: for the wire, and the constructor's options by their names.
+
+        Raises:
+            ConfigurationError: an argument can't be used.
+            AsyncLLMError: the answer can't be had, or not to its end.
+
+        """
+        provider = cls._from(kwargs)
+        with run_sync(provider.stream(messages, model=model, **kwargs)) as tokens:
+            if stream:
+                yield from tokens
+            else:
+                yield "".join(tokens)
 
     @classmethod
     async def create_async(cls, model: str | None, messages: Messages, **kwargs: Any) -> str:
@@ -273,6 +307,13 @@ class AsyncGeneratorProvider(ABC):
             ConfigurationError: the request can't be sent as it is.
 
         """
+
+    @classmethod
+    def _from(cls, kwargs: dict[str, Any]) -> Self:
+        """Return a provider with the constructor's options, which are taken out of `kwargs`."""
+        taken = inspect.signature(cls.__init__).parameters.keys() | ProviderOptions.__annotations__
+        names = taken - {"self", "model", "proxy", "options"}
+        return cls(**{name: kwargs.pop(name) for name in names & kwargs.keys()})
 
     @property
     def name(self) -> str:

@@ -47,7 +47,7 @@ class ConversationProvider(AsyncGeneratorProvider):
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
                 async with contextlib.aclosing(self.generate(asked, http)) as source:
                     async for batch in source:
-                        is_running = not isinstance(batch[-1], Finish)
+                        is_running = not (batch and isinstance(batch[-1], Finish))
                         yield batch
                 return
             except HTTPStatusError as error:

@@ -24,6 +24,11 @@ class Message(TypedDict, total=False):
 
 Messages: TypeAlias = str | Sequence[Mapping[str, object]]
 
+_INSTRUCTION = (
+    "instruction: below is a conversation of a user with an AI assistant; answer its latest "
+    "message, in the light of what was said before where that matters"
+)
+
 
 def check_messages(messages: Messages) -> list[dict[str, object]]:
     """Return `messages` as a list of plain dictionaries; a `str` is one user message.
@@ -79,6 +84,20 @@ def format_prompt(messages: Sequence[Mapping[str, object]]) -> str:
         return text_of(messages[0])
     lines = [f"{str(message['role']).capitalize()}: {text_of(message)}" for message in messages]
     return "\n".join([*lines, "Assistant:"])
+
+
+def format_instruction(messages: Sequence[Mapping[str, object]]) -> str:
+    """Return the prompt of H2o's documented synchronous form.
+
+    One line that begins with `instruction:`, a `role: content` line for each message, and a last
+    line `assistant:`.
+
+    Raises:
+        ConfigurationError: a message holds something other than text.
+
+    """
+    lines = [f"{message['role']}: {text_of(message)}" for message in messages]
+    return "\n".join([_INSTRUCTION, *lines, "assistant:"])
 
 
 def text_of(message: Mapping[str, object]) -> str:

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import ssl
 
 
+_managers: WeakSet[SessionManager] = WeakSet()
+
+
+async def close_managers() -> None:
+    """Close every session manager of the running event loop, as its end has come."""
+    loop = asyncio.get_running_loop()
+    mine = [manager for manager in list(_managers) if manager.loop is loop]
+    await asyncio.gather(*(manager.aclose() for manager in mine))
+
+
 class OpenStream(Protocol):
     """What a manager needs to know of a stream that uses it."""
 
@@ -73,9 +83,10 @@ class SessionManager:
             spares=spare_conversations, retry=self.retry, limit=self.timeouts.first_token
         )
         self._grace = grace
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._streams: WeakSet[OpenStream] = WeakSet()  # a dropped stream closes itself
         self._closing: asyncio.Task[None] | None = None
+        _managers.add(self)
 
     async def __aenter__(self) -> Self:
         self._check_usable()
@@ -115,10 +126,11 @@ class SessionManager:
 
     def _check_usable(self) -> None:
         loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if self._loop is not loop:
+        self.loop = self.loop or loop
+        if self.loop is not loop:
             raise ConfigurationError(
-                "this SessionManager belongs to another event loop: make one in each loop"
+                "this SessionManager belongs to another event loop: make one in each loop, and "
+                "open one for blocking code by `with run_sync(sessions):`"
             )
         if self._closing is not None:
             raise ConfigurationError("this SessionManager is closed: make a new one")

@@ -111,6 +111,19 @@ class Stream:
         """
         return _Events(self._next_item)
 
+    async def read(self) -> list[str]:
+        """Wait for text and return all of it that has come, token by token; empty at the end.
+
+        Raises:
+            AsyncLLMError: the stream failed.
+
+        """
+        while True:
+            if tokens := [item for item in self._batch if type(item) is str]:
+                return tokens
+            if not await self._advance():
+                return []
+
     async def collect(self) -> Reply:
         """Wait for the end and return the whole reply.
 
@@ -290,12 +303,12 @@ class _Collected:
         return self._finish_reason is not None
 
     def add(self, batch: list[Item]) -> bool:
-        """Add a batch, and tell whether there was anything but pings in it."""
+        """Add a batch, and tell whether it is more than pings; an empty one is."""
         try:
             self._texts.append("".join(batch))  # type: ignore[arg-type] # nearly always all text
         except TypeError:
             return sum(map(self._add_item, batch)) > 0  # every item, hence not any()
-        return bool(batch)
+        return True
 
     def close(self) -> None:
         """Say that nothing more comes, whether the answer is whole or not."""

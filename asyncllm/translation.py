@@ -29,6 +29,11 @@ class Translator(Protocol):
 
     is_done: bool
 
+    @property
+    def is_building(self) -> bool:
+        """Whether something is being written that can't be given out before it is whole."""
+        ...
+
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append to `batch` what `payloads` say.
 
@@ -48,7 +53,7 @@ class Translator(Protocol):
 
 
 async def translate(response: Response, translator: Translator) -> AsyncGenerator[list[Item], None]:
-    """Yield a batch for each network read that brings something.
+    """Yield a batch for each network read that brings something: empty while nothing is whole.
 
     Raises:
         AsyncLLMError: the answer failed or was cut off; what came before it was yielded.
@@ -57,7 +62,7 @@ async def translate(response: Response, translator: Translator) -> AsyncGenerato
     async for payloads in response.events():
         batch: list[Item] = []
         failure = _attempt(lambda: translator.feed(payloads, batch), response)  # noqa: B023 - at once
-        if batch:
+        if batch or translator.is_building:
             yield batch
         if failure is not None:
             raise failure

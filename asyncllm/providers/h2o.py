@@ -61,9 +61,11 @@ class H2o(ConversationProvider):
         }
     )
 
+    format_prompt = staticmethod(format_prompt)
+
     def check(self, request: Request) -> None:
         """Refuse messages that are not text and parameters that are not JSON."""
-        encode_json(_body(request))
+        encode_json(self._body(request))
 
     def server(self, request: Request, http: Http) -> ChatUI:
         """Return the chat-ui on which `request` needs a conversation."""
@@ -74,11 +76,32 @@ class H2o(ConversationProvider):
         url = f"{request.base_url}/conversation/{request.conversation_id}"
         translator = _TGITranslator(stops_early="stop" in request.params)
         async with (
-            http.open("POST", url, json=_body(request), headers=_referer(request)) as response,
+            http.open("POST", url, json=self._body(request), headers=_referer(request)) as response,
             aclosing(translate(response, translator)) as batches,
         ):
             async for batch in batches:
                 yield batch
+
+    def _body(self, request: Request) -> dict[str, object]:
+        options: dict[str, object] = {
+            "id": str(uuid4()),
+            "response_id": str(uuid4()),
+            "is_retry": False,
+            "use_cache": False,
+            "web_search_id": "",
+        }
+        params = dict(request.params)
+        options |= {name: params.pop(name) for name in options.keys() & params.keys()}
+        if "max_tokens" in params:
+            params["max_new_tokens"] = params.pop("max_tokens")
+        if isinstance(stop := params.get("stop"), str):
+            params["stop"] = [stop]
+        return {
+            "inputs": self.format_prompt(request.messages),
+            "parameters": _PARAMETERS | params,
+            "stream": True,
+            "options": options,
+        }
 
 
 class ChatUI:
@@ -133,28 +156,6 @@ def _referer(request: Request) -> dict[str, str]:
     return {"Referer": f"{request.base_url}/"}
 
 
-def _body(request: Request) -> dict[str, object]:
-    options: dict[str, object] = {
-        "id": str(uuid4()),
-        "response_id": str(uuid4()),
-        "is_retry": False,
-        "use_cache": False,
-        "web_search_id": "",
-    }
-    params = dict(request.params)
-    options |= {name: params.pop(name) for name in options.keys() & params.keys()}
-    if "max_tokens" in params:
-        params["max_new_tokens"] = params.pop("max_tokens")
-    if isinstance(stop := params.get("stop"), str):
-        params["stop"] = [stop]
-    return {
-        "inputs": format_prompt(request.messages),
-        "parameters": _PARAMETERS | params,
-        "stream": True,
-        "options": options,
-    }
-
-
 class _Created(msgspec.Struct, rename="camel"):
     conversation_id: str
 
@@ -184,6 +185,8 @@ _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "leng
 
 class _TGITranslator:
     """Reads TGI's stream: a token an event, and the whole text with the last one."""
+
+    is_building = False
 
     def __init__(self, *, stops_early: bool) -> None:
         self.is_done = False

@@ -83,6 +83,11 @@ class ChatTranslator:
         self._finish_reason: str | None = None
         self._has_content = False
 
+    @property
+    def is_building(self) -> bool:
+        """Whether a tool call is being written."""
+        return self._tool_calls.have_begun
+
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say."""
         for payload in payloads:
@@ -155,6 +160,11 @@ class _ToolCalls:
         self._calls: list[_PartialCall] = []
         self._by_id: dict[str, _PartialCall] = {}
         self._by_index: dict[int, _PartialCall] = {}
+
+    @property
+    def have_begun(self) -> bool:
+        """Whether there is a call, whole or not."""
+        return bool(self._calls)
 
     def add(self, delta: _ToolCallDelta) -> None:
         """Add a piece of a call."""

@@ -51,6 +51,7 @@ PUBLIC = [
     "Usage",
     "format_prompt",
     "provider",
+    "run_sync",
 ]
 DOCUMENTED = [
     name

@@ -1,0 +1,17 @@
+"""The documented module `H2o`."""
+
+from asyncllm.compat._documented import documented
+from asyncllm.messages import format_instruction
+from asyncllm.providers import h2o
+
+
+class _H2o(h2o.H2o):
+    """H2o with the prompt of its documented synchronous form."""
+
+    name = "h2o"
+    format_prompt = staticmethod(format_instruction)
+
+
+url, model, models, supports_stream, needs_auth, params, _create_completion = documented(
+    __name__, _H2o
+)

@@ -1,0 +1,406 @@
+"""`run_sync`: asynchronous things used from code that knows nothing of asyncio.
+
+One event loop for the process runs in a thread of its own. What is waited for runs there as a
+task; a stream is read there by a pump, which hands over what each network read brought through a
+queue of bounded length.
+
+A KeyboardInterrupt can strike between any two byte codes of the main thread. So nothing here
+holds a lock across a wait: the queue is a `SimpleQueue`, its bound is kept by two counters that
+one side each writes, and whatever was started is known to the loop, which ends it at exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401 - can't be imported once the main thread has ended
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+
+import anyio
+
+from asyncllm.errors import ConfigurationError
+from asyncllm.session import close_managers
+from asyncllm.stream import Stream
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from asyncllm.events import Reply
+
+_T = TypeVar("_T")
+_BATCHES_AHEAD = 16  # how many reads of the network a consumer may lag behind
+_UNWINDING_SECONDS = 2.0  # for tasks that are cancelled at exit, after all managers are closed
+
+
+@overload
+def run_sync(x: Stream) -> SyncStream: ...
+@overload
+def run_sync(x: AsyncIterator[_T]) -> SyncIterator[_T]: ...
+@overload
+def run_sync(x: Awaitable[_T]) -> _T: ...
+@overload
+def run_sync(x: AbstractAsyncContextManager[_T]) -> AbstractContextManager[_T]: ...
+def run_sync(x: Any) -> Any:
+    """Use `x` from blocking code: in a script, in any thread, in a notebook.
+
+    Args:
+        x: an awaitable, to have its result; a `Stream` or another async iterator, to iterate over
+            in a plain `for` loop; or an async context manager such as a `SessionManager`, to enter
+            in a plain `with`.
+
+    Returns:
+        The awaitable's result; a blocking iterator, which is a context manager too; or a blocking
+        context manager.
+
+    Raises:
+        ConfigurationError: `x` is none of these, or this is the thread of `run_sync`'s own event
+            loop, where waiting would never end.
+        Exception: what the awaitable raises, as it is.
+
+    """
+    if isinstance(x, Stream):
+        return SyncStream(x)
+    if isinstance(x, AsyncIterator):
+        return SyncIterator(x)
+    if isinstance(x, Awaitable):
+        return _result_of(x)
+    if isinstance(x, AbstractAsyncContextManager):
+        return _SyncContext(x)
+    raise ConfigurationError(
+        "run_sync takes an awaitable, a stream or another async iterator, or an async context "
+        f"manager, not {type(x).__name__}"
+    )
+
+
+class SyncIterator(Iterator[_T], Generic[_T]):
+    """A blocking iterator over an asynchronous one.
+
+    Leaving its loop by `break` or an exception, `close()`, the end of its `with` block, and
+    dropping it all close what it iterates over.
+    """
+
+    def __init__(self, source: AsyncIterator[_T] | Stream) -> None:
+        self._source = source
+        self._batch: Iterator[_T] = iter(())
+        self._pump: _Pump[_T] | None = None
+        self._has_ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> _T:
+        while True:
+            for item in self._batch:
+                return item
+            self._batch = iter(self._next_batch())
+
+    def __del__(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+
+    def close(self) -> None:
+        """Close the source and wait until that is done."""
+        self._has_ended = True
+        self._batch = iter(())
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump.wait()
+
+    def _next_batch(self) -> list[_T]:
+        if self._has_ended:
+            raise StopIteration
+        try:
+            if self._pump is None:
+                self._pump = _Pump(self._source, _running())
+                self._pump.start()
+            batch = self._pump.take()
+        except BaseException:
+            # Also a KeyboardInterrupt: nobody will come back for the rest.
+            self._has_ended = True
+            if self._pump is not None:
+                self._pump.cancel()
+            raise
+        if batch is None:
+            self._has_ended = True
+            raise StopIteration
+        return batch
+
+
+class SyncStream(SyncIterator[str]):
+    """A blocking iterator over the text of a stream."""
+
+    _source: Stream
+
+    @property
+    def reply(self) -> Reply:
+        """What has arrived so far."""
+        return self._source.reply
+
+
+class _SyncContext(AbstractContextManager[_T]):
+    """A blocking context manager around an asynchronous one, entered and left by one task."""
+
+    def __init__(self, context: AbstractAsyncContextManager[_T]) -> None:
+        self._context = context
+        self._entered: Future[_T] = Future()
+        self._leaving: Future[tuple[Any, Any, Any]] = Future()
+        self._held: Future[bool | None] | None = None
+
+    def __enter__(self) -> _T:
+        self._held = _running().start(self._hold())
+        try:
+            return self._entered.result()
+        except BaseException:
+            self._held.cancel()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._held is not None
+        self._leaving.set_result((kind, error, traceback))
+        return self._held.result()
+
+    async def _hold(self) -> bool | None:
+        try:
+            value = await self._context.__aenter__()
+        except BaseException as error:
+            self._entered.set_exception(error)
+            raise
+        why: tuple[Any, Any, Any] = (None, None, None)
+        try:
+            self._entered.set_result(value)
+            why = await asyncio.wrap_future(self._leaving)
+        finally:
+            result = await self._context.__aexit__(*why)
+        return result
+
+
+class _Pump(Generic[_T]):
+    """Reads a source in the background loop and hands over batches, a bounded number ahead."""
+
+    def __init__(self, source: AsyncIterator[_T] | Stream, background: _Background) -> None:
+        self._source = source
+        self._background = background
+        self._task: asyncio.Task[None] | None = None
+        self._queue = SimpleQueue[list[_T] | BaseException | None]()
+        self._given = 0  # written by the loop's thread only
+        self._taken = 0  # written by the consumer's thread only
+        self._room = asyncio.Event()
+        self._has_ended = threading.Event()
+
+    def start(self) -> None:
+        """Begin to read, with the caller's context variables."""
+        self._background.call(self._start)
+
+    def cancel(self) -> None:
+        """Make the reading end soon; from any thread, at any time."""
+        if not self._has_ended.is_set():
+            self._background.call(self._cancel)
+
+    def wait(self) -> None:
+        """Wait until the reading has ended and the source is closed."""
+        if self._background.is_ours:
+            self._has_ended.wait()
+
+    def take(self) -> list[_T] | None:
+        """Wait for the next batch; None at the end.
+
+        Raises:
+            Exception: what ended the source.
+
+        """
+        batch = self._queue.get()
+        self._taken += 1
+        if not self._room.is_set():
+            self._background.call(self._room.set)
+        if isinstance(batch, BaseException):
+            raise batch
+        return batch
+
+    def _start(self) -> None:
+        self._room.set()
+        self._task = asyncio.create_task(self._read())
+        # Not in the task itself: one that is cancelled before its first step never takes it.
+        self._task.add_done_callback(self._end)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _read(self) -> None:
+        source = self._source
+        try:
+            if isinstance(source, Stream):
+                while tokens := await source.read():
+                    await self._give(tokens)
+            else:
+                async for item in source:
+                    await self._give([item])
+        finally:
+            aclose = getattr(source, "aclose", None)
+            if aclose is not None:
+                with anyio.CancelScope(shield=True):
+                    await aclose()
+
+    async def _give(self, batch: list[Any]) -> None:
+        """Hand a batch over; wait while the consumer lags behind."""
+        self._given += 1
+        self._queue.put(batch)
+        while self._given - self._taken >= _BATCHES_AHEAD:
+            self._room.clear()
+            # Looked at again, as the consumer may have looked at `_room` just before.
+            if self._given - self._taken >= _BATCHES_AHEAD:
+                await self._room.wait()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._queue.put(None if task.cancelled() else task.exception())
+        self._has_ended.set()
+
+
+class _Background:
+    """The event loop of `run_sync`, in its thread."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs in the loop's own thread."""
+        return self._thread is threading.current_thread()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process started it; in a forked child nothing runs its loop."""
+        return self._process == os.getpid()
+
+    def call(self, function: Any) -> None:
+        """Call `function` in the loop, soon; never where the loop has ended."""
+        with suppress(RuntimeError):
+            if self.is_ours:
+                self._loop.call_soon_threadsafe(function)
+
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start `coroutine` in the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def close(self) -> None:
+        """Close every session manager of the loop, end what still runs, and end the thread.
+
+        It takes about the longest `grace` of a manager. Ctrl-C does not cut it short: what it
+        waits for is bounded, and would be left on servers otherwise.
+        """
+        closing = self.start(_close_all())
+        while self._thread.is_alive():
+            with suppress(KeyboardInterrupt):
+                if closing.done():
+                    self.call(self._loop.stop)
+                    self._thread.join()
+                else:
+                    with suppress(CancelledError):
+                        closing.result()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+
+async def _close_all() -> None:
+    """Close every session manager, and cancel what is left then."""
+    await close_managers()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_UNWINDING_SECONDS)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    import uvloop  # noqa: PLC0415 - an extra
+
+    return uvloop.new_event_loop()
+
+
+def _result_of(awaitable: Awaitable[_T]) -> _T:
+    work = awaitable if isinstance(awaitable, Coroutine) else _await(awaitable)
+    future: Future[_T] | None = None
+    try:
+        future = _running().start(work)
+        return future.result()
+    except BaseException:
+        # A KeyboardInterrupt or a wrong thread; what has ended by itself is not changed by it.
+        if future is None:
+            work.close()
+        else:
+            future.cancel()
+        raise
+
+
+async def _await(awaitable: Awaitable[_T]) -> _T:
+    return await awaitable
+
+
+_background: _Background | None = None
+_of_the_parent: list[_Background | None] = []
+_starting = threading.Lock()
+
+
+def _running() -> _Background:
+    """Return the background loop, which is started when first needed."""
+    global _background  # noqa: PLW0603 - there is one for the process
+    with _starting:
+        background = _background = _background or _Background()
+    if background.is_here:
+        raise ConfigurationError(
+            "run_sync was called on the thread of its own event loop, which would wait for itself "
+            "for ever: use await there"
+        )
+    return background
+
+
+@atexit.register
+def _shut_down() -> None:
+    global _background
+    background, _background = _background, None
+    if background is not None:
+        background.close()
+
+
+def _start_anew() -> None:
+    """Let a forked child start a loop of its own: nothing runs its parent's there.
+
+    The parent's is kept all the same, as collecting it would close what the two share.
+    """
+    global _background, _starting
+    _of_the_parent.append(_background)
+    _background, _starting = None, threading.Lock()  # which another thread may have held
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

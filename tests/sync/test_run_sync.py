@@ -1,0 +1,371 @@
+"""`run_sync`: blocking callers, in every place in which they stand."""
+
+import asyncio
+import contextvars
+import gc
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import asyncllm
+from asyncllm import H2o, OpenAICompatible, Retry, SessionManager, run_sync
+from asyncllm.sandbox import Drop, Sandbox, Stall
+from asyncllm.sandbox.background import running_in_background
+
+SEED = 20_230_702
+PYTHON = [sys.executable, "-X", "dev", "-W", "error"]
+
+
+@pytest.fixture
+def server():
+    with running_in_background(Sandbox()) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def h2o(server):
+    return H2o(base_url=server.url)
+
+
+def wait_until(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.001)
+
+
+# --- what it takes -------------------------------------------------------------------------
+
+
+def test_an_awaitable_gives_its_result(h2o):
+    assert run_sync(h2o.complete("Hello")).finish_reason == "stop"
+
+
+def test_a_stream_gives_its_tokens_and_keeps_its_reply(h2o, server):
+    stream = run_sync(h2o.stream("Hello"))
+    tokens = list(stream)
+    assert len(tokens) > 5
+    assert stream.reply.text == "".join(tokens)
+    assert stream.reply.finish_reason == "stop"
+    assert list(stream) == []
+    assert server.conversations == 0
+
+
+def test_any_async_iterator_gives_its_items(h2o):
+    async def numbers():
+        for number in range(100):
+            yield number
+
+    assert list(run_sync(numbers())) == list(range(100))
+    assert list(run_sync(h2o.stream("Hello").events()))[-1] == asyncllm.Finish("stop")
+
+
+def test_an_async_context_manager_is_entered_and_left(server):
+    with run_sync(SessionManager()) as sessions:
+        h2o = H2o(base_url=server.url, sessions=sessions)
+        for _ in range(3):
+            run_sync(h2o.complete("Hello"))
+        assert [request.path for request in server.requests].count("/settings") == 1
+    assert server.conversations == 0
+
+
+@pytest.mark.parametrize("thing", [1, [], print, "x"])
+def test_anything_else_is_refused(thing):
+    with pytest.raises(asyncllm.ConfigurationError, match="run_sync takes"):
+        run_sync(thing)
+
+
+def test_create_completion_is_blocking_on_every_provider(server):
+    options = {"base_url": server.url}
+    for cls in (H2o, asyncllm.Gravityengine, asyncllm.Lockchat):
+        tokens = list(cls.create_completion("", "Hello", **options))
+        assert len(tokens) > 5
+        assert list(cls.create_completion("", "Hello", stream=False, **options)) == [
+            "".join(tokens)
+        ]
+    assert server.conversations == 0
+
+
+# --- how it ends ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["break", "close", "with", "exception", "drop"])
+def test_every_early_end_closes_the_stream_and_deletes_its_conversation(server, h2o, way):
+    server.add_fault(Stall(after=2))
+    stream = run_sync(h2o.stream("Hello"))
+    if way == "break":
+        for _ in stream:
+            break
+        del stream
+    elif way == "close":
+        next(stream)
+        stream.close()
+        assert server.conversations == 0
+        assert list(stream) == []
+        assert stream.reply.finish_reason == "cancelled"
+        stream.close()
+    elif way == "with":
+        with stream as tokens:
+            next(tokens)
+        assert server.conversations == 0
+    elif way == "exception":
+        with pytest.raises(KeyError):
+            for _ in run_sync(h2o.stream("Hello")):
+                raise KeyError
+    else:
+        next(stream)
+        del stream
+        gc.collect()
+    wait_until(lambda: (server.conversations, server.generating) == (0, 0))
+
+
+def test_closing_before_the_start_sends_nothing(server, h2o):
+    run_sync(h2o.stream("Hello")).close()
+    assert not server.requests
+
+
+def test_the_same_exception_with_the_traceback_of_the_async_side(server):
+    server.add_fault(Drop(after=2))
+    stream = run_sync(H2o(base_url=server.url, retry=Retry(attempts=1)).stream("Hello"))
+    tokens = []
+    with pytest.raises(asyncllm.StreamInterrupted) as caught:
+        tokens.extend(stream)
+    assert "".join(caught.value.reply.text) == "This is"
+    assert "_read_some" in "".join(traceback.format_exception(caught.value))
+
+    async def fail():
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError) as caught:
+        run_sync(fail())
+    assert "in fail" in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_consumer_that_stops_reading_stops_the_network(server):
+    with running_in_background(Sandbox(tokens=400_000)) as flood:
+        llm = OpenAICompatible(base_url=f"{flood.url}/v1", model="gpt-4")
+        stream = run_sync(llm.stream("Hello"))
+        next(stream)
+        time.sleep(0.3)
+        arrived = len(stream.reply.text)
+        time.sleep(0.3)
+        assert len(stream.reply.text) == arrived
+        assert sum(1 for _ in stream) == 399_999
+        assert len(stream.reply.text) > 2 * arrived
+
+
+# --- where it stands -----------------------------------------------------------------------
+
+
+def test_context_variables_of_the_caller_are_seen():
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    async def look():
+        return variable.get()
+
+    async def look_twice():
+        yield variable.get()
+        yield variable.get()
+
+    variable.set("mine")
+    assert run_sync(look()) == "mine"
+    assert list(run_sync(look_twice())) == ["mine", "mine"]
+
+
+async def test_it_works_under_a_running_loop(server, h2o):
+    assert run_sync(h2o.complete("Hello")).finish_reason == "stop"
+    assert len(list(run_sync(h2o.stream("Hello")))) > 5
+
+
+def test_the_background_loop_itself_is_told_to_await(h2o):
+    async def wrong():
+        return run_sync(h2o.complete("Hello"))
+
+    with pytest.raises(asyncllm.ConfigurationError, match="use await"):
+        run_sync(wrong())
+
+
+def test_there_is_one_loop_and_with_the_extra_it_is_uvloop():
+    async def loop():
+        return asyncio.get_running_loop()
+
+    uvloop = pytest.importorskip("uvloop")
+    assert isinstance(run_sync(loop()), uvloop.Loop)
+    assert run_sync(loop()) is run_sync(loop())
+
+
+def test_a_manager_of_another_loop_is_refused_with_what_to_do(server):
+    sessions = SessionManager()
+
+    async def use():
+        async with sessions:
+            await asyncio.sleep(0)
+
+    asyncio.run(use())
+    with pytest.raises(asyncllm.ConfigurationError, match=r"with run_sync\(sessions\)"):
+        run_sync(H2o(base_url=server.url, sessions=sessions).complete("Hello"))
+
+
+def test_fifty_threads_with_twenty_streams_each_lose_and_leave_nothing(server):
+    dice = random.Random(SEED)
+    plans = [[dice.randrange(3) == 0 for _ in range(20)] for _ in range(50)]
+    whole = "".join(run_sync(H2o(base_url=server.url).stream("Hello")))
+
+    with run_sync(SessionManager(grace=30)) as sessions:
+        h2o = H2o(base_url=server.url, sessions=sessions)
+
+        def work(breaks):
+            for breaks_off in breaks:
+                stream, tokens = run_sync(h2o.stream("Hello")), []
+                for token in stream:
+                    tokens.append(token)
+                    if breaks_off:
+                        break
+                assert "".join(tokens) == ("This" if breaks_off else whole)
+            return len(breaks)
+
+        with ThreadPoolExecutor(50) as pool:
+            assert sum(pool.map(work, plans)) == 1000
+    assert server.conversations == 0
+
+
+def test_after_a_fork_the_child_has_a_loop_of_its_own(server):
+    script = """
+        import os, sys
+        from asyncllm import H2o, run_sync
+        h2o = H2o(base_url=sys.argv[1])
+        assert run_sync(h2o.complete("Hello")).finish_reason == "stop"
+        stream = run_sync(h2o.stream("Hello"))
+        next(stream)
+        if not os.fork():
+            assert run_sync(h2o.complete("Hello")).finish_reason == "stop"
+            stream.close()
+            sys.exit(0)
+        _, status = os.wait()
+        assert status == 0, status
+        print(len(list(stream)) > 5)
+    """
+    done = run_script(script, server.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+    assert server.conversations == 0
+
+
+def test_it_works_in_a_notebook_kernel(server):
+    pytest.importorskip("ipykernel")
+    script = """
+        import sys
+        from jupyter_client.manager import start_new_kernel
+        manager, client = start_new_kernel()
+        code = f'''
+        import asyncio
+        from asyncllm import H2o, run_sync
+        asyncio.get_running_loop()  # there is one: this is a notebook
+        for token in run_sync(H2o(base_url={sys.argv[1]!r}).stream("Hello")):
+            print(token, end="")
+        '''
+        def show(message):
+            if message["msg_type"] in ("stream", "error"):
+                print(message["content"].get("text") or message["content"]["traceback"], end="")
+        import textwrap
+        client.execute_interactive(textwrap.dedent(code), timeout=50, output_hook=show)
+        client.stop_channels()
+        manager.shutdown_kernel()
+    """
+    done = run_script(script, server.url, python=[sys.executable])
+    assert done.stdout.endswith("about it."), done
+    wait_until(lambda: server.conversations == 0)
+
+
+# --- the end of the process ----------------------------------------------------------------
+
+
+def run_script(script, *arguments, python=PYTHON):
+    return subprocess.run(
+        [*python, "-c", textwrap.dedent(script), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_is_left_open_at_exit_is_closed_without_a_word(server, shared):
+    script = """
+        import sys
+        from asyncllm import H2o, SessionManager, run_sync
+        sessions = SessionManager(spare_conversations=2) if sys.argv[2:] else None
+        h2o = H2o(base_url=sys.argv[1], sessions=sessions)
+        left = run_sync(h2o.stream("Hello"))
+        print(next(left))
+    """
+    server.add_fault(Stall(after=1))
+    done = run_script(script, server.url, *(["shared"] if shared else []))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "This\n", "")
+    assert (server.conversations, server.generating) == (0, 0)
+
+
+def test_a_thread_may_go_on_when_the_main_one_has_ended(server):
+    script = """
+        import sys, threading
+        from asyncllm import H2o, run_sync
+        def work():
+            for _ in range(3):
+                print(len(run_sync(H2o(base_url=sys.argv[1]).complete("Hello")).text) > 10)
+        threading.Thread(target=work).start()
+    """
+    done = run_script(script, server.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n" * 3, "")
+
+
+INTERRUPTED = """
+    import sys
+    from asyncllm import H2o, run_sync
+    h2o = H2o(base_url=sys.argv[1])
+    print("ready", flush=True)
+    while True:
+        for token in run_sync(h2o.stream("Hello")):
+            pass
+        run_sync(h2o.complete("Hello"))
+"""
+
+
+def interrupt_after(delay, script):
+    """Return what a script that streams did on a SIGINT after `delay` seconds."""
+    with running_in_background(Sandbox(rtt=0.01, token_rate=200)) as sandbox:
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", script, sandbox.url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            process.stdout.readline()
+            time.sleep(delay)
+            start = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+            took = time.monotonic() - start
+        return process.returncode, said.splitlines(), took, sandbox.conversations
+
+
+def test_ctrl_c_at_fifty_random_moments_leaves_nothing_and_ends_at_once(tmp_path):
+    script, dice = tmp_path / "script.py", random.Random(SEED)
+    script.write_text(textwrap.dedent(INTERRUPTED))
+    with ThreadPoolExecutor(4) as pool:
+        moments = [dice.uniform(0, 0.5) for _ in range(50)]
+        ends = list(pool.map(lambda moment: interrupt_after(moment, script), moments))
+    for returncode, said, took, conversations in ends:
+        assert conversations == 0
+        # Python forgets that it was a SIGINT when code is compiled at exit, by an import say.
+        assert returncode in (-signal.SIGINT, 1)
+        assert said[0].startswith("Traceback"), said
+        assert said[-1] == "KeyboardInterrupt", said
+        assert not any("Error" in line or "ignored" in line for line in said), said
+        assert took < 5 + 1  # the default grace, and one second
