@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 import msgspec
 
-from asyncllm.checks import check_base_url, check_headers
+from asyncllm.checks import check_base_url, check_headers, warn_of_plain_http
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamTimeout
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
@@ -141,6 +141,8 @@ class AsyncGeneratorProvider(ABC):
         self._proxy = parse_proxy(proxy)
         self._timeouts = timeouts
         self._retry = retry
+        if api_key or self._environment("API_KEY") or self._has_secret_headers():
+            warn_of_plain_http(self.base_url)
 
     def __repr__(self) -> str:
         return f"<asyncllm.{type(self).__name__} {self.base_url} {self.model}>"
@@ -348,6 +350,9 @@ class AsyncGeneratorProvider(ABC):
 
     def _environment(self, option: str) -> str | None:
         return os.environ.get(f"ASYNCLLM_{self.name.upper()}_{option}")
+
+    def _has_secret_headers(self) -> bool:
+        return any(name.lower() in _SECRET_HEADERS for name in self._headers)
 
     def _secrets(self, proxy: Proxy | None) -> tuple[str, ...]:
         found = [v for k, v in self._headers.items() if k.lower() in _SECRET_HEADERS]

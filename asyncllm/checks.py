@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import msgspec
 from yarl import URL
 
+from asyncllm.cookies import is_loopback
 from asyncllm.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,6 +37,20 @@ def check_base_url(base_url: str) -> str:
         "base_url can't be used: write it as https://host or http://host:port/path, with its "
         "scheme, without user and password (they belong in a header) and without a query"
     )
+
+
+_warned_of: set[str] = set()
+
+
+def warn_of_plain_http(base_url: str) -> None:
+    """Warn, once for each base URL, that a secret goes over plain http to another machine."""
+    url = URL(base_url)
+    if url.scheme == "http" and not is_loopback(url.host) and base_url not in _warned_of:
+        _warned_of.add(base_url)
+        warnings.warn(
+            f"credentials are sent to {base_url} unencrypted: use https:// where you can",
+            stacklevel=4,
+        )
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:

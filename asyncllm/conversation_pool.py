@@ -18,8 +18,9 @@ from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
 from asyncllm.retry import retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable
 
+    from asyncllm.ledger import Entry, Ledger
     from asyncllm.options import Retry
 
 log = logging.getLogger("asyncllm")
@@ -53,6 +54,10 @@ class ConversationServer(Protocol):
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation."""
 
+    def ledger_entry(self, conversation_id: str) -> Entry:
+        """Return what another process needs to delete a conversation."""
+        ...
+
 
 class Conversation:
     """A conversation that exists on a server.
@@ -83,10 +88,14 @@ class ConversationPool:
         spares: how many unused conversations to keep ready for each `ConversationServer.key`.
         retry: the policy for deleting; creating is tried again by the stream that wants it.
         limit: seconds that one step on a server may take, or None.
+        ledger: where to note what exists on servers, or None.
 
     """
 
-    def __init__(self, *, spares: int, retry: Retry, limit: float | None) -> None:
+    def __init__(
+        self, *, spares: int, retry: Retry, limit: float | None, ledger: Ledger | None = None
+    ) -> None:
+        self._ledger = ledger
         self._spares_wanted = spares
         self._retry = retry
         self._limit = limit
@@ -141,6 +150,12 @@ class ConversationPool:
         self._forget_settings(conversation.server, conversation.settings)
         self._drop_spares(conversation.server.key)
 
+    def inherit(self, delete: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left in the ledger, in the background."""
+        if self._ledger is not None:
+            for entry in self._ledger.take_over():
+                self._own(self._delete_entry(self._ledger, entry, delete))
+
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
         self._is_closing = True
@@ -175,6 +190,8 @@ class ConversationPool:
                 conversation_id = await server.create()
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
+        if self._ledger is not None:
+            self._ledger.add(server.ledger_entry(conversation_id))
         return conversation
 
     async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
@@ -234,10 +251,30 @@ class ConversationPool:
                     f"deleting {_name(conversation)}",
                 )
         except NotFoundError:
-            pass  # somebody was faster, or the server has forgotten it
+            self._strike_out(conversation)  # somebody was faster, or the server has forgotten it
         except (AsyncLLMError, TimeoutError) as error:
             log.warning("%s: not deleted: %s", _name(conversation), error)
+        else:
+            self._strike_out(conversation)
         self._existing.discard(conversation)
+
+    def _strike_out(self, conversation: Conversation) -> None:
+        if self._ledger is not None:
+            self._ledger.remove(conversation.server.ledger_entry(conversation.id).url)
+
+    async def _delete_entry(
+        self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
+    ) -> None:
+        what = f"the conversation {entry.url} of a dead process"
+        try:
+            async with asyncio.timeout(self._limit):
+                await retrying(partial(delete, entry), self._retry, f"deleting {what}")
+        except NotFoundError:
+            pass  # it has gone already
+        except (AsyncLLMError, TimeoutError) as error:
+            log.warning("%s: not deleted: %s", what, error)
+            return
+        ledger.remove(entry.url)
 
     async def _stop(self, conversation: Conversation) -> None:
         try:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from asyncllm.checks import encode_json
 from asyncllm.cookies import SessionCookieJar
@@ -25,10 +27,10 @@ from asyncllm.errors import (
     TransportError,
 )
 from asyncllm.framing import SSEDecoder
+from asyncllm.proxies import EnvironmentProxies, is_refusal, socks_errors
 from asyncllm.statuses import status_error
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Container, Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
 
@@ -39,6 +41,7 @@ _ERROR_BODY_BYTES = 64 * 1024
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 0.25
 _EXCERPT_CHARACTERS = 200
+_STALE_CONNECTIONS = 100
 _SUCCESS = range(200, 300)
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
@@ -67,33 +70,59 @@ class ConnectionPool:
         self.max_event_bytes = max_event_bytes
         self.refusals: set[tuple[str, str]] = set()
         self._ssl = ssl
-        self._trust_env = trust_env
+        # Not left to aiohttp: it knows no ALL_PROXY, and reads `.netrc` for each request.
+        self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
         self._jar: SessionCookieJar | None = None
-        self._sessions: dict[Proxy | None, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
 
-    def session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
-        """Return the session that reaches servers through `proxy`."""
+    def environment_proxy(self, url: str) -> Proxy | None:
+        """Return the proxy that the environment names for `url`, where that is trusted."""
+        return self._environment.proxy_for(url) if self._environment is not None else None
+
+    def session_for(
+        self, proxy: Proxy | None, *, is_forwarded: bool = False
+    ) -> aiohttp.ClientSession:
+        """Return the session that reaches servers through `proxy`, by forwarding or otherwise."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
-        session = self._sessions.get(tunnel)
+        session = self._sessions.get((tunnel, is_forwarded))
         if session is None:
             self._jar = self._jar or SessionCookieJar()
-            verify = True if self._ssl is None else self._ssl
-            connector = (
-                tunnel.connector(ssl=verify)
-                if tunnel is not None
-                else aiohttp.TCPConnector(limit=0, ssl=verify, timeout_ceil_threshold=math.inf)
-            )
-            session = self._sessions[tunnel] = aiohttp.ClientSession(
-                connector=connector,
+            session = self._sessions[tunnel, is_forwarded] = aiohttp.ClientSession(
+                connector=self._connector(tunnel, is_forwarded=is_forwarded),
                 cookie_jar=self._jar,
-                trust_env=self._trust_env and tunnel is None,
                 headers=_DEFAULT_HEADERS,
+                trace_configs=[_reuse_tracing()],
             )
         return session
+
+    def _connector(self, tunnel: Proxy | None, *, is_forwarded: bool) -> aiohttp.BaseConnector:
+        verify = True if self._ssl is None else self._ssl
+        if tunnel is not None:
+            return tunnel.connector(ssl=verify)
+        return aiohttp.TCPConnector(
+            limit=0,
+            ssl=verify,
+            timeout_ceil_threshold=math.inf,
+            # A proxy that forwards may hang up after an answer without having said that it will,
+            # as tinyproxy does: the next request on that connection would be lost.
+            force_close=is_forwarded,
+        )
+
+    def cookie_header(self, url: str) -> dict[str, str]:
+        """Return the header with the cookies that a request for `url` would carry, if any."""
+        cookies = self._jar.filter_cookies(URL(url)) if self._jar is not None else {}
+        pairs = [f"{name}={morsel.coded_value}" for name, morsel in cookies.items()]
+        return {"Cookie": "; ".join(pairs)} if pairs else {}
+
+    def without_cookies(self) -> ConnectionPool:
+        """Return a pool like this one, with nothing in it."""
+        pool = ConnectionPool(ssl=self._ssl, trust_env=False, max_event_bytes=self.max_event_bytes)
+        pool._environment = self._environment
+        return pool
 
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
@@ -108,7 +137,7 @@ class Http:
 
     Args:
         pool: where the connections are.
-        proxy: the proxy to go through, or None.
+        proxy: the proxy to go through; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
 
@@ -130,7 +159,10 @@ class Http:
         self.refusals = pool.refusals
         self._pool = pool
         self._headers = dict(headers or {})
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, ceil_threshold=math.inf)
+        # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
+        )
 
     def open(
         self,
@@ -173,6 +205,10 @@ class Http:
         sending = self._send(method, url, sent, accept, data=data, params=query)
         return _Exchange(sending)
 
+    def cookie_header(self, url: str) -> dict[str, str]:
+        """Return the header with the cookies that a request for `url` would carry, if any."""
+        return self._pool.cookie_header(url)
+
     async def _send(
         self,
         method: str,
@@ -181,30 +217,64 @@ class Http:
         accept: Container[int],
         **body_and_query: Any,
     ) -> Response:
-        proxy, options = self.proxy, body_and_query
-        if proxy is not None and not proxy.is_socks:
+        proxy, options = self.proxy or self._pool.environment_proxy(url), body_and_query
+        is_forwarded = proxy is not None and proxy.forwards(url)
+        if proxy is not None:
             options |= proxy.request_options()
-            if url.startswith("http://"):
-                headers |= proxy.credentials  # there is no CONNECT to tell them with
-        session = self._pool.session_for(proxy)
+            headers |= proxy.credentials if is_forwarded else {}
+        session = self._pool.session_for(proxy, is_forwarded=is_forwarded)
+        options |= {"headers": headers, "timeout": self._timeout, "allow_redirects": False}
         failure: AsyncLLMError
         try:
-            raw = await session.request(
-                method,
-                url,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                **options,
-            )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _request_failure(error, self._timeout.connect)
+            raw = await _request(session, method, url, options)
+        except _request_errors() as error:
+            failure = _request_failure(error, self._timeout.connect, proxy)
         else:
             response = Response(raw, self._pool.max_event_bytes)
             if raw.status in accept:
                 return response
-            failure = await response.failure(method, url)
+            failure = await response.failure(method, url, is_forwarded=is_forwarded)
+        if proxy is not None:
+            failure.redact(proxy.secrets)  # for what the other side quotes
         raise failure  # outside of the handler: aiohttp's own texts must not be its context
+
+
+async def _request(
+    session: aiohttp.ClientSession, method: str, url: str, options: dict[str, Any]
+) -> aiohttp.ClientResponse:
+    """Send a request, anew where a pooled connection had been closed by the other side.
+
+    A server may hang up at any time between two requests, and llama.cpp's does so after each
+    stream, having promised to keep the connection; aiohttp resends only what is idempotent. Each
+    such failure takes one connection out of the pool.
+    """
+    for _ in range(_STALE_CONNECTIONS):
+        use = _ConnectionUse()
+        try:
+            return await session.request(method, url, trace_request_ctx=use, **options)
+        except aiohttp.ClientConnectorError:
+            raise  # a new connection: nothing stale about it
+        except aiohttp.ClientConnectionError:
+            if not use.is_reuse:
+                raise
+    return await session.request(method, url, **options)
+
+
+class _ConnectionUse:
+    """Whether a request went out on a connection that had served before."""
+
+    is_reuse = False
+
+
+async def _note_reuse(_session: object, context: Any, _params: object) -> None:
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.is_reuse = True
+
+
+def _reuse_tracing() -> aiohttp.TraceConfig:
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(_note_reuse)
+    return tracing
 
 
 class _Exchange:
@@ -298,13 +368,15 @@ class Response:
                 body += chunk
         return body[:_ERROR_BODY_BYTES].decode("utf-8", "replace")
 
-    async def failure(self, method: str, url: str) -> AsyncLLMError:
+    async def failure(self, method: str, url: str, *, is_forwarded: bool) -> AsyncLLMError:
         """Return the error that this response stands for, and close it."""
+        raw = self._raw
         try:
             body = await self.excerpt()
         finally:
             self.close()
-        raw = self._raw
+        if is_forwarded and is_refusal(raw.status, raw.headers):
+            return ProxyError(f"the proxy refused to forward: {raw.status} {raw.reason}")
         return status_error(
             method=method,
             url=url,
@@ -342,20 +414,24 @@ def _not_a_stream(beginning: str) -> ProtocolError:
     return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
 
 
+def _request_errors() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientError, OSError, ValueError, *socks_errors())
+
+
 def _request_failure(  # noqa: PLR0911 - a table
-    error: Exception, connect_limit: float | None
+    error: Exception, connect_limit: float | None, proxy: Proxy | None
 ) -> AsyncLLMError:
     """Return our error for one that aiohttp raised before it had a response."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return StreamTimeout("connect", connect_limit or 0.0)
-        case aiohttp.ClientProxyConnectionError():
-            return ProxyError(
-                f"cannot connect to the proxy {error.host}:{error.port}: {_reason(error)}"
-            )
         case aiohttp.ClientHttpProxyError():
             return ProxyError(f"the proxy refused to connect: {error.status} {error.message}")
         case aiohttp.ClientConnectorError():
+            if proxy is not None and (error.host, error.port) == (proxy.host, proxy.port):
+                return ProxyError(
+                    f"cannot connect to the proxy {proxy.host}:{proxy.port}: {_reason(error)}"
+                )
             return TransportError(f"cannot connect to {error.host}:{error.port}: {_reason(error)}")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return ConfigurationError("the URL can't be used: give one like https://host/path")
@@ -363,9 +439,12 @@ def _request_failure(  # noqa: PLR0911 - a table
             return ProtocolError(f"the server's answer is not HTTP: {error.message}")
         case ValueError():
             return ConfigurationError(f"the request can't be sent: {error}")
-    return TransportError(
-        f"the connection broke before there was an answer ({type(error).__name__})"
-    )
+    if proxy is not None and isinstance(error, socks_errors()):
+        reason = "it hung up" if isinstance(error, EOFError) else error
+        return ProxyError(f"no connection through the proxy {proxy.host}:{proxy.port}: {reason}")
+    # Of aiohttp's own texts none is shown: some quote the URL, with its query.
+    cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else type(error).__name__
+    return TransportError(f"the connection broke before there was an answer ({cause})")
 
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:

@@ -1,10 +1,14 @@
-"""Proxies: their addresses checked, their credentials kept out of every URL."""
+"""Proxies: their addresses checked, their credentials kept out of every URL and text."""
 
 from __future__ import annotations
 
 import base64
+import math
+import sys
+import urllib.request
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 from yarl import URL
@@ -13,10 +17,20 @@ from asyncllm.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from aiohttp import BaseConnector
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
+_SOCKS_CREDENTIAL_BYTES = 255
+
+# Without a tunnel the server and the proxy answer alike, and `Via` stands on the answers of both.
+# These stand only on what a proxy says for itself: Proxy-Authenticate by definition, Proxy-Agent
+# in proxy.py, X-Squid-Error in Squid. tinyproxy has its name as `Server`, and no other sign where
+# it refuses credentials with a 401. A status that no proxy refuses with is always the server's.
+_REFUSING_STATUSES = frozenset({401, 403, 407, 500, 502, 503, 504})
+_REFUSING_HEADERS = ("Proxy-Authenticate", "Proxy-Agent", "X-Squid-Error")
+_REFUSING_SERVER = "tinyproxy/"
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -24,7 +38,7 @@ class Proxy(msgspec.Struct, frozen=True):
 
     Attributes:
         scheme: "http", "https", "socks4" or "socks5".
-        host: its name or address.
+        host: its name or address, as it goes into a request: an international name is encoded.
         port: its port.
         user: for authentication, or None.
         password: for authentication, or None.
@@ -54,14 +68,25 @@ class Proxy(msgspec.Struct, frozen=True):
         """The header that authenticates to an HTTP proxy; empty where no user is given."""
         if self.user is None and self.password is None:
             return {}
-        pair = f"{self.user or ''}:{self.password or ''}".encode()
-        return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return {"Proxy-Authorization": f"Basic {self._basic}"}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text may show: the password as it is, in a URL, and with its user in a header."""
+        password = self.password or ""
+        return (password, quote(password, safe=""), self._basic) if password else ()
+
+    def forwards(self, url: str) -> bool:
+        """Tell whether a request to `url` is forwarded by this proxy, without a tunnel."""
+        return not self.is_socks and URL(url).scheme == "http"
 
     def request_options(self) -> dict[str, Any]:
-        """Return what aiohttp's `request` takes to go through this HTTP proxy.
+        """Return what aiohttp's `request` takes to go through this proxy; for SOCKS, nothing.
 
-        The credentials are told with CONNECT only: a request without a tunnel must carry them.
+        The credentials are told with CONNECT only: a request that is forwarded must carry them.
         """
+        if self.is_socks:
+            return {}
         url = URL.build(scheme=self.scheme, host=self.host, port=self.port)
         return {"proxy": url, "proxy_headers": self.credentials}
 
@@ -82,16 +107,60 @@ class Proxy(msgspec.Struct, frozen=True):
             port=self.port,
             username=self.user,
             password=self.password,
-            rdns=True,
+            rdns=self.scheme == "socks5",  # Dante, for one, knows no names in SOCKS4
             ssl=ssl,
             limit=0,
+            timeout_ceil_threshold=math.inf,
         )
 
+    @property
+    def _basic(self) -> str:
+        return base64.b64encode(f"{self.user or ''}:{self.password or ''}".encode()).decode()
 
-def parse_proxy(proxy: str | None) -> Proxy | None:
+
+class EnvironmentProxies:
+    """The proxies that the environment names, as it was when this was made.
+
+    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (also with a SOCKS proxy) and NO_PROXY are read as
+    `urllib.request` reads them: the lower-case name comes first, HTTP_PROXY is not believed in a
+    CGI script, and NO_PROXY lists hosts, domains, `host:port` pairs, or `*`. Nothing else is
+    read: neither `.netrc` nor the settings of the system.
+    """
+
+    def __init__(self) -> None:
+        self._urls = urllib.request.getproxies_environment()
+
+    def proxy_for(self, url: str) -> Proxy | None:
+        """Return the proxy to go through to `url`, or None.
+
+        Raises:
+            ConfigurationError: the variable that decides names no proxy that can be used.
+
+        """
+        target = URL(url)
+        kind = target.scheme if target.scheme in self._urls else "all"
+        if self._is_excepted(target):
+            return None
+        proxy = self._urls.get(kind, "")
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"  # customary there
+        return parse_proxy(proxy, variable=f"{kind.upper()}_PROXY")
+
+    def _is_excepted(self, target: URL) -> bool:
+        excepts = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
+        names = (target.host or "", f"{target.host_subcomponent}:{target.port}")
+        return any(excepts(name, self._urls) for name in names)
+
+
+def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
     """Return the proxy that a URL names; None for none.
 
-    `socks5h` means the same as `socks5` here: host names are always resolved by the proxy.
+    Host names are resolved by a SOCKS5 proxy, so that `socks5h` means the same as `socks5` here;
+    for a SOCKS4 proxy they are resolved by this machine, also with `socks4a`.
+
+    Args:
+        proxy: as `scheme://user:password@host:port`.
+        variable: where in the environment it stands, for the error.
 
     Raises:
         ConfigurationError: the URL names no proxy that can be used.
@@ -99,16 +168,50 @@ def parse_proxy(proxy: str | None) -> Proxy | None:
     """
     if proxy is None or proxy == "":
         return None
+    source = f"the proxy URL in {variable}" if variable else "the proxy URL"
     try:
         url = URL(proxy)
         scheme = {"socks5h": "socks5", "socks4a": "socks4"}.get(url.scheme, url.scheme)
         port = _DEFAULT_PORTS.get(scheme) if url.explicit_port is None else url.explicit_port
-        if scheme in _DEFAULT_PORTS and url.host and port:
-            return Proxy(scheme, url.host, port, url.user, url.password)
+        if scheme in _DEFAULT_PORTS and url.raw_host and port:
+            found = Proxy(scheme, url.raw_host, port, url.user, url.password)
+            if not found.is_socks or all(map(_is_socks_text, (found.user, found.password))):
+                return found
+            source += " (a SOCKS user or password is ASCII, at most 255 characters)"
     except (TypeError, ValueError):
         pass
     # The URL itself is not shown: it may hold a password.
     raise ConfigurationError(
-        "the proxy URL can't be used: write it as scheme://user:password@host:port with the scheme "
+        f"{source} can't be used: write it as scheme://user:password@host:port with the scheme "
         "http, https, socks5, socks5h or socks4"
     )
+
+
+def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
+    """Tell whether a proxy that forwards without a tunnel gave this answer for itself.
+
+    Args:
+        status: of the answer.
+        headers: of the answer, found in any case.
+
+    """
+    return status in _REFUSING_STATUSES and (
+        any(name in headers for name in _REFUSING_HEADERS)
+        or headers.get("Server", "").startswith(_REFUSING_SERVER)
+    )
+
+
+def socks_errors() -> tuple[type[Exception], ...]:
+    """Return what connecting through a SOCKS proxy raises besides `OSError`.
+
+    EOFError is what asyncio says where the proxy hangs up.
+    """
+    socks = sys.modules.get("aiohttp_socks")
+    if socks is None:
+        return ()
+    return (socks.ProxyError, socks.ProxyConnectionError, socks.ProxyTimeoutError, EOFError)
+
+
+def _is_socks_text(text: str | None) -> bool:
+    # The SOCKS library finds out only while connecting, with errors that quote the text.
+    return text is None or (text.isascii() and len(text) <= _SOCKS_CREDENTIAL_BYTES)

@@ -8,13 +8,17 @@ from weakref import WeakSet
 
 from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
-from asyncllm.http import ConnectionPool
+from asyncllm.http import ConnectionPool, Http
+from asyncllm.ledger import Ledger
 from asyncllm.options import Retry, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.waiting import wait_through
 
 if TYPE_CHECKING:
+    import os
     import ssl
+
+    from asyncllm.ledger import Entry
 
 
 _managers: WeakSet[SessionManager] = WeakSet()
@@ -49,6 +53,9 @@ class SessionManager:
         ssl: how to verify servers, such as a context with a certificate authority of your own.
         spare_conversations: how many unused conversations to keep ready for each base URL and
             model, so that a stream starts without waiting for one to be created.
+        ledger: the path of a small file in which to note what exists on servers, so that after a
+            `kill -9` the next manager with the same ledger deletes it; None for no such file.
+            Processes of one machine may share it.
         grace: seconds that closing may take to delete what is still open.
         max_event_bytes: the most bytes that one event of a stream may have.
 
@@ -66,6 +73,7 @@ class SessionManager:
         retry: Retry | None = None,
         ssl: ssl.SSLContext | None = None,
         spare_conversations: int = 0,
+        ledger: str | os.PathLike[str] | None = None,
         grace: float = 5.0,
         max_event_bytes: int = 16 * 1024 * 1024,
     ) -> None:
@@ -79,8 +87,12 @@ class SessionManager:
         self.connections = ConnectionPool(
             ssl=ssl, trust_env=trust_env, max_event_bytes=max_event_bytes
         )
+        self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
-            spares=spare_conversations, retry=self.retry, limit=self.timeouts.first_token
+            spares=spare_conversations,
+            retry=self.retry,
+            limit=self.timeouts.first_token,
+            ledger=self._ledger,
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -126,7 +138,9 @@ class SessionManager:
 
     def _check_usable(self) -> None:
         loop = asyncio.get_running_loop()
-        self.loop = self.loop or loop
+        if self.loop is None:
+            self.loop = loop
+            self.conversations.inherit(self._delete_inherited)
         if self.loop is not loop:
             raise ConfigurationError(
                 "this SessionManager belongs to another event loop: make one in each loop, and "
@@ -146,3 +160,15 @@ class SessionManager:
             await asyncio.wait(ending, timeout=self._grace)
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
+        if self._ledger is not None:
+            self._ledger.close()
+
+    async def _delete_inherited(self, entry: Entry) -> None:
+        """Delete a conversation of another process, with its cookie and not with ours."""
+        connections = self.connections.without_cookies()
+        try:
+            http = Http(connections, proxy=self.proxy, connect=self.timeouts.connect)
+            async with http.open("DELETE", entry.url, headers=entry.headers):
+                pass
+        finally:
+            await connections.aclose()

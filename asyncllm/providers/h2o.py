@@ -18,6 +18,7 @@ from asyncllm.conversation import ConversationProvider
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
+from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
 from asyncllm.translation import decode, translate
 
@@ -149,6 +150,11 @@ class ChatUI:
         url = f"{self._conversation}/{conversation_id}"
         async with self._http.open("DELETE", url, headers=self._headers):
             pass
+
+    def ledger_entry(self, conversation_id: str) -> Entry:
+        """Return what another process needs to delete a conversation: the session is a cookie."""
+        url = f"{self._conversation}/{conversation_id}"
+        return Entry(url, {**self._headers, **self._http.cookie_header(url)})
 
 
 def _referer(request: Request) -> dict[str, str]:

@@ -119,3 +119,19 @@ async def test_a_provider_that_swallows_its_cancellation_is_ended_all_the_same()
     with pytest.raises(asyncllm.StreamInterrupted):
         await reader
     assert len(asyncio.all_tasks()) == 1
+
+
+def test_a_key_over_plain_http_to_another_machine_is_warned_of_once():
+    with pytest.warns(UserWarning, match="unencrypted") as warned:
+        for _ in range(2):
+            asyncllm.OpenAICompatible(base_url="http://models.example/v1", api_key="sk-canary")
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+    assert "canary" not in str(warned[0].message)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1", "http://127.0.0.1/v1", "https://h/v1"])
+def test_a_key_that_stays_here_or_is_encrypted_is_not_warned_of(url):
+    asyncllm.OpenAICompatible(base_url=url, api_key="sk-1")
+    asyncllm.OpenAICompatible(base_url="http://keyless.example/v1")
+    asyncllm.Lockchat()  # its documented token is public
