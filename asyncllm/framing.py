@@ -7,6 +7,7 @@ only an event that is more than a single `data` line is looked at line by line.
 
 from __future__ import annotations
 
+from operator import methodcaller
 from typing import TypeAlias
 
 import msgspec
@@ -115,6 +116,14 @@ class SSEDecoder:
         return text[start:]
 
     def _parse_events(self, whole: bytes, payloads: list[Payload]) -> None:
+        for start in (b"data: ", b"data:"):
+            # What nearly all servers send is data and nothing else, a line an event: one split.
+            if whole.startswith(start) and len(whole) <= self._limit:
+                data = whole.removeprefix(start).split(b"\n\n" + start)
+                is_all = whole.count(b"\n") == 2 * (len(data) - 1)
+                if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
+                    payloads += data
+                    return
         for block in whole.split(b"\n\n"):
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
                 payloads.append(block[6:] if block[5:6] == b" " else block[5:])
@@ -158,6 +167,9 @@ class SSEDecoder:
             raise ProtocolError(
                 f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
             )
+
+
+_starts_with_space = methodcaller("startswith", b" ")
 
 
 def _text(value: bytes) -> str:

@@ -20,7 +20,7 @@ from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
-from asyncllm.translation import decode, translate
+from asyncllm.translation import decode, decode_all, translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
@@ -166,17 +166,17 @@ class _Created(msgspec.Struct, rename="camel"):
     conversation_id: str
 
 
-class _Token(msgspec.Struct):
+class _Token(msgspec.Struct, gc=False):
     text: str
     special: bool = False
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     generated_tokens: int | None = None
 
 
-class _Event(msgspec.Struct):
+class _Event(msgspec.Struct, gc=False):
     token: _Token | None = None
     generated_text: str | None = None
     details: _Details | None = None
@@ -201,22 +201,33 @@ class _TGITranslator:
 
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say."""
+        events = decode_all(_EVENT, payloads)
+        if events is not None:
+            for event in events:
+                self._take(event, batch)
+                if self.is_done:
+                    return
+            return
         for payload in payloads:
+            if self.is_done:
+                return  # nothing that comes behind the end belongs to the answer
             if isinstance(payload, Ping):
                 batch.append(payload)
-                continue
-            event = decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
-            if event.error is not None:
-                kind = f" ({event.error_type})" if event.error_type else ""
-                raise ProviderError(f"generation failed: {event.error}{kind}")
-            token = event.token
-            if token is not None and token.text and not _is_special(token):
-                batch.append(token.text)
-                self._has_text = True
-            if event.generated_text is not None:
-                batch.extend(self._finish(event, event.generated_text))
-                self.is_done = True
-                return
+            else:
+                data = payload.data if isinstance(payload, NamedEvent) else payload
+                self._take(decode(_EVENT, data), batch)
+
+    def _take(self, event: _Event, batch: list[Item]) -> None:
+        if event.error is not None:
+            kind = f" ({event.error_type})" if event.error_type else ""
+            raise ProviderError(f"generation failed: {event.error}{kind}")
+        token = event.token
+        if token is not None and token.text and not _is_special(token):
+            batch.append(token.text)
+            self._has_text = True
+        if event.generated_text is not None:
+            batch.extend(self._finish(event, event.generated_text))
+            self.is_done = True
 
     def close(self) -> list[Item]:
         """Say that the body has ended, too early."""

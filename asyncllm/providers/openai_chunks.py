@@ -13,25 +13,25 @@ import msgspec
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
 from asyncllm.framing import NamedEvent
-from asyncllm.translation import decode
+from asyncllm.translation import decode, decode_all
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
     from asyncllm.framing import Payload
 
 
-class _Function(msgspec.Struct):
+class _Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: str | dict[str, object] | None = None
 
 
-class _ToolCallDelta(msgspec.Struct):
+class _ToolCallDelta(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
@@ -39,20 +39,20 @@ class _Delta(msgspec.Struct):
     tool_calls: list[_ToolCallDelta] | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     message: _Delta | None = None  # where a stream was asked for and one whole answer came
     finish_reason: str | None = None
 
 
-class _Error(msgspec.Struct):
+class _Error(msgspec.Struct, gc=False):
     message: str | None = None
     type: str | None = None
     code: int | str | None = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Usage | None = None
     error: _Error | str | None = None
@@ -90,18 +90,32 @@ class ChatTranslator:
 
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say."""
+        is_done = payloads[-1] == _DONE
+        chunks = decode_all(_CHUNK, payloads[:-1] if is_done else payloads)
+        if chunks is None:
+            self._feed_one_by_one(payloads, batch)
+            return
+        for chunk in chunks:
+            self._take(chunk, batch)
+        if is_done:
+            self._finish(batch)
+
+    def _feed_one_by_one(self, payloads: list[Payload], batch: list[Item]) -> None:
         for payload in payloads:
             if isinstance(payload, Ping):
                 batch.append(payload)
                 continue
             data = payload.data if isinstance(payload, NamedEvent) else payload
             if data == _DONE:
-                self.is_done = True
-                batch.extend(self.close())
+                self._finish(batch)
                 return
             if isinstance(payload, NamedEvent) and payload.name == "error":
                 self._refuse_text(data)
             self._take(decode(_CHUNK, data), batch)
+
+    def _finish(self, batch: list[Item]) -> None:
+        self.is_done = True
+        batch.extend(self.close())
 
     def close(self) -> list[Item]:
         """Return what is left to say: tool calls, usage and the finish.
@@ -128,18 +142,27 @@ class ChatTranslator:
                 continue  # n > 1 is refused before it is asked for
             delta = choice.delta or choice.message
             if delta is not None:
-                self._take_delta(delta, batch)
+                if (
+                    delta.tool_calls is not None
+                    or delta.reasoning_content is not None
+                    or delta.reasoning is not None
+                    or delta.refusal is not None
+                ):
+                    self._take_more(delta, batch)
+                if delta.content:
+                    batch.append(delta.content)
+                    self._has_content = True
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
             elif choice.message is not None:
                 self._finish_reason = self._finish_reason or "stop"
 
-    def _take_delta(self, delta: _Delta, batch: list[Item]) -> None:
+    def _take_more(self, delta: _Delta, batch: list[Item]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
             batch.append(Reasoning(reasoning))
             self._has_content = True
-        if text := delta.content or delta.refusal:
-            batch.append(text)
+        if delta.refusal:
+            batch.append(delta.refusal)
             self._has_content = True
         for call in delta.tool_calls or ():
             self._tool_calls.add(call)
