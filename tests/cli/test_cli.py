@@ -10,7 +10,7 @@ import pytest
 from asyncllm.sandbox import Drop, Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
 
-ASYNCLLM = [sys.executable, "-X", "dev", "-W", "error", "-m", "asyncllm"]
+ASYNCLLM = [sys.executable, "-W", "error", "-m", "asyncllm"]
 
 
 def run(*arguments, text_in="", **environment):

@@ -24,7 +24,7 @@ def server():
 
 def run(name, server, *arguments):
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / name, *arguments],
+        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
         env={**os.environ, "ASYNCLLM_H2O_BASE_URL": server.url},
         capture_output=True,
         text=True,
