@@ -44,6 +44,7 @@ _SECRET_HEADERS = frozenset(
 
 
 _T = TypeVar("_T")
+_at_work: set[SessionManager] = set()
 
 
 class ProviderOptions(TypedDict, total=False):
@@ -375,14 +376,17 @@ class AsyncGeneratorProvider(ABC):
         self, request: Request, proxy: Proxy | None
     ) -> AsyncGenerator[list[Item], None]:
         """Run one attempt with a session manager of its own."""
-        async with (
-            SessionManager(timeouts=self._timeouts, retry=self._retry) as sessions,
-            contextlib.aclosing(
-                self._run(request, sessions, self._http(sessions, proxy))
-            ) as source,
-        ):
-            async for batch in source:
-                yield batch
+        sessions = SessionManager(timeouts=self._timeouts, retry=self._retry)
+        # Held here until it is closed: in a cycle of garbage it would be finalised, connections
+        # and all, together with the generator whose own end has yet to delete the conversation.
+        _at_work.add(sessions)
+        try:
+            http = self._http(sessions, proxy)
+            async with sessions, contextlib.aclosing(self._run(request, sessions, http)) as source:
+                async for batch in source:
+                    yield batch
+        finally:
+            _at_work.discard(sessions)
 
 
 def nearest_match(name: str, known: Mapping[str, object]) -> str:

@@ -164,7 +164,7 @@ class ConversationPool:
         end = asyncio.get_running_loop().time() + grace
         while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
-        if self._tasks:
+        while self._tasks:  # again and again: the end of one may have begun another
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)

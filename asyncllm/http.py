@@ -61,6 +61,7 @@ class ConnectionPool:
     Attributes:
         refusals: what servers have refused, as pairs of base URL and field, so that providers
             need not ask again.
+        in_use: the responses that somebody is reading.
 
     """
 
@@ -69,48 +70,40 @@ class ConnectionPool:
     ) -> None:
         self.max_event_bytes = max_event_bytes
         self.refusals: set[tuple[str, str]] = set()
+        self.in_use: set[Response] = set()
         self._ssl = ssl
         # Not left to aiohttp: it knows no ALL_PROXY, and reads `.netrc` for each request.
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
         self._jar: SessionCookieJar | None = None
-        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._sessions: dict[Proxy | None, aiohttp.ClientSession] = {}
 
     def environment_proxy(self, url: str) -> Proxy | None:
         """Return the proxy that the environment names for `url`, where that is trusted."""
         return self._environment.proxy_for(url) if self._environment is not None else None
 
-    def session_for(
-        self, proxy: Proxy | None, *, is_forwarded: bool = False
-    ) -> aiohttp.ClientSession:
-        """Return the session that reaches servers through `proxy`, by forwarding or otherwise."""
+    def session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
+        """Return the session that reaches servers through `proxy`."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
-        session = self._sessions.get((tunnel, is_forwarded))
+        session = self._sessions.get(tunnel)
         if session is None:
             self._jar = self._jar or SessionCookieJar()
-            session = self._sessions[tunnel, is_forwarded] = aiohttp.ClientSession(
-                connector=self._connector(tunnel, is_forwarded=is_forwarded),
+            verify = True if self._ssl is None else self._ssl
+            connector = (
+                tunnel.connector(ssl=verify)
+                if tunnel is not None
+                else aiohttp.TCPConnector(limit=0, ssl=verify, timeout_ceil_threshold=math.inf)
+            )
+            session = self._sessions[tunnel] = aiohttp.ClientSession(
+                connector=connector,
                 cookie_jar=self._jar,
                 headers=_DEFAULT_HEADERS,
                 trace_configs=[_reuse_tracing()],
             )
         return session
-
-    def _connector(self, tunnel: Proxy | None, *, is_forwarded: bool) -> aiohttp.BaseConnector:
-        verify = True if self._ssl is None else self._ssl
-        if tunnel is not None:
-            return tunnel.connector(ssl=verify)
-        return aiohttp.TCPConnector(
-            limit=0,
-            ssl=verify,
-            timeout_ceil_threshold=math.inf,
-            # A proxy that forwards may hang up after an answer without having said that it will,
-            # as tinyproxy does: the next request on that connection would be lost.
-            force_close=is_forwarded,
-        )
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
@@ -203,7 +196,7 @@ class Http:
             data = json if isinstance(json, bytes) else encode_json(json)
             sent.setdefault("Content-Type", "application/json")
         sending = self._send(method, url, sent, accept, data=data, params=query)
-        return _Exchange(sending)
+        return _Exchange(sending, self._pool)
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
@@ -222,7 +215,7 @@ class Http:
         if proxy is not None:
             options |= proxy.request_options()
             headers |= proxy.credentials if is_forwarded else {}
-        session = self._pool.session_for(proxy, is_forwarded=is_forwarded)
+        session = self._pool.session_for(proxy)
         options |= {"headers": headers, "timeout": self._timeout, "allow_redirects": False}
         failure: AsyncLLMError
         try:
@@ -244,9 +237,9 @@ async def _request(
 ) -> aiohttp.ClientResponse:
     """Send a request, anew where a pooled connection had been closed by the other side.
 
-    A server may hang up at any time between two requests, and llama.cpp's does so after each
-    stream, having promised to keep the connection; aiohttp resends only what is idempotent. Each
-    such failure takes one connection out of the pool.
+    A server may hang up at any time between two requests. llama.cpp's does so after each stream,
+    and tinyproxy after each answer, having promised to keep the connection; aiohttp resends only
+    what is idempotent. Each such failure takes one connection out of the pool.
     """
     for _ in range(_STALE_CONNECTIONS):
         use = _ConnectionUse()
@@ -255,7 +248,7 @@ async def _request(
         except aiohttp.ClientConnectorError:
             raise  # a new connection: nothing stale about it
         except aiohttp.ClientConnectionError:
-            if not use.is_reuse:
+            if not use.is_reuse or session.closed:
                 raise
     return await session.request(method, url, **options)
 
@@ -278,19 +271,26 @@ def _reuse_tracing() -> aiohttp.TraceConfig:
 
 
 class _Exchange:
-    """A request that is sent on entering, and whose connection is let go on leaving."""
+    """A request that is sent on entering, and whose connection is let go on leaving.
 
-    def __init__(self, sending: Coroutine[object, object, Response]) -> None:
+    In between the pool knows of the response: in a cycle of garbage it would be finalised
+    together with the generator that has yet to leave.
+    """
+
+    def __init__(self, sending: Coroutine[object, object, Response], pool: ConnectionPool) -> None:
         self._sending = sending
+        self._pool = pool
         self._response: Response | None = None
 
     async def __aenter__(self) -> Response:
-        self._response = await self._sending
-        return self._response
+        self._response = response = await self._sending
+        self._pool.in_use.add(response)
+        return response
 
     async def __aexit__(self, failed: type[BaseException] | None, *_: object) -> None:
         response = self._response
         assert response is not None
+        self._pool.in_use.discard(response)
         if failed is None:
             await response.drain()
         else:

@@ -78,6 +78,7 @@ class Stream:
         self._watchdog: Watchdog | None = None
         self._reader: asyncio.Task[object] | None = None
         self._reader_gone = asyncio.Event()
+        self._cancelling = 0  # how often the reader had been cancelled before it read
         self._is_interrupted = False
         self._has_ended = False
         self._error: Exception | None = None
@@ -205,23 +206,25 @@ class Stream:
         watchdog = self._watchdog or self._begin()
         task = self._reader = asyncio.current_task()
         assert task is not None
-        cancelling, was_cancelled, content = task.cancelling(), False, False
-        watchdog.wait()
+        self._cancelling = task.cancelling()
+        content, cancelled = False, None
+        if not self._collected.is_whole:  # what is left to do then is bounded by itself
+            watchdog.wait()
         try:
             batch = await (self._source.__anext__() if self._source else self._open())
             content = self._collected.add(batch)
         except StopAsyncIteration:
             batch = None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if not self._is_interrupted:
                 raise
-            batch = None
+            batch, cancelled = None, error
         finally:
             self._reader = None
             watchdog.arrived(content=content)
-            was_cancelled = self._is_interrupted and task.uncancel() > cancelling
-        if was_cancelled:
-            raise asyncio.CancelledError
+            is_ours_alone = self._is_interrupted and task.uncancel() <= self._cancelling
+        if cancelled is not None and not is_ours_alone:
+            raise cancelled  # that very one: a cancel scope knows its own by what it says
         return None if self._is_interrupted else batch
 
     def _begin(self) -> Watchdog:
@@ -251,10 +254,13 @@ class Stream:
 
     def _interrupt(self, error: AsyncLLMError | None) -> None:
         """Make the reading task's read end now."""
-        if self._reader is not None and not self._is_interrupted:
-            self._is_interrupted = True
-            self._error = error
-            self._reader.cancel()
+        reader = self._reader
+        # One that somebody else has cancelled is about to end, and to say so.
+        if reader is None or self._is_interrupted or reader.cancelling() > self._cancelling:
+            return
+        self._is_interrupted = True
+        self._error = error
+        reader.cancel()
 
     def _conclude(self, error: Exception | None) -> None:
         """Be ended from now on; nothing here waits."""

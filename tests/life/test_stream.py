@@ -228,3 +228,49 @@ async def test_retries_are_logged(sandbox, h2o, caplog):
     with caplog.at_level("INFO", logger="asyncllm"):
         await h2o.complete("Hello")
     assert "H2o: attempt 1 of 3 failed" in caplog.text
+
+
+async def test_no_limit_runs_once_the_answer_is_whole(sandbox):
+    sandbox.add_fault(SlowAnswer(seconds=0.4, on="delete"))
+    limits = Timeouts(first_token=5, stall=0.1, total=0.2)
+    # Without sessions, the stream's own manager waits for the deletion before the stream ends.
+    reply = await H2o(base_url=sandbox.url, timeouts=limits).complete("Hello")
+    assert reply.finish_reason == "stop"
+    assert sandbox.conversations == 0
+
+
+@pytest.mark.parametrize("first", ["scope", "aclose"])
+async def test_a_cancel_scope_and_aclose_at_the_same_moment_are_told_apart(sandbox, h2o, first):
+    sandbox.add_fault(Stall(after=1))
+    stream, tasks = h2o.stream("Hello"), []
+    with anyio.CancelScope() as scope:
+
+        def both():
+            steps = [scope.cancel, lambda: tasks.append(asyncio.create_task(stream.aclose()))]
+            for step in steps if first == "scope" else reversed(steps):
+                step()
+
+        await anext(stream)
+        asyncio.get_running_loop().call_later(0.01, both)
+        async for _ in stream:
+            pass
+        await asyncio.sleep(60)
+    assert scope.cancelled_caught
+    assert asyncio.current_task().cancelling() == 0
+    await tasks[0]
+    assert stream.reply.finish_reason == "cancelled"
+
+
+async def test_a_stream_dropped_within_a_cycle_is_cleaned_up_too():
+    async with Sandbox(token_rate=200) as sandbox:
+        for _ in range(20):
+            stream = H2o(base_url=sandbox.url).stream("Hello")
+            await anext(stream)
+            cycle = [stream]
+            cycle.append(cycle)
+            del stream, cycle
+        gc.collect()
+        async with asyncio.timeout(2):
+            while sandbox.conversations or len(asyncio.all_tasks()) > 1 + sandbox.generating:
+                await asyncio.sleep(0.001)
+                gc.collect()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 _READ = 64 * 1024
 
@@ -9,59 +10,69 @@ _READ = 64 * 1024
 class Tap:
     """Relays TCP to a proxy, whose place it takes in URLs.
 
-    `connections` is how many were accepted, `heads` what each one's client said first.
+    `connections` is how many were accepted, `heads` what each one's client has said.
+
+    It uses bare sockets: asyncio's streams forget what they have read where a reset follows, and
+    a proxy that refuses a request before it has read it all resets the connection.
     """
 
     def __init__(self, proxy):
         self.proxy = proxy
         self.heads = []
-        self.connections = 0
-        self._writers = []
         self._tasks = set()
+
+    @property
+    def connections(self):
+        return len(self.heads)
 
     def url(self, user="", password="", *, scheme=""):
         credentials = f"{user}:{password}@" if user else ""
         return f"{scheme or self.proxy.scheme}://{credentials}127.0.0.1:{self.port}"
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._start(self._accept())
         return self
 
     async def __aexit__(self, *_):
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._listener.close()
 
-    async def _relay(self, reader, writer):
-        task = asyncio.current_task()
+    def _start(self, work):
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        self.connections += 1
-        self._writers.append(writer)
-        try:
-            upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self.proxy.port)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._writers.append(upstream)
-        heads, place = self.heads, len(self.heads)
-        heads.append(b"")
 
-        def keep(data):
-            heads[place] += data
+    async def _accept(self):
+        while True:
+            client, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+            self.heads.append(bytearray())
+            self._start(self._relay(client, self.heads[-1]))
 
-        await asyncio.gather(_pump(reader, upstream, keep), _pump(upstream_reader, writer))
+    async def _relay(self, client, head):
+        with client, socket.socket() as upstream, contextlib.suppress(OSError):
+            for each in (client, upstream):
+                each.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(upstream, ("127.0.0.1", self.proxy.port))
+            pumps = [
+                asyncio.ensure_future(_pump(client, upstream, head)),
+                asyncio.ensure_future(_pump(upstream, client, bytearray())),
+            ]
+            try:
+                # Whoever has lost its proxy, or its client, has no use for the other half.
+                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for pump in pumps:
+                    pump.cancel()
+                await asyncio.gather(*pumps, return_exceptions=True)
 
 
-async def _pump(reader, writer, keep=lambda data: None):
-    with contextlib.suppress(OSError):
-        while data := await reader.read(_READ):
-            keep(data)
-            writer.write(data)
-            await writer.drain()
-    # Both directions: who has lost its proxy, or its client, has no use for the other half.
-    writer.close()
+async def _pump(source, target, heard):
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(source, _READ):
+        heard += data
+        await loop.sock_sendall(target, data)

@@ -5,12 +5,13 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from rich.pretty import pretty_repr
 
 import asyncllm
 from asyncllm import ConfigurationError, ProxyError, Retry, StreamInterrupted, TransportError
 from asyncllm.sandbox import Sandbox, Status
 
-from .conftest import GUARDED, KINDS, ROUTES, ask_openai, raises
+from .conftest import GUARDED, KINDS, ROUTES, ask_openai, assert_no_canary, raises
 from .launcher import PASSWORD, USER, free_port
 
 pytestmark = [
@@ -135,3 +136,12 @@ async def test_socks_without_its_extra_names_the_extra(ask, server, manager, mon
     sessions = await manager(proxy=f"socks5://{USER}:{PASSWORD}@127.0.0.1:1080")
     with raises(ConfigurationError, match=r"pip install 'asyncllm\[socks\]'"):
         await ask(server, sessions).complete("Hello")
+
+
+async def test_no_repr_shows_a_password(ask, server, manager):
+    url = f"http://{USER}:{PASSWORD}@127.0.0.1:1"
+    sessions = await manager(proxy=url)
+    provider = ask(server, sessions, proxy=url)
+    stream = provider.stream("Hello", proxy=url)
+    shown = [sessions, sessions.proxy, sessions.connections, provider, stream]
+    assert_no_canary([show(each) for each in shown for show in (repr, str, pretty_repr)])
