@@ -8,8 +8,12 @@ from asyncllm.providers import h2o
 class _H2o(h2o.H2o):
     """H2o with the prompt of its documented synchronous form."""
 
-    name = "h2o"
     format_prompt = staticmethod(format_instruction)
+
+    @property
+    def name(self) -> str:
+        """What the environment calls this provider."""
+        return "h2o"
 
 
 url, model, models, supports_stream, needs_auth, params, _create_completion = documented(
