@@ -1,0 +1,256 @@
+"""The load server: pre-built bytes out of one raw protocol, on loopback, in a process of its own.
+
+What a path says, `<wire>` being the end by which its wire is known, as in `/chat/completions`:
+
+- `/burst/<tokens>/<wire>`: an answer of so many tokens, in 4 KiB writes as fast as they go.
+- `/paced/<crowd>/<wire>`: an answer without end; each token is the time of its sending. The first
+  comes at once; those after it to the first so many streams of the crowd, `RATE` a second, as
+  `/control/pace/<crowd>/<streams>` says.
+- `/h2o/<rtt in ms>/<tokens>/…`: chat-ui: `settings`, `conversation`, `conversation/<id>`.
+- `/control/state`: what there is, as JSON.
+
+It ends with its standard input, or after `LIFETIME` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections import defaultdict
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import count
+from typing import TYPE_CHECKING, cast
+
+from benchmarks.wires import TGI, stamped_parts, wire_of, writes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.wires import Wire
+
+RATE = 20  # tokens a second of each paced stream
+LIFETIME = 1800.0
+
+_TICK = 0.001
+_SLOTS = round(1 / RATE / _TICK)
+_BODY_SIZE = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_SESSION = re.compile(rb"\r\ncookie:[^\r]*hf-chat=", re.IGNORECASE)
+_COOKIE = b"Set-Cookie: hf-chat=%032x; Path=/; HttpOnly; Secure; SameSite=None\r\n"
+
+
+class Crowd:
+    """The paced streams of one client; the first `active` of them get tokens.
+
+    They are spread evenly over the milliseconds of a period.
+
+    Attributes:
+        active: how many streams get tokens.
+        lag: the longest that a tick was late since the last change, in seconds.
+
+    """
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.lag = 0.0
+        self._size = 0
+        self._slots: list[list[tuple[int, Connection]]] = [[] for _ in range(_SLOTS)]
+        self._slot = 0
+        self._next_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, connection: Connection) -> None:
+        """Add a stream."""
+        self._slots[self._size % _SLOTS].append((self._size, connection))
+        self._size += 1
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a stream."""
+        for slot in self._slots:
+            slot[:] = [member for member in slot if member[1] is not connection]
+
+    def pace(self, active: int) -> None:
+        """Give tokens to `active` streams from now on."""
+        loop = asyncio.get_running_loop()
+        self.active, self.lag = active, 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if active:
+            self._next_at = loop.time() + _TICK
+            self._timer = loop.call_at(self._next_at, self._tick)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.lag = max(self.lag, loop.time() - self._next_at)
+        while self._next_at <= loop.time():
+            for index, connection in self._slots[self._slot]:
+                if index < self.active:
+                    connection.send_stamp()
+            self._slot = (self._slot + 1) % _SLOTS
+            self._next_at += _TICK
+        self._timer = loop.call_at(self._next_at, self._tick)
+
+
+class State:
+    """What the connections share."""
+
+    def __init__(self) -> None:
+        self.crowds: defaultdict[str, Crowd] = defaultdict(Crowd)
+        self.conversations: set[str] = set()
+        self.ids = count(1)
+
+
+class Connection(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._received = b""
+        self._is_paused = False
+        self._writes: Iterator[bytes] = iter(())
+        self._crowd: Crowd | None = None
+        self._stamp: tuple[bytes, bytes] = (b"", b"")
+        self._loop = asyncio.get_running_loop()
+        self._programs: dict[str, Callable[[list[str], str, bytes], None]] = {
+            "burst": self._burst,
+            "paced": self._paced,
+            "h2o": self._h2o,
+            "control": self._control,
+        }
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop what runs."""
+        self._writes = iter(())
+        if self._crowd is not None:
+            self._crowd.leave(self)
+
+    def pause_writing(self) -> None:
+        """Wait for the client."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._is_paused = False
+        self._write_on()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer when a request is whole."""
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        size = _BODY_SIZE.search(head)
+        if len(body) < (int(size.group(1)) if size else 0):
+            return
+        self._received = b""
+        method, target, _ = head.split(b" ", 2)
+        path = target.decode()
+        _, program, *rest = path.split("/")
+        self._programs[program](rest, f"{method.decode()} {path}", head)
+
+    def send_stamp(self) -> None:
+        """Send a token that says when."""
+        if not self._is_paused:
+            before, after = self._stamp
+            self._transport.write(b"%b%019d%b" % (before, time.monotonic_ns(), after))
+
+    def _burst(self, rest: list[str], asked: str, head: bytes) -> None:
+        self._stream(wire_of(asked), int(rest[0]))
+
+    def _paced(self, rest: list[str], asked: str, head: bytes) -> None:
+        opening, before, after = stamped_parts(wire_of(asked))
+        self._stamp = before, after
+        self._transport.write(opening)
+        self._crowd = self._state.crowds[rest[0]]
+        self._crowd.join(self)
+        self.send_stamp()
+
+    def _control(self, rest: list[str], asked: str, head: bytes) -> None:
+        lag = 0.0
+        if rest[0] == "pace":
+            crowd = self._state.crowds[rest[1]]
+            lag = crowd.lag
+            crowd.pace(int(rest[2]))
+        state = {"conversations": len(self._state.conversations), "lag": lag}
+        self._answer("200 OK", json.dumps(state).encode())
+
+    def _h2o(self, rest: list[str], asked: str, head: bytes) -> None:
+        rtt, tokens, *step = rest
+        delay = int(rtt) / 1000
+        if delay:
+            self._loop.call_later(delay, self._h2o_step, step, asked, int(tokens), head)
+        else:
+            self._h2o_step(step, asked, int(tokens), head)
+
+    def _h2o_step(self, step: list[str], asked: str, tokens: int, head: bytes) -> None:
+        cookie = _COOKIE % next(self._state.ids)
+        conversations = self._state.conversations
+        if step == ["settings"]:
+            self._answer("200 OK", b'{"type":"redirect","status":303,"location":"/"}', cookie)
+        elif not _SESSION.search(head):
+            refusal = b'{"error":"You need to accept the welcome modal first"}'
+            self._answer("405 Method Not Allowed", refusal, cookie)
+        elif step == ["conversation"]:
+            conversation = f"{next(self._state.ids):024x}"
+            conversations.add(conversation)
+            self._answer("200 OK", b'{"conversationId":"%b"}' % conversation.encode(), cookie)
+        elif step[1] not in conversations:
+            self._answer("404 Not Found", b'{"message":"Conversation not found"}', cookie)
+        elif asked.startswith("DELETE"):
+            conversations.discard(step[1])
+            self._answer("200 OK", b"", cookie)
+        elif step[2:] == ["stop-generating"]:
+            self._answer("200 OK", b"", cookie)
+        else:
+            self._stream(TGI, tokens)
+
+    def _stream(self, wire: Wire, tokens: int) -> None:
+        self._writes = iter(writes_of(wire, tokens))
+        self._write_on()
+
+    def _write_on(self) -> None:
+        """Write what one write takes, and go on when the others have had their turn."""
+        write = None if self._is_paused else next(self._writes, None)
+        if write is not None:
+            self._transport.write(write)
+            self._loop.call_soon(self._write_on)
+
+    def _answer(self, status: str, body: bytes, headers: bytes = b"") -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n".encode()
+        size = b"Content-Length: %d\r\n\r\n" % len(body)
+        self._transport.write(head + headers + size + body)
+
+
+async def serve() -> None:
+    """Serve until standard input ends."""
+    loop = asyncio.get_running_loop()
+    state = State()
+    server = await loop.create_server(lambda: Connection(state), "127.0.0.1", 0, backlog=4096)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    ended = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), ended.set)
+    loop.call_later(LIFETIME, ended.set)
+    await ended.wait()
+    server.close()
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return the fastest event loop there is."""
+    if find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = import_module("uvloop").new_event_loop()
+    return loop
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve())
