@@ -38,8 +38,8 @@ LIFETIME = 1800.0
 _TICK = 0.001
 _SLOTS = round(1 / RATE / _TICK)
 _BODY_SIZE = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_SESSION = re.compile(rb"\r\ncookie:[^\r]*hf-chat=", re.IGNORECASE)
-_COOKIE = b"Set-Cookie: hf-chat=%032x; Path=/; HttpOnly; Secure; SameSite=None\r\n"
+_SESSION = re.compile(rb"\r\ncookie:[^\r]*hf-chat=(\w+)", re.IGNORECASE)
+_COOKIE = b"Set-Cookie: hf-chat=%b; Path=/; HttpOnly; Secure; SameSite=None\r\n"
 
 
 class Crowd:
@@ -191,11 +191,13 @@ class Connection(asyncio.Protocol):
             self._h2o_step(step, asked, int(tokens), head)
 
     def _h2o_step(self, step: list[str], asked: str, tokens: int, head: bytes) -> None:
-        cookie = _COOKIE % next(self._state.ids)
+        session = _SESSION.search(head)
+        name = session.group(1) if session else b"%032x" % next(self._state.ids)
+        cookie = _COOKIE % name  # the same one again and again, as chat-ui does
         conversations = self._state.conversations
         if step == ["settings"]:
             self._answer("200 OK", b'{"type":"redirect","status":303,"location":"/"}', cookie)
-        elif not _SESSION.search(head):
+        elif not session:
             refusal = b'{"error":"You need to accept the welcome modal first"}'
             self._answer("405 Method Not Allowed", refusal, cookie)
         elif step == ["conversation"]:

@@ -150,16 +150,28 @@ def _running(scheme, command, *, wants_credentials=False):
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # so that its children end with it
     )
-    try:
-        _wait_until_it_listens(process, port)
-        yield RunningProxy(scheme, port, process, wants_credentials)
-    finally:
-        _signal(process, signal.SIGTERM)
+    with process, _ended_with_us(process):
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            _signal(process, signal.SIGKILL)
-            process.wait()
+            _wait_until_it_listens(process, port)
+            yield RunningProxy(scheme, port, process, wants_credentials)
+        finally:
+            _signal(process, signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                _signal(process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _ended_with_us(process):
+    """End a process group when this process ends, in whatever way: a killed run leaves no proxy."""
+    script = 'cat; kill -TERM "-$1"'  # the pipe's other end closes with us
+    command = ["sh", "-c", script, "sh", str(process.pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
+        try:
+            yield
+        finally:
+            _signal(watchdog, signal.SIGKILL)
 
 
 def _wait_until_it_listens(process, port):

@@ -117,6 +117,17 @@ async def test_a_proxy_that_says_nothing_is_a_connect_timeout_in_time(scheme, ma
     assert (caught.value.phase, caught.value.limit) == ("connect", 0.2)
 
 
+async def test_without_a_connect_limit_the_socks_library_sets_none_of_its_own(manager, monkeypatch):
+    monkeypatch.setattr("python_socks.async_.asyncio.v2._proxy.DEFAULT_TIMEOUT", 0.05)
+    async with odd_proxy(says_nothing=True) as (port, _):
+        sessions = await manager(
+            proxy=f"socks5://127.0.0.1:{port}", timeouts=Timeouts(connect=None, first_token=0.3)
+        )
+        with raises(StreamTimeout) as caught:
+            await ask_openai(Elsewhere("http"), sessions).complete("Hello")
+    assert caught.value.phase == "first_token"
+
+
 @pytest.mark.parametrize(
     "answers",
     [[b""], [b"\5"], [b"\5\2", b""], [b"\5\2", b"\1\0", b""], [b"\5\2", b"\1\0", b"\5\0\0"]],

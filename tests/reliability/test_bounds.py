@@ -284,6 +284,15 @@ async def test_twenty_streams_in_a_row_use_one_connection(wire, fault):
         assert sandbox.connections <= (2 if wire == "h2o" else 1)
 
 
+@pytest.mark.parametrize("wire", ["openai", "gravityengine", "lockchat"])
+async def test_an_end_that_comes_late_lets_twenty_streams_use_one_connection(wire):
+    late = [CHUNKED + chunk(end_of(wire)), 0.005, b"0\r\n\r\n"]
+    async with raw_server(*[late] * 20) as (url, connections), SessionManager() as sessions:
+        for _ in range(20):
+            await on_wire(wire, url, sessions=sessions).complete("Hello")
+        assert len(connections) == 1
+
+
 @pytest.mark.parametrize(
     "is_alone",
     [

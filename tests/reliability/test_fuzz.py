@@ -143,17 +143,11 @@ SHAPED = st.one_of(
 DATA = st.builds(json.dumps, SHAPED, ensure_ascii=st.booleans()).map(
     lambda text: text.encode("utf-8", "surrogatepass")
 )
-END = st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n", b"\r", b"\r\r", b"", b"\n\n\n"])
+END = st.sampled_from([b"\n\n", b"\r\n\r\n", b"\r\n", b"\n", b"\r", b"\r\r", b"", b"\n\n\n"])
 FIELD = st.sampled_from(
     [
-        b"data:",
-        b"data: ",
-        b"data:  ",
-        b"data",
-        b":",
-        b"event: error\ndata: ",
-        b"event:x\ndata:",
-        b"",
+        *(b"data:", b"data: ", b"data:  ", b"data", b":", b""),
+        *(b"event: error\ndata: ", b"event: error\r\ndata: ", b"event:x\rdata:"),
     ]
 )
 LINE = st.tuples(
@@ -237,6 +231,7 @@ def test_any_bytes_give_tokens_or_a_typed_error(provider, body, cuts):
 @pytest.mark.parametrize("name", ["h2o", "lockchat"])  # one for each decoder
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(body=STREAMS | mutated(), cuts=CUTS)
+@example(body=b"event: error\r\ndata: no\r\n\r\n", cuts=[])
 def test_what_comes_does_not_depend_on_how_the_body_is_cut(name, body, cuts):
     assume(not is_object_and_more(body))
     provider = PROVIDERS[name]
@@ -287,6 +282,8 @@ HEADER_VALUES = LATIN | st.sampled_from(
     ),
     body=DATA.map(bytes.decode) | st.text(max_size=30) | st.just("[" * 990 + "]" * 990),
 )
+@example(status=503, headers={"Retry-After": "Fri, 31 Dec 99999999999 23:59:59 GMT"}, body="")
+@example(status=503, headers={"Retry-After": "Mon, 01 Jan 2030 00:00:00 +" + "9" * 30}, body="")
 @example(status=500, headers={}, body="[" * 100_000)
 @example(status=500, headers={}, body='{"error": 1' + "0" * 5000 + "}")
 def test_any_error_answer_is_a_typed_error(status, headers, body):
@@ -299,6 +296,7 @@ def test_any_error_answer_is_a_typed_error(status, headers, body):
     assert asked is None or asked >= 0
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
 HEADS = st.builds(
     lambda status, headers: b"HTTP/1.1 " + b"\r\n".join([status, *headers, b"", b""]),
     st.sampled_from([b"200 OK", b"200", b"429 Slow", b"500 Oh", b"100 Go", b"101 Up", b"204 No"])
@@ -348,6 +346,10 @@ def asked(base_url, make):
 @pytest.mark.parametrize("make", [H2o, Lockchat])
 @rare
 @given(head=HEADS, body=BODIES | CHUNKED_BODIES, cuts=CUTS)
+@example(head=OK + b"Content-Length: 99\r\n\r\n", body=GOOD[0][:90], cuts=[])
+@example(head=OK + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\n", body=b"x" * 9, cuts=[])
+@example(head=OK + b"Transfer-Encoding: chunked\r\n\r\n", body=b"zz\r\n", cuts=[46])
+@example(head=OK + b"Connection: close\r\n\r\n", body=GOOD[1][:150], cuts=[])
 def test_any_answer_of_a_real_server_is_tokens_or_a_typed_error(make, head, body, cuts):
     async def main():
         answer = [*cut(head + body, cuts), None]
