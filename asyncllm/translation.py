@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
     from asyncllm.events import Item
     from asyncllm.framing import Payload
-    from asyncllm.http import Response
+    from asyncllm.response import Response
 
 _T = TypeVar("_T")
-_EXCERPT_BYTES = 200
 
 
 class Translator(Protocol):
@@ -113,7 +112,7 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
         return decoder.decode(data)
     except (ValueError, RecursionError) as error:  # of msgspec and of UTF-8; nested too deep
         reason = str(error)
-    shown = data[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    shown = data.decode("utf-8", "replace")  # whole: it is masked before it is cut
     raise ProtocolError(
         f"the server sent something that its wire does not allow: {reason}: {shown!r}"
     )
