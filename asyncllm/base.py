@@ -65,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         model: the full id of the model.
         messages: the messages, each with its role and content.
         params: what the caller gave besides, for the wire.
+        body: what the provider's `encode` made of all that.
         conversation_id: the conversation to answer in, where the provider keeps some.
 
     """
@@ -73,6 +74,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: list[dict[str, object]]
     params: dict[str, object]
+    body: bytes = b""
     conversation_id: str = ""
 
 
@@ -196,7 +198,7 @@ class AsyncGeneratorProvider(ABC):
             messages=check_messages(messages),
             params=params,
         )
-        self.check(request)
+        request = msgspec.structs.replace(request, body=self.encode(request))
 
         def start() -> Source:
             if sessions is None:
@@ -298,13 +300,16 @@ class AsyncGeneratorProvider(ABC):
             f"it knows {', '.join(self.models)}, and any full id with a slash in it"
         )
 
-    def check(self, request: Request) -> None:  # noqa: B027 - nothing to refuse by default
-        """Refuse what this provider can't send; called before anything is sent.
+    def encode(self, request: Request) -> bytes:
+        """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
+
+        It is called before anything is sent, once for all attempts.
 
         Raises:
             ConfigurationError: the request can't be sent as it is.
 
         """
+        return b""
 
     @classmethod
     def _from(cls, kwargs: dict[str, Any]) -> Self:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -15,7 +16,10 @@ from asyncllm.errors import TransportError
 from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
+
+    from aiohttp.connector import Connection
 
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
@@ -72,14 +76,11 @@ class ConnectionPool:
         connection; aiohttp resends only what is idempotent. What hangs up at once has not read
         the request; what does so later may have, and that is the retry policy's business.
         """
-        use = _ConnectionUse()
         session = self._session_for(proxy, keeps=True)
         try:
-            return await session.request(method, url, trace_request_ctx=use, **options)
-        except aiohttp.ClientConnectorError:
-            raise  # a new connection: nothing stale about it
-        except aiohttp.ClientConnectionError:
-            if session.closed or not use.is_stale:
+            return await session.request(method, url, **options)
+        except StaleConnectionError:
+            if session.closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
         session = self._session_for(proxy, keeps=False)
@@ -123,27 +124,31 @@ class ConnectionPool:
                 connector=(tunnel.connector if tunnel else aiohttp.TCPConnector)(**options),
                 cookie_jar=self._jar,
                 headers=_DEFAULT_HEADERS,
-                trace_configs=[_reuse_tracing()] if keeps else [],
+                response_class=_Response,
             )
         return session
 
 
-class _ConnectionUse:
-    """When a request went out on a connection that had served before, if it did."""
-
-    reused_at = -math.inf
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether that was a moment ago."""
-        return time.monotonic() < self.reused_at + _STALE_SECONDS
+class StaleConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection that had served before was closed just as it was to serve again."""
 
 
-async def _note_reuse(_session: object, context: Any, _params: object) -> None:
-    context.trace_request_ctx.reused_at = time.monotonic()
+class _Response(aiohttp.ClientResponse):
+    """Tells such a connection from one that breaks later, which tracing would do at a price."""
+
+    async def start(self, connection: Connection) -> Self:
+        """Read the head of the response."""
+        protocol = connection.protocol
+        assert protocol is not None
+        stale_until = time.monotonic() + _STALE_SECONDS if protocol in _used else 0.0
+        _used.add(protocol)
+        try:
+            await super().start(connection)
+        except aiohttp.ClientConnectionError:
+            if time.monotonic() < stale_until:
+                raise StaleConnectionError from None
+            raise
+        return self
 
 
-def _reuse_tracing() -> aiohttp.TraceConfig:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(_note_reuse)
-    return tracing
+_used: WeakSet[asyncio.Protocol] = WeakSet()

@@ -115,7 +115,7 @@ class Response:
         finally:
             self.close()
         body = self._masked(beginning)
-        reason = self._masked((raw.reason or "").encode("utf-8", "replace"))
+        reason = raw.reason or ""
         failure: AsyncLLMError
         if is_forwarded and is_refusal(raw.status, raw.headers):
             failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")

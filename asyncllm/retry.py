@@ -39,16 +39,13 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
     except AsyncLLMError as error:
         if retry.attempts == 1 or not is_passing(error):
             raise
-        failure = error.with_traceback(None)
+        failure = error
     import stamina  # noqa: PLC0415 - imported and set up for the unlucky only
 
     def wait_before_next(error: Exception) -> bool | float:
         log.info("%s: attempt %d of %d failed: %s", what, attempt.num, retry.attempts, error)
         if not is_passing(error):
             return False
-        if attempt.num < retry.attempts:
-            # Its frames hold the stream: in such a cycle one that is dropped would live on.
-            error.__traceback__ = None
         asked = error.retry_after if isinstance(error, HTTPStatusError) else None
         return True if asked is None else min(asked, retry.max_wait)
 
