@@ -331,6 +331,7 @@ class Response:
             if payloads := self._decoder.feed(chunk):
                 beginning = None
                 yield payloads
+                self._decoder.check()  # what came behind them may be too large
             elif beginning is not None:
                 if (beginning + chunk).lstrip().startswith(b"{"):
                     yield [beginning + chunk + await self.read()]
