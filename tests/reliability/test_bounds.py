@@ -136,10 +136,6 @@ async def test_an_endless_answer_to_another_step_is_refused_in_little_memory(ste
                 await H2o(base_url=url, sessions=sessions).complete("Hello")
 
 
-@pytest.mark.xfail(
-    reason="B1: the newest line that is no field is kept, and shown in the error, whole",
-    strict=True,
-)
 async def test_what_a_server_said_between_events_is_shown_as_an_excerpt():
     body = b"sorry" * 50_000 + b"\n\n"
     async with raw_server([CHUNKED, chunk(b"data: {}\n\n" + body), b"0\r\n\r\n"]) as (url, _):
