@@ -73,6 +73,18 @@ def test_a_fault_for_every_request_is_kept():
     assert all(book.take(Drop, "stream") for _ in range(1000))
 
 
+def test_a_book_may_be_cleared_while_a_fault_is_taken_from_it():
+    book = FaultBook([RefuseField(name="tools", times=1)])
+
+    class Fields:
+        def __contains__(self, name):
+            book.clear()  # as another thread may, at any time
+            return name == "tools"
+
+    assert book.take(Refusal, "stream", Fields()) is not None
+    assert book.take(Refusal, "stream", Fields()) is None
+
+
 def test_a_long_life_with_many_faults_does_not_slow_a_book_down():
     def seconds_for(count):
         start = time.process_time()
