@@ -56,8 +56,8 @@ class Response:
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
 
-        A body that is one JSON object instead, as some servers send although a stream was asked
-        for, is one event.
+        A body that begins with `{`, white space aside, is one JSON object, as some servers send
+        although a stream was asked for, and is one event.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -66,38 +66,44 @@ class Response:
         """
         if self.content_type == "text/html":
             raise _not_a_stream(await self.excerpt())
-        has_events, before, size = False, list[bytes](), 0
+        beginning: bytes | None = b""  # until there is an event
         while chunk := await self._read_some():
+            if beginning is not None:
+                beginning = (beginning + chunk).lstrip()
+                if beginning.startswith(b"{"):
+                    yield [await self.read(beginning)]
+                    return
             if payloads := self._decoder.feed(chunk):
-                has_events = True
+                beginning = None
                 yield payloads
-            elif not has_events:
-                before.append(chunk)
-                size = self._checked_size(size + len(chunk))
-        body = b"" if has_events else b"".join(before)
-        if body.lstrip().startswith(b"{"):
-            yield [body]
-        elif body:
-            raise _not_a_stream(self._masked(body))
+                self._decoder.check()  # what came behind them may be too large
+            elif beginning is not None:
+                beginning = beginning[:_EXCERPT_BYTES]
+        if beginning:
+            raise _not_a_stream(self._masked(beginning))
 
     @property
     def ignored(self) -> str:
         """The newest line that was no part of an event, or ""."""
         return self._decoder.ignored
 
-    async def read(self) -> bytes:
-        """Return the whole body.
+    async def read(self, beginning: bytes = b"") -> bytes:
+        """Return the whole body, of which `beginning` has been read.
 
         Raises:
             ProtocolError: it is larger than `max_event_bytes`.
             StreamInterrupted: the connection broke.
 
         """
-        chunks, size = list[bytes](), 0
-        while chunk := await self._read_some():
+        chunks, size = [beginning], len(beginning)
+        while size <= self._max_event_bytes:
+            if not (chunk := await self._read_some()):
+                return b"".join(chunks)
             chunks.append(chunk)
-            size = self._checked_size(size + len(chunk))
-        return b"".join(chunks)
+            size += len(chunk)
+        raise ProtocolError(
+            f"the server sent a body of more than {self._max_event_bytes} bytes (max_event_bytes)"
+        )
 
     async def excerpt(self) -> str:
         """Return the beginning of the body as text, at most 64 KiB of it, secrets masked."""
@@ -156,14 +162,6 @@ class Response:
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             reason = type(error).__name__
         raise StreamInterrupted(f"the connection broke before the answer was whole ({reason})")
-
-    def _checked_size(self, size: int) -> int:
-        if size > self._max_event_bytes:
-            raise ProtocolError(
-                f"the server sent a body of more than {self._max_event_bytes} bytes "
-                "(max_event_bytes)"
-            )
-        return size
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""
