@@ -1,31 +1,26 @@
-"""The examples, run as they are."""
+"""The script and the batch of docs/scripts.md, run as they are."""
 
-import asyncio
-import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
-import aiohttp
 import pytest
+from programs import EXAMPLES, copy, environment, started, until
 
-from asyncllm.sandbox import Drop, Sandbox
+from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, Stall, Status
 from asyncllm.sandbox.background import running_in_background
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
 def server():
     with running_in_background(Sandbox(token_rate=200)) as sandbox:
         yield sandbox
+        assert (sandbox.conversations, sandbox.generating) == (0, 0)
 
 
 def run(name, server, *arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
-        env={**os.environ, "ASYNCLLM_H2O_BASE_URL": server.url},
+        env=environment(server),
         capture_output=True,
         text=True,
         timeout=60,
@@ -33,55 +28,61 @@ def run(name, server, *arguments):
     )
 
 
-def test_the_script_prints_the_answer_as_it_comes(server):
-    done = run("script.py", server, "Hello")
-    assert done.stdout.endswith("about it.\n(stop)\n")
-    assert (done.returncode, done.stderr, server.conversations) == (0, "", 0)
+def test_the_script_prints_the_answer_alone_to_standard_output(server):
+    done = run("script.py", server, "Hello", "there")
+    assert "“Hello there”" in done.stdout
+    assert done.stdout.endswith("about it.")
+    assert (done.returncode, done.stderr) == (0, "\n(stop)\n")
 
 
-def test_the_script_says_what_went_wrong(server):
+def test_the_script_says_what_went_wrong_and_exits_with_1(server):
     server.add_fault(Drop(after=2))
     done = run("script.py", server, "Hello")
     assert (done.returncode, done.stdout) == (1, "This is")
-    assert "broke before the answer was whole" in done.stderr
+    assert done.stderr.startswith("\nStreamInterrupted: the connection broke before")
+    assert "Traceback" not in done.stderr
+
+
+async def test_ctrl_c_stops_the_scripts_generation_before_it_exits_with_130(server, tmp_path):
+    server.add_fault(Stall(after=3))
+    path = copy("script.py", tmp_path)
+    async with started(path, "Hello", cwd=tmp_path, env=environment(server)) as process:
+        await process.says("This is the")
+        process.interrupt()
+        assert await process.ended() == 130
+    assert process.said == "This is the\n(stopped after 11 characters)\n"
+    assert server.requests[-2].path.endswith("/stop-generating")
+    assert server.requests[-1].method == "DELETE"
 
 
 def test_the_batch_answers_every_line_in_its_order(server, tmp_path):
     prompts = [f"Question {number}" for number in range(20)]
-    (tmp_path / "prompts").write_text("\n".join(prompts))
+    (tmp_path / "prompts").write_text("\n".join([*prompts, "", " "]))
+    server.add_fault(Status(status=429, times=3, retry_after=0.01))
     done = run("batch.py", server, str(tmp_path / "prompts"))
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert [prompt for prompt, _ in rows] == prompts
     assert all(f"“{prompt}”" in text for prompt, text in rows)
-    assert (done.returncode, done.stderr, server.conversations) == (0, "", 0)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-async def test_the_service_relays_and_a_client_that_leaves_stops_the_generation(
-    server, monkeypatch
-):
-    monkeypatch.setenv("ASYNCLLM_H2O_BASE_URL", server.url)
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    from aiohttp import web
+def test_one_failure_does_not_end_the_batch_and_shows_in_its_exit_status(server, tmp_path):
+    (tmp_path / "prompts").write_text("\n".join(f"Question {number}" for number in range(10)))
+    server.add_fault(ErrorInStream(after=2, message="out of memory", times=1))
+    done = run("batch.py", server, str(tmp_path / "prompts"))
+    assert done.stdout.count("\n") == 9
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "out of memory" in done.stderr
 
-    from service import service
 
-    runner = web.AppRunner(service(), handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/ask"
-    try:
-        async with aiohttp.ClientSession() as http:
-            async with http.post(url, json={"prompt": "Hello"}) as answer:
-                body = await answer.text()
-            events = [json.loads(line[6:]) for line in body.split("\n") if line]
-            assert "".join(event.get("text", "") for event in events).endswith("about it.")
-            assert events[-1] == {"finish_reason": "stop"}
-
-            async with http.post(url, json={"prompt": "Hello"}) as answer:
-                await answer.content.readuntil(b"\n\n")
-            async with asyncio.timeout(5):
-                while server.generating or server.conversations:
-                    await asyncio.sleep(0.001)
-    finally:
-        await runner.cleanup()
+async def test_ctrl_c_ends_every_thread_of_the_batch_at_once(server, tmp_path):
+    (tmp_path / "prompts").write_text("\n".join(f"Question {number}" for number in range(100)))
+    server.add_fault(Stall(after=3))
+    path = copy("batch.py", tmp_path)
+    async with started(path, "prompts", cwd=tmp_path, env=environment(server)) as process:
+        await until(lambda: server.generating == 8, within=30)
+        process.interrupt()
+        await until(lambda: not process.is_running, within=10)
+        assert await process.ended() == 130
+    assert process.said == ""
+    assert sum(r.path.endswith("/stop-generating") for r in server.requests) == 8
