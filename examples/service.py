@@ -16,6 +16,7 @@ from asyncllm import AsyncLLMError, H2o, SessionManager, Stream, Timeouts
 HOST = "127.0.0.1"
 PORT = 8090
 LIMITS = Timeouts(first_token=30, stall=15, total=300)  # seconds
+MOST = 200  # answers at a time
 SPARES = 2  # conversations that are created ahead
 SLOWEST_READ = 30.0  # seconds a client may take to make room for more
 DRAIN = 10.0  # seconds that running answers have to end by themselves after SIGTERM
@@ -48,12 +49,14 @@ async def end_answers(app: web.Application) -> None:
 async def ask(request: web.Request) -> web.StreamResponse:
     """Relay one answer; this handler is cancelled when its client leaves."""
     prompt = await prompt_of(request)
+    if len(request.app[RUNNING]) >= MOST:
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
     response = web.StreamResponse(headers=HEADERS)
-    await response.prepare(request)
     task = asyncio.current_task()
     assert task is not None
     request.app[RUNNING].add(task)
     task.add_done_callback(request.app[RUNNING].discard)
+    await response.prepare(request)
     async with H2o(sessions=request.app[SESSIONS]).stream(prompt) as stream:
         try:
             async for event in events_of(stream):

@@ -1,6 +1,6 @@
 """The same service with FastAPI: server-sent events; who hangs up stops the generation.
 
-uvicorn service_fastapi:app --port 8090 --timeout-graceful-shutdown 10
+uvicorn service_fastapi:app --port 8090 --timeout-graceful-shutdown 10 --limit-concurrency 200
 curl -N --json '{"prompt": "Hello"}' http://127.0.0.1:8090/ask
 """
 
@@ -27,7 +27,8 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would hold tokens back
 }
 
-log = logging.getLogger("uvicorn.error")  # which uvicorn has set up
+log = logging.getLogger("service")
+logging.basicConfig(level=logging.INFO)  # uvicorn sets up its own loggers only
 
 
 @asynccontextmanager

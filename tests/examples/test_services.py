@@ -28,18 +28,22 @@ def server():
 
 @pytest.fixture(params=SERVICES)
 def service(request, server, tmp_path):
-    """Return how to start the service; `drain` is what running answers have after SIGTERM."""
+    """Return how to start the service.
+
+    `drain` is what running answers have after SIGTERM, `most` how many may run at a time.
+    """
 
     @asynccontextmanager
-    async def start(*, drain=10, **settings):
+    async def start(*, drain=10, most=200, **settings):
         settings = {"SPARES": 0, **settings}
         if request.param == "service.py":
-            path = copy(request.param, tmp_path, PORT=0, DRAIN=drain, **settings)
+            path = copy(request.param, tmp_path, PORT=0, DRAIN=drain, MOST=most, **settings)
             arguments = [path]
         else:
             path = copy(request.param, tmp_path, **settings)
             arguments = ["-m", "uvicorn", f"{path.stem}:app", "--port", 0]
             arguments += ["--timeout-graceful-shutdown", drain]
+            arguments += ["--limit-concurrency", most + 1]  # it refuses the one that reaches it
         async with started(*arguments, cwd=tmp_path, env=environment(server)) as process:
             url = (await process.says(r"unning on (http://127\.0\.0\.1:\d+)"))[1]
             async with aiohttp.ClientSession(url, read_bufsize=2**25) as client:
@@ -176,6 +180,18 @@ async def test_what_is_no_question_is_refused_before_anything_is_asked(server, s
         async with running.client.post("/ask", data=body, headers=headers) as answer:
             assert answer.status in {400, 422}
     assert not server.requests
+
+
+async def test_one_too_many_is_refused_and_the_others_go_on(server, service):
+    async with service(most=1) as running:
+        async with running.ask() as first:
+            await first.content.readuntil(b"\n\n")
+            async with running.ask() as second:
+                assert second.status == 503
+            assert (await read(first))[1][0] == "done"
+        async with running.ask() as third:
+            assert third.status == 200
+            third.close()
 
 
 def connect(running, prompt="Hello"):
