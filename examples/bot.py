@@ -245,4 +245,6 @@ async def main(token: str) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    sys.exit(asyncio.run(main(os.environ["BOT_TOKEN"])))
+    if not (token := os.environ.get("BOT_TOKEN")):
+        sys.exit("set BOT_TOKEN to the token of your bot")
+    sys.exit(asyncio.run(main(token)))

@@ -66,6 +66,9 @@ async def ask(request: web.Request) -> web.StreamResponse:
             log.warning("a client read nothing for %g s and was cut off", SLOWEST_READ)
             if request.transport is not None:
                 request.transport.abort()
+        except asyncio.CancelledError:  # the access log has no line for it
+            log.info("a client left after %d characters", len(stream.reply.text))
+            raise
     return response
 
 

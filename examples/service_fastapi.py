@@ -75,6 +75,10 @@ class Answer(StreamingResponse):
                     "error", {"error": "StreamInterrupted", "text": self.stream.reply.text}
                 )
                 await send_in_time({"type": "http.response.body", "body": last})
+            else:
+                reply = self.stream.reply
+                if reply.finish_reason == "cancelled":
+                    log.info("a client left after %d characters", len(reply.text))
 
 
 @app.post("/ask")

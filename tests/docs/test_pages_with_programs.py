@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from examples.fake_platform import TOKEN, Platform
+from examples.programs import free_port
 
 from asyncllm import H2o, SessionManager
 from asyncllm.sandbox import Sandbox, SlowAnswer, Stall, Status
@@ -100,19 +102,13 @@ async def test_the_log_lines_that_the_service_page_names_are_logged(caplog):
 
 def test_the_services_log_what_their_page_says():
     rows = [row for row in log_rows() if row[0] == "service"]
-    assert len(rows) == 2
+    assert len(rows) == 3
     for path in (ROOT / "examples").glob("service*.py"):
         code = path.read_text("utf-8")
         assert 'logging.getLogger("service")' in code
         for _, level, pattern in rows:
             called = rf'log\.{level.lower()}\(\s*"{pattern}"'
             assert re.search(called, code), (path.name, pattern)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Newcomer:
@@ -215,10 +211,7 @@ def test_what_the_script_page_says_works_in_an_empty_directory(tmp_path):
         assert "“What is a stream?”" in newcomer.printed
 
 
-async def test_what_the_bot_page_says_works_in_an_empty_directory(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "examples"))
-    from fake_platform import TOKEN, Platform
-
+async def test_what_the_bot_page_says_works_in_an_empty_directory(tmp_path):
     async with Platform(interval=0.9) as platform:
         platform.write(7, "Hello")
         with ExitStack() as stack:

@@ -220,6 +220,12 @@ async def test_sigterm_shows_what_has_come_and_leaves_nothing(bot, platform, ser
         assert platform.in_chat(chat) == [f"{text} …"]
 
 
+async def test_no_token_is_one_line_and_exit_status_1(bot):
+    async with bot(status=1, token="") as process:
+        await process.ended()
+    assert process.said == "set BOT_TOKEN to the token of your bot\n"
+
+
 async def test_a_wrong_token_is_one_line_and_exit_status_1(bot):
     async with bot(status=1, token="12345:wrong") as process:
         await process.says("the platform wants no such bot: getUpdates: 401 Unauthorized")

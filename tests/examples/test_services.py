@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from programs import copy, environment, started, until
+from programs import copy, environment, free_port, started, until
 
 from asyncllm.sandbox import BigEvent, Drop, Sandbox, SlowAnswer, Stall
 from asyncllm.sandbox.background import running_in_background
@@ -21,7 +21,7 @@ SOON = 2.0  # seconds
 
 @pytest.fixture
 def server():
-    with running_in_background(Sandbox(token_rate=8)) as sandbox:
+    with running_in_background(Sandbox(token_rate=20)) as sandbox:
         yield sandbox
         assert sandbox.conversations == 0  # the service has gone by now
 
@@ -35,17 +35,17 @@ def service(request, server, tmp_path):
 
     @asynccontextmanager
     async def start(*, drain=10, most=200, **settings):
-        settings = {"SPARES": 0, **settings}
+        settings, port = {"SPARES": 0, **settings}, free_port()
         if request.param == "service.py":
-            path = copy(request.param, tmp_path, PORT=0, DRAIN=drain, MOST=most, **settings)
+            path = copy(request.param, tmp_path, PORT=port, DRAIN=drain, MOST=most, **settings)
             arguments = [path]
         else:
             path = copy(request.param, tmp_path, **settings)
-            arguments = ["-m", "uvicorn", f"{path.stem}:app", "--port", 0]
+            arguments = ["-m", "uvicorn", f"{path.stem}:app", "--port", port]
             arguments += ["--timeout-graceful-shutdown", drain]
             arguments += ["--limit-concurrency", most + 1]  # it refuses the one that reaches it
         async with started(*arguments, cwd=tmp_path, env=environment(server)) as process:
-            url = (await process.says(r"unning on (http://127\.0\.0\.1:\d+)"))[1]
+            url = (await process.says(rf"unning on (http://127\.0\.0\.1:{port})"))[1]
             async with aiohttp.ClientSession(url, read_bufsize=2**25) as client:
                 running = Service(request.param, client, url, process)
                 yield running
@@ -127,6 +127,7 @@ async def test_a_client_that_leaves_stops_the_generation_soon(server, service, m
         took = await until(lambda: stops(server) == 1 and server.conversations == 0)
         assert took < SOON
         await until(lambda: server.generating == 0)
+        await running.process.says(r"a client left after \d+ characters")
 
 
 async def test_of_many_clients_those_who_stay_get_it_whole_and_nothing_is_left(server, service):
@@ -161,7 +162,7 @@ async def test_an_error_is_an_event_with_what_had_arrived_and_no_address_in_it(s
             text, last = await read(answer)
         assert text == "This is the"
         assert last == ("error", {"error": "StreamInterrupted", "text": text})
-        assert "an answer failed: StreamInterrupted: " in running.process.said
+        await running.process.says("an answer failed: StreamInterrupted: ")
 
 
 async def test_a_server_that_falls_silent_is_a_timeout_event(server, service):
