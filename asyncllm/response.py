@@ -52,6 +52,7 @@ class Response:
         self._max_event_bytes = max_event_bytes
         self._secrets = secrets
         self._decoder = SSEDecoder(max_event_bytes)
+        self._beginning: bytes | None = b""  # of the body, until there is an event
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
@@ -64,23 +65,28 @@ class Response:
             StreamInterrupted: the connection broke.
 
         """
+        while payloads := await self.next_events():
+            yield payloads
+
+    async def next_events(self) -> list[Payload]:
+        """Return what `events` yields next, and an empty list at the end; raises the same."""
+        self._decoder.check()  # what came behind the last ones may be too large
         if self.content_type == "text/html":
             raise _not_a_stream(await self.excerpt())
-        beginning: bytes | None = b""  # until there is an event
         while chunk := await self._read_some():
-            if beginning is not None:
-                beginning = (beginning + chunk).lstrip()
-                if beginning.startswith(b"{"):
-                    yield [await self.read(beginning)]
-                    return
+            if self._beginning is not None:
+                self._beginning = (self._beginning + chunk).lstrip()
+                if self._beginning.startswith(b"{"):
+                    body, self._beginning = self._beginning, None
+                    return [await self.read(body)]
             if payloads := self._decoder.feed(chunk):
-                beginning = None
-                yield payloads
-                self._decoder.check()  # what came behind them may be too large
-            elif beginning is not None:
-                beginning = beginning[:_EXCERPT_BYTES]
-        if beginning:
-            raise _not_a_stream(self._masked(beginning))
+                self._beginning = None
+                return payloads
+            if self._beginning is not None:
+                self._beginning = self._beginning[:_EXCERPT_BYTES]
+        if self._beginning:
+            raise _not_a_stream(self._masked(self._beginning))
+        return []
 
     @property
     def ignored(self) -> str:

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import (
         AsyncGenerator,
         AsyncIterator,
+        Awaitable,
         Callable,
         Coroutine,
         Iterator,
+        Sequence,
     )
 
     from asyncllm.options import Timeouts
 
 Source: TypeAlias = "AsyncGenerator[list[Item], None]"
+Begun: TypeAlias = "tuple[Source, list[Item] | None]"
 
 _CANCELLED = "cancelled"
 
@@ -55,17 +58,19 @@ class Stream:
 
     def __init__(
         self,
-        start: Callable[[], Source],
+        begin: Callable[[], Awaitable[Begun]],
         *,
         name: str,
         model: str,
         timeouts: Timeouts,
         owner: Owner | None,
+        secrets: Sequence[str] = (),
     ) -> None:
-        self._start = start
+        self._begin_source = begin
         self._name = name
         self._timeouts = timeouts
         self._owner = owner
+        self._secrets = secrets
         self._collected = _Collected(model)
         self._batch: Iterator[Item] = iter(())
         self._source: Source | None = None
@@ -196,14 +201,16 @@ class Stream:
         task = self._reader = asyncio.current_task()
         assert task is not None
         self._cancelling = task.cancelling()
+        batch: list[Item] | None = None
         content, cancelled = False, None
         if not self._collected.is_whole:  # what is left to do then is bounded by itself
             watchdog.wait()
         try:
-            if self._source is None:
-                self._source = self._start()
-            batch = await self._source.__anext__()
-            content = self._collected.add(batch)
+            if self._source is not None:
+                batch = await self._source.__anext__()
+            else:
+                self._source, batch = await self._begin_source()
+            content = batch is not None and self._collected.add(batch)
         except StopAsyncIteration:
             batch = None
         except asyncio.CancelledError as error:
@@ -264,6 +271,7 @@ class Stream:
         if error is None:
             self._collected.close()
         elif isinstance(error, AsyncLLMError):
+            error.redact(self._secrets)
             error.reply = self.reply
         self._error = error
         self._reader_gone.set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     import msgspec
 
@@ -58,34 +58,35 @@ async def translate(response: Response, translator: Translator) -> AsyncGenerato
         AsyncLLMError: the answer failed or was cut off; what came before it was yielded.
 
     """
-    async for payloads in response.events():
+    failure: AsyncLLMError | None = None
+    while payloads := await response.next_events():
         batch: list[Item] = []
-        failure = _attempt(lambda: translator.feed(payloads, batch), response)  # noqa: B023 - at once
+        try:
+            translator.feed(payloads, batch)
+        except AsyncLLMError as error:
+            failure = error
         if batch or translator.is_building:
             yield batch
         if failure is not None:
-            raise failure
+            raise _explained(failure, response)
         if translator.is_done:
             return
-    batch = []
-    failure = _attempt(lambda: batch.extend(translator.close()), response)
-    if failure is not None:
-        raise failure
-    if batch:
-        yield batch
-
-
-def _attempt(step: Callable[[], None], response: Response) -> AsyncLLMError | None:
-    """Return the error that `step` ends with, if any, with what the server said beside it."""
+    last: list[Item] = []
     try:
-        step()
-    except StreamInterrupted as error:
-        if response.ignored:
-            return StreamInterrupted(f"{error}; between events came {response.ignored!r}")
-        return error
+        last = translator.close()
     except AsyncLLMError as error:
-        return error
-    return None
+        failure = error
+    if failure is not None:
+        raise _explained(failure, response)
+    if last:
+        yield last
+
+
+def _explained(failure: AsyncLLMError, response: Response) -> AsyncLLMError:
+    """Return `failure` with what the server said beside the events of an answer cut off."""
+    if isinstance(failure, StreamInterrupted) and response.ignored:
+        return StreamInterrupted(f"{failure}; between events came {response.ignored!r}")
+    return failure
 
 
 def decode_all(decoder: msgspec.json.Decoder[_T], payloads: list[Payload]) -> list[_T] | None:

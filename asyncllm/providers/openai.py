@@ -84,19 +84,24 @@ class OpenAICompatible(AsyncGeneratorProvider):
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer."""
         refusal = (request.base_url, _USAGE_OPTION)
-        asks_usage = self.asks_usage and refusal not in http.refusals
-        try:
-            async with aclosing(self._answer(request, http, asks_usage=asks_usage)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        except BadRequestError as error:
-            if not asks_usage or _USAGE_OPTION not in error.body or _USAGE_OPTION in request.params:
-                raise
-        http.refusals.add(refusal)
-        async with aclosing(self._answer(request, http, asks_usage=False)) as batches:
-            async for batch in batches:
-                yield batch
+        url, body, asks_usage = f"{request.base_url}{self.path}", request.body, self.asks_usage
+        while True:
+            if asks_usage and refusal in http.refusals:
+                asks_usage, body = False, self._encode(request, asks_usage=False)
+            try:
+                async with (
+                    http.open("POST", url, json=body, query=self._query()) as response,
+                    aclosing(translate(response, ChatTranslator())) as batches,
+                ):
+                    async for batch in batches:
+                        yield batch
+                return
+            except BadRequestError as error:
+                if not asks_usage or _USAGE_OPTION not in error.body:
+                    raise
+                if _USAGE_OPTION in request.params:
+                    raise
+            http.refusals.add(refusal)
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the server says it has.
@@ -112,19 +117,6 @@ class OpenAICompatible(AsyncGeneratorProvider):
                 return [model.id for model in decode(_MODELS, await response.read()).data]
 
         return await self._ask(question)
-
-    async def _answer(
-        self, request: Request, http: Http, *, asks_usage: bool
-    ) -> AsyncGenerator[list[Item], None]:
-        as_encoded = asks_usage is self.asks_usage
-        body = request.body if as_encoded else self._encode(request, asks_usage=asks_usage)
-        url = f"{request.base_url}{self.path}"
-        async with (
-            http.open("POST", url, json=body, query=self._query()) as response,
-            aclosing(translate(response, ChatTranslator())) as batches,
-        ):
-            async for batch in batches:
-                yield batch
 
     @property
     def _is_at_home(self) -> bool:
