@@ -3,6 +3,8 @@
 - `python` is executed, in one namespace for the page. It may `await` outside of a function, as in
   `python -m asyncio`.
 - `text` is what the block before it prints, where `…` stands for anything.
+- A block below a line such as **`pyproject.toml`** is a file; the pages that have some are listed
+  below, with tests of their own.
 - `sh` has its `asyncllm` commands run; the other programs that it may name are listed below.
 
 A block of any other kind, or left out by a `skip` comment without a reason, fails the page.
@@ -32,10 +34,13 @@ from asyncllm.providers.services import SERVICES
 ROOT = Path(__file__).parents[2]
 RUN = {"python", "text", "sh"}
 # What is shown and has nothing to run: configuration, and what Sphinx makes something of.
-SHOWN = {"toml", "ini", "", "{toctree}", "{eval-rst}"}
+SHOWN = {"toml", "", "{toctree}", "{eval-rst}"}
 # Programs of other people, and what sets up an environment; `.ci/run` runs the README's.
 ELSEWHERE = {".", "cd", "coverage", "docker", "git", "llama-server", "lms", "ollama", "pip"}
 ELSEWHERE |= {"pytest", "python", "python3", "vllm", "curl", "mkdir"}
+# Pages with files, which test_packages.py writes, installs and runs.
+WITH_FILES = {"testing.md", "write-a-provider.md"}
+FILE = re.compile(r"^\*\*`(?P<name>[^`\n]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.M | re.S)
 FENCE = re.compile(r"^(?P<ticks>```+)(?P<info>[^\n`]*)\n.*?^(?P=ticks)$", re.M | re.S)
 SKIPPED = re.compile(r"<!---? *skip:(?P<what>[^>]*?)-->", re.S)
 REASON = re.compile(r"\(\S.{9,}\)|, reason=", re.S)
@@ -79,6 +84,9 @@ class Page:
 
     def _python(self, example) -> None:
         self.count += 1
+        if example.document.text[: example.start].rstrip().endswith("`**"):
+            assert self.path.name in WITH_FILES, "nobody runs this file"
+            return
         source = self._local(example.parsed)
         padding = "\n" * (example.line + example.parsed.line_offset)
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -139,8 +147,14 @@ class Page:
 
     def _local(self, text: str) -> str:
         """Put the sandbox in the place of every address that a page shows as an example."""
-        text = re.sub(r"http://(localhost|127\.0\.0\.1):\d+", self.url, text)
+        text = re.sub(r"http://(localhost|127\.0\.0\.1):(3000|8000)", self.url, text)
         return text.replace("https://chat.example.org", self.url)
+
+
+def files(path: Path) -> dict[str, str]:
+    """Return the files that a page has its reader write, by their names."""
+    found = FILE.finditer(path.read_text(encoding="utf-8"))
+    return {match["name"]: match["text"] for match in found}
 
 
 def environment(url: str) -> dict[str, str]:
