@@ -38,6 +38,8 @@ SHOWN = {"toml", "", "{toctree}", "{eval-rst}"}
 # Programs of other people, and what sets up an environment; `.ci/run` runs the README's.
 ELSEWHERE = {".", "cd", "coverage", "docker", "git", "llama-server", "lms", "ollama", "pip"}
 ELSEWHERE |= {"pytest", "python", "python3", "vllm", "curl", "mkdir"}
+# What test_packages.py runs, where the package is installed that it is about.
+INSTALLED = 'asyncllm ask "Hello" --provider acme'
 # Pages with files, which test_packages.py writes, installs and runs.
 WITH_FILES = {"testing.md", "write-a-provider.md"}
 FILE = re.compile(r"^\*\*`(?P<name>[^`\n]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.M | re.S)
@@ -119,6 +121,8 @@ class Page:
             self.environment[name] = self._local(value)
         elif command.startswith("asyncllm sandbox"):
             return self._serve(command)
+        elif command == INSTALLED:
+            return ""
         elif program == "asyncllm" or "| asyncllm" in command:
             done = subprocess.run(
                 ["bash", "-c", self._local(command)], env=self._env(), capture_output=True,
