@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - it stands beside the pages, and is no package
 """How Sphinx builds these pages: `python -m sphinx -W --keep-going -n -b html docs OUT`.
 
 The build needs no network, and the site loads nothing from one.
@@ -54,18 +55,14 @@ napoleon_custom_sections = [("Takes", "params_style")]
 default_role = "py:obj"
 
 # Types that other packages document; inventories would need a network.
+_FOREIGN = (
+    "Any AsyncGenerator AsyncIterator AbstractAsyncContextManager Awaitable Callable ClassVar "
+    "Container Hashable Iterable Iterator Mapping Self Sequence SSLContext Literal T None optional"
+)
 nitpick_ignore_regex = [
     ("py:obj", r".*"),  # see default_role
-    (
-        "py:.*",
-        r"(builtins|collections|typing|ssl|os|aiohttp|asyncio|contextlib|yarl|multidict)\..*",
-    ),
-    (
-        "py:.*",
-        r"(Any|AsyncGenerator|AsyncIterator|AbstractAsyncContextManager|Awaitable|Callable"
-        r"|ClassVar|Container|Hashable|Iterable|Iterator|Mapping|Self|Sequence|SSLContext"
-        r"|TypeAlias|Literal|Path|URL|NotRequired|Required|.*\b_T|T|deque|optional|None)",
-    ),
+    ("py:.*", r"(builtins|collections|typing|ssl|os|aiohttp|asyncio|contextlib)\..*|.*\b_T"),
+    ("py:.*", _FOREIGN.replace(" ", "|")),
 ]
 
 _PAGES = {
@@ -79,7 +76,9 @@ _PAGES = {
     "asyncllm.providers.services": ["Service"],
     "asyncllm.sync": ["SyncIterator", "SyncStream"],
 }
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```$", re.M | re.S)
+_FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 
 
 def _find_public_name(
@@ -100,11 +99,16 @@ def _find_public_name(
     return None
 
 
-def _read_fences(_app: Sphinx, _what: str, _name: str, _obj: Any, _o: Any, lines: list[str]) -> None:
+def _read_fences(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _o: Any, lines: list[str]
+) -> None:
     """Turn the fenced code of a docstring into what Sphinx reads as code."""
 
     def directive(fence: re.Match[str]) -> str:
-        indent, code = fence["indent"], "\n".join(f"   {line}" for line in fence["code"].split("\n"))
+        indent, code = (
+            fence["indent"],
+            "\n".join(f"   {line}" for line in fence["code"].split("\n")),
+        )
         return f"{indent}.. code-block:: {fence['language']}\n\n{code}"
 
     lines[:] = _FENCE.sub(directive, "\n".join(lines)).split("\n")

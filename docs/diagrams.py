@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - it stands beside the pages, and is no package
 """Draws the diagrams of these pages: `python docs/diagrams.py` writes them to docs/diagrams.
 
 On the site a diagram stands in the page and takes its colours from the page's theme. Seen by
@@ -69,9 +70,7 @@ class Drawing:
     def arrow(self, x1: float, y1: float, x2: float, y2: float, *, dashed: bool = False) -> None:
         """Draw an arrow, level or upright."""
         kind = "arrow dashed" if dashed else "arrow"
-        self.parts.append(
-            f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"/>'
-        )
+        self.parts.append(f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" class="{kind}"/>')
         along = (x2 > x1) - (x2 < x1), (y2 > y1) - (y2 < y1)
         back = x2 - 9 * along[0], y2 - 9 * along[1]
         side = 4.5 * along[1], 4.5 * along[0]
@@ -83,15 +82,9 @@ class Drawing:
     def svg(self) -> str:
         """Return the file's text."""
         size = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}"'
-        return "\n".join(
-            [
-                f'<svg xmlns="http://www.w3.org/2000/svg" class="asyncllm-diagram" {size} '
-                f'role="img" aria-label="{escape(self.title)}">',
-                f"<style>{_STYLE}</style>",
-                *self.parts,
-                "</svg>\n",
-            ]
-        )
+        said = f'role="img" aria-label="{escape(self.title)}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" class="asyncllm-diagram" {size} {said}>'
+        return "\n".join([head, f"<style>{_STYLE}</style>", *self.parts, "</svg>\n"])
 
 
 _CALLER, _SDK, _SERVER = 90, 335, 620
@@ -100,7 +93,9 @@ _CALLER, _SDK, _SERVER = 90, 335, 620
 def one_stream() -> Drawing:
     """Draw what goes over the wire while H2o answers."""
     drawing = Drawing(
-        "What one stream of H2o sends and receives: settings, conversation, stream, delete", 720, 500
+        "What one stream of H2o sends and receives: settings, conversation, stream, delete",
+        720,
+        500,
     )
     for x, name in ((_CALLER, "your code"), (_SDK, "asyncllm"), (_SERVER, "chat-ui server")):
         drawing.line(x, 50, x, 490)
@@ -127,7 +122,13 @@ def one_stream() -> Drawing:
     say(_SERVER, _SDK, 'data:{"token":{"text":" there"}}', dashed=True)
     drawing.arrow(_SDK, y, _CALLER, y, dashed=True)
     drawing.text((_SDK + _CALLER) / 2, y - 7, "the loop ends", "soft")
-    say(_SERVER, _SDK, 'data:{"generated_text":"…"}', "the sign that the answer is whole", dashed=True)
+    say(
+        _SERVER,
+        _SDK,
+        'data:{"generated_text":"…"}',
+        "the sign that the answer is whole",
+        dashed=True,
+    )
     say(_SDK, _SERVER, "DELETE /conversation/<id>", "in a task of the session manager's own")
     return drawing
 
@@ -135,7 +136,9 @@ def one_stream() -> Drawing:
 def who_owns_what() -> Drawing:
     """Draw what holds what, and who closes it."""
     drawing = Drawing(
-        "Your code holds a stream; the session manager holds connections and conversations", 720, 420
+        "Your code holds a stream; the session manager holds connections and conversations",
+        720,
+        420,
     )
     drawing.box(20, 30, 170, 70, "your code", "iterates, closes")
     drawing.box(275, 30, 190, 70, "Stream", "one answer, its limits", "and its retries")
@@ -149,7 +152,7 @@ def who_owns_what() -> Drawing:
     drawing.box(262, 220, 215, 76, "conversations", "made ahead, in use,", "to be deleted")
     drawing.box(499, 220, 178, 76, "open streams", "ended when", "the manager closes")
     for x, text in ((310, "borrows"), (430, "hands back")):
-        drawing.arrow(*((x, 100, x, 185) if x < 370 else (x, 100, x, 185)), dashed=x > 370)
+        drawing.arrow(x, 100, x, 185, dashed=text == "hands back")
         drawing.text(x + 8, 147, text, "soft", "start")
     drawing.arrow(142, 296, 142, 365)
     drawing.text(152, 340, "requests of streams", "soft", "start")
@@ -161,7 +164,9 @@ def who_owns_what() -> Drawing:
 
 def walk_of_a_token() -> Drawing:
     """Draw the rooms that a token goes through."""
-    drawing = Drawing("The walk of a token: http, framing, translation, provider, Stream, you", 720, 175)
+    drawing = Drawing(
+        "The walk of a token: http, framing, translation, provider, Stream, you", 720, 175
+    )
     rooms = [
         ("http", "bytes off", "the socket", "bytes"),
         ("framing", "no I/O,", "bounded", "payloads"),

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - it stands beside the pages, and is no package
 """Writes the tables of docs/providers.md from the providers themselves.
 
 `python docs/provider_tables.py` puts each table between its two comments.
@@ -83,7 +84,7 @@ def written(page: str) -> str:
     """Return the text of the page with its tables anew."""
     for table in (providers, supports, services):
         name = table.__name__
-        between = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.S)
+        between = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         lines = "\n".join(table())
         page, count = between.subn(lambda match: f"{match[1]}{lines}\n{match[2]}", page)  # noqa: B023
         if count != 1:

@@ -28,8 +28,8 @@ from pathlib import Path
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from asyncllm.registry import provider_classes
 from asyncllm.providers.services import SERVICES
+from asyncllm.registry import provider_classes
 
 ROOT = Path(__file__).parents[2]
 RUN = {"python", "text", "sh"}
@@ -42,10 +42,12 @@ ELSEWHERE |= {"pytest", "python", "python3", "vllm", "curl", "mkdir"}
 INSTALLED = 'asyncllm ask "Hello" --provider acme'
 # Pages with files, which test_packages.py writes, installs and runs.
 WITH_FILES = {"testing.md", "write-a-provider.md"}
-FILE = re.compile(r"^\*\*`(?P<name>[^`\n]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.M | re.S)
-FENCE = re.compile(r"^(?P<ticks>```+)(?P<info>[^\n`]*)\n.*?^(?P=ticks)$", re.M | re.S)
-SKIPPED = re.compile(r"<!---? *skip:(?P<what>[^>]*?)-->", re.S)
-REASON = re.compile(r"\(\S.{9,}\)|, reason=", re.S)
+FILE = re.compile(
+    r"^\*\*`(?P<name>[^`\n]+)`\*\*\n\n```\w+\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+FENCE = re.compile(r"^(?P<ticks>```+)(?P<info>[^\n`]*)\n.*?^(?P=ticks)$", re.MULTILINE | re.DOTALL)
+SKIPPED = re.compile(r"<!---? *skip:(?P<what>[^>]*?)-->", re.DOTALL)
+REASON = re.compile(r"\(\S.{9,}\)|, reason=", re.DOTALL)
 
 
 @dataclass
@@ -74,7 +76,10 @@ class Page:
             self._runner = runner
             for example in document.examples():
                 example.evaluate()
-        assert self.count == len(re.findall(r"^ *```python$", self._source, re.M)) - self._skips
+        assert (
+            self.count
+            == len(re.findall(r"^ *```python$", self._source, re.MULTILINE)) - self._skips
+        )
 
     def check_nothing_is_left_out(self) -> None:
         self._source = self.path.read_text(encoding="utf-8")
@@ -94,7 +99,7 @@ class Page:
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         code = compile(padding + source, str(self.path), "exec", flags, dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            result = eval(code, self.namespace)  # noqa: PGH001 - the page's own program
+            result = eval(code, self.namespace)
             if code.co_flags & inspect.CO_COROUTINE:
                 self._runner.run(result)
         self.printed = out.getvalue()
@@ -104,7 +109,7 @@ class Page:
         pieces = example.parsed.rstrip("\n").split("…")
         pattern = ".*".join(map(re.escape, pieces))
         printed, self.printed = self.printed.rstrip("\n"), None
-        assert re.fullmatch(pattern, printed, re.S), f"it prints:\n{printed}"
+        assert re.fullmatch(pattern, printed, re.DOTALL), f"it prints:\n{printed}"
 
     def _shell(self, example) -> None:
         self.printed = "".join(
@@ -115,7 +120,7 @@ class Page:
         )
 
     def _command(self, command: str) -> str:
-        program = command.split()[0]
+        program = command.split(maxsplit=1)[0]
         if program == "export":
             name, _, value = command.removeprefix("export ").partition("=")
             self.environment[name] = self._local(value)

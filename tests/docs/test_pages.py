@@ -1,7 +1,5 @@
 """Every code block of every page and of both READMEs, run against the sandbox."""
 
-import asyncio
-
 import pytest
 from page_runner import ROOT, Page
 
@@ -11,9 +9,7 @@ from asyncllm.sandbox.background import running_in_background
 # These have tests of their own beside this one.
 ELSEWHERE = {"services.md", "bots.md", "scripts.md"}
 PAGES = sorted(
-    path.relative_to(ROOT)
-    for path in (ROOT / "docs").rglob("*.md")
-    if path.name not in ELSEWHERE
+    path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if path.name not in ELSEWHERE
 )
 READMES = ["README.md", "README.ru.md"]
 

@@ -77,7 +77,7 @@ def test_every_link_of_the_readme_leads_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     headings = {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.M)
+        for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     }
     for target in re.findall(r"\]\(([^)]+)\)", text):
         path, _, anchor = target.partition("#")

@@ -66,7 +66,9 @@ def test_every_internal_link_and_anchor_resolves(site, pages):
 
 def test_nothing_is_loaded_from_elsewhere(pages):
     for name, page in pages.items():
-        loaded = [link for link in page.links if re.search(r"^(https?:)?//.*\.(js|css|woff2?)\b", link)]
+        loaded = [
+            link for link in page.links if re.search(r"^(https?:)?//.*\.(js|css|woff2?)\b", link)
+        ]
         assert loaded == [], name
 
 

@@ -14,7 +14,6 @@ import asyncllm
 import asyncllm.sandbox
 from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible
 from asyncllm.sandbox import Fault, Sandbox
-from asyncllm.sandbox.background import running_in_background
 
 DOCS = ROOT / "docs"
 TABLES = runpy.run_path(str(DOCS / "provider_tables.py"))
@@ -95,7 +94,9 @@ def test_every_public_error_has_a_row_and_every_row_an_error():
 
 
 def test_the_tree_of_errors_is_the_real_one():
-    tree = re.search(r"^```\n(AsyncLLMError.*?)^```$", page("errors.md"), re.M | re.S)[1]
+    tree = re.search(r"^```\n(AsyncLLMError.*?)^```$", page("errors.md"), re.MULTILINE | re.DOTALL)[
+        1
+    ]
     parents, path = {}, []
     for line in tree.splitlines():
         drawn, name, other = re.match(r"([│├└─ ]*)(\w+)(?:\s+also an? (\S+))?$", line).groups()
@@ -130,7 +131,7 @@ def test_every_fault_has_a_row_and_takes_what_its_row_says():
 
 def test_the_reference_has_every_public_name():
     text = page("api.md")
-    documented = re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.M)
+    documented = re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE)
     names = {name.rpartition(".")[2] for name in documented}
     assert set(asyncllm.__all__) <= names
     assert set(asyncllm.sandbox.__all__) <= names
@@ -151,22 +152,24 @@ def helped(*command):
 
 def commands():
     listing = helped().partition("Commands:")[2]
-    return re.findall(r"^  (\w\S*)", listing, re.M)
+    return re.findall(r"^  (\w\S*)", listing, re.MULTILINE)
 
 
 def test_the_page_has_every_command_and_no_other():
-    assert re.findall(r"^## asyncllm (\w+)$", page("cli.md"), re.M) == commands()
+    assert re.findall(r"^## asyncllm (\w+)$", page("cli.md"), re.MULTILINE) == commands()
 
 
 @pytest.mark.parametrize("command", commands())
 def test_the_page_has_every_option_of_the_command_and_no_other(command):
     said = helped(command)
-    real = set(re.findall(r"^  (--\S+|-\w)\b", said, re.M)) - {"--help"}
-    real |= set(re.findall(r"^  (\w+)", said.partition("Arguments:")[2].partition("\n\n")[0], re.M))
+    real = set(re.findall(r"^  (--\S+|-\w)\b", said, re.MULTILINE)) - {"--help"}
+    real |= set(
+        re.findall(r"^  (\w+)", said.partition("Arguments:")[2].partition("\n\n")[0], re.MULTILINE)
+    )
     section = page("cli.md").partition(f"## asyncllm {command}\n")[2].partition("\n## ")[0]
     table = {row[0].strip("`"): row[1] for row in rows(section)}
     assert table.keys() == real
-    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\]]+)\]", said, re.M))
+    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\]]+)\]", said, re.MULTILINE))
     shown = {
         name: match[1]
         for name, text in table.items()
