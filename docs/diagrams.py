@@ -176,11 +176,11 @@ def walk_of_a_token() -> Drawing:
         ("you", "iterate,", "close", ""),
     ]
     for number, (name, first, second, gives) in enumerate(rooms):
-        x = 8 + 120 * number
-        drawing.box(x, 40, 92, 78, name, first, second)
+        x = 6 + 122 * number
+        drawing.box(x, 40, 98, 78, name, first, second)
         if gives:
-            drawing.arrow(x + 92, 79, x + 120, 79)
-            drawing.text(x + 106, 140, gives, "soft")
+            drawing.arrow(x + 98, 79, x + 122, 79)
+            drawing.text(x + 110, 140, gives, "soft")
     drawing.text(360, 24, "a network read at a time, and never back", "soft")
     return drawing
 

@@ -131,7 +131,7 @@ def test_every_fault_has_a_row_and_takes_what_its_row_says():
 
 def test_the_reference_has_every_public_name():
     text = page("api.md")
-    documented = re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE)
+    documented = re.findall(r"^\.\. (?:auto\w+|py:data):: ([\w.]+)", text, re.MULTILINE)
     names = {name.rpartition(".")[2] for name in documented}
     assert set(asyncllm.__all__) <= names
     assert set(asyncllm.sandbox.__all__) <= names
