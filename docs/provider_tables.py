@@ -59,9 +59,9 @@ def supports() -> list[str]:
     """Return the table of what each provider can do."""
     rows = []
     for cls in PROVIDERS:
-        is_openai = issubclass(cls, OpenAICompatible)
-        yes = "yes" if is_openai else "no"
-        usage = "asked for" if is_openai and cls.asks_usage else "where the server tells it"
+        yes, usage = "no", "where the server tells it"
+        if issubclass(cls, OpenAICompatible):
+            yes, usage = "yes", "asked for" if cls.asks_usage else usage
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 

@@ -1,4 +1,4 @@
-"""Tables of the pages, compared with what they describe, both ways."""
+"""Tables and drawings of the pages, compared with what they describe, both ways."""
 
 import dataclasses
 import os
@@ -176,3 +176,14 @@ def test_the_page_has_every_option_of_the_command_and_no_other(command):
         if (match := re.search(r"default: `([^`]+)`", text)) and name != "--provider"
     }
     assert shown == defaults
+
+
+# --- drawings ----------------------------------------------------------------------------
+
+
+def test_the_drawn_diagrams_are_those_of_their_script():
+    drawings = runpy.run_path(str(DOCS / "diagrams.py"))["DRAWINGS"]
+    files = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "diagrams").iterdir()}
+    assert files == {name: draw().svg() for name, draw in drawings.items()}, (
+        "run: python docs/diagrams.py"
+    )
