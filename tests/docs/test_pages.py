@@ -16,7 +16,7 @@ READMES = ["README.md", "README.ru.md"]
 
 @pytest.fixture
 def server():
-    with running_in_background(Sandbox(token_rate=100, models=["llama3.2", "my-model"])) as sandbox:
+    with running_in_background(Sandbox(token_rate=50, models=["llama3.2", "my-model"])) as sandbox:
         yield sandbox
         assert (sandbox.conversations, sandbox.generating) == (0, 0)
 
