@@ -15,10 +15,11 @@ FOLDER = Path(__file__).with_name("diagrams")
 
 _STYLE = """
 .asyncllm-diagram { --ink: #24292f; --soft: #57606a; --line: #8c959f; --box: #f3f5f7;
-  --mark: #0a5fb4; font-family: system-ui, sans-serif; font-size: 14px }
+  --mark: #0a5fb4; --page: #fff; background: var(--color-background-primary, var(--page));
+  font-family: system-ui, sans-serif; font-size: 14px }
 @media (prefers-color-scheme: dark) {
   .asyncllm-diagram { --ink: #e6edf3; --soft: #9da7b3; --line: #6e7681; --box: #21262d;
-    --mark: #6cb6ff }
+    --mark: #6cb6ff; --page: #0d1117 }
 }
 .asyncllm-diagram text { fill: var(--color-foreground-primary, var(--ink)) }
 .asyncllm-diagram .soft { fill: var(--color-foreground-secondary, var(--soft)); font-size: 12px }
