@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import difflib
 import inspect
@@ -13,15 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 import msgspec
 
 from asyncllm.checks import check_base_url, check_headers, warn_of_plain_http
-from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamTimeout
+from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
-from asyncllm.options import Retry, Timeouts
+from asyncllm.options import Timeouts
 from asyncllm.proxies import parse_proxy
-from asyncllm.retry import retrying
+from asyncllm.redaction import is_secret, secrets_in
+from asyncllm.retry import retried, retrying
 from asyncllm.session import SessionManager
 from asyncllm.stream import Stream
 from asyncllm.sync import run_sync
+from asyncllm.watchdog import within
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -35,13 +36,9 @@ if TYPE_CHECKING:
 
     from asyncllm.events import Item, Reply
     from asyncllm.messages import Messages
+    from asyncllm.options import Retry
     from asyncllm.proxies import Proxy
     from asyncllm.stream import Source
-
-_SECRET_HEADERS = frozenset(
-    {"authorization", "cookie", "proxy-authorization", "x-api-key", "api-key"}
-)
-
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()
@@ -68,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         model: the full id of the model.
         messages: the messages, each with its role and content.
         params: what the caller gave besides, for the wire.
+        body: what the provider's `encode` made of all that.
         conversation_id: the conversation to answer in, where the provider keeps some.
 
     """
@@ -76,6 +74,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: list[dict[str, object]]
     params: dict[str, object]
+    body: bytes = b""
     conversation_id: str = ""
 
 
@@ -191,7 +190,7 @@ class AsyncGeneratorProvider(ABC):
             ConfigurationError: an argument can't be used.
 
         """
-        sessions, timeouts, retry = self._sessions, self._timeouts, self._retry
+        sessions, timeouts = self._sessions, self._timeouts
         nearest = parse_proxy(proxy) or self._proxy or (sessions.proxy if sessions else None)
         request = Request(
             base_url=self.base_url,
@@ -199,21 +198,19 @@ class AsyncGeneratorProvider(ABC):
             messages=check_messages(messages),
             params=params,
         )
-        self.check(request)
+        request = msgspec.structs.replace(request, body=self.encode(request))
 
         def start() -> Source:
             if sessions is None:
                 return self._run_alone(request, nearest)
-            return self._run(request, sessions, self._http(sessions, nearest))
+            return self._run_retried(request, sessions, nearest)
 
         return Stream(
             start,
             name=type(self).__name__,
             model=request.model,
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
-            retry=retry or (sessions.retry if sessions else Retry()),
             owner=sessions,
-            secrets=self._secrets(nearest),
         )
 
     async def complete(
@@ -303,13 +300,16 @@ class AsyncGeneratorProvider(ABC):
             f"it knows {', '.join(self.models)}, and any full id with a slash in it"
         )
 
-    def check(self, request: Request) -> None:  # noqa: B027 - nothing to refuse by default
-        """Refuse what this provider can't send; called before anything is sent.
+    def encode(self, request: Request) -> bytes:
+        """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
+
+        It is called before anything is sent, once for all attempts.
 
         Raises:
             ConfigurationError: the request can't be sent as it is.
 
         """
+        return b""
 
     @classmethod
     def _from(cls, kwargs: dict[str, Any]) -> Self:
@@ -332,16 +332,7 @@ class AsyncGeneratorProvider(ABC):
             http = self._http(sessions, self._proxy or sessions.proxy)
             retry = self._retry or sessions.retry
             limit = (self._timeouts or sessions.timeouts).first_token
-            failure: AsyncLLMError
-            try:
-                async with asyncio.timeout(limit):
-                    return await retrying(lambda: question(http), retry, self.name)
-            except AsyncLLMError as error:
-                failure = error
-            except TimeoutError:
-                failure = StreamTimeout("first_token", limit or 0)
-            failure.redact(self._secrets(http.proxy))
-            raise failure
+            return await within(limit, retrying(lambda: question(http), retry, self.name))
 
     def _default_api_key(self) -> str | None:
         return None
@@ -353,12 +344,7 @@ class AsyncGeneratorProvider(ABC):
         return os.environ.get(f"ASYNCLLM_{self.name.upper()}_{option}")
 
     def _has_secret_headers(self) -> bool:
-        return any(name.lower() in _SECRET_HEADERS for name in self._headers)
-
-    def _secrets(self, proxy: Proxy | None) -> tuple[str, ...]:
-        found = [v for k, v in self._headers.items() if k.lower() in _SECRET_HEADERS]
-        found += [self._api_key or "", (proxy and proxy.password) or ""]
-        return tuple(secret for secret in found if secret)
+        return any(map(is_secret, self._headers))
 
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
         return Http(
@@ -372,17 +358,30 @@ class AsyncGeneratorProvider(ABC):
         """Return the source of one attempt; providers that need `sessions` for it override this."""
         return self.generate(request, http)
 
+    def _run_retried(
+        self, request: Request, sessions: SessionManager, proxy: Proxy | None
+    ) -> Source:
+        """Return the source of a stream: as many attempts as it takes."""
+        http = self._http(sessions, proxy)
+        return retried(
+            lambda: self._run(request, sessions, http),
+            self._retry or sessions.retry,
+            type(self).__name__,
+            # What comes through `http` has none; this is for what a provider quotes besides.
+            secrets=[self._api_key or "", *secrets_in(self._headers)],
+        )
+
     async def _run_alone(
         self, request: Request, proxy: Proxy | None
     ) -> AsyncGenerator[list[Item], None]:
-        """Run one attempt with a session manager of its own."""
+        """Run a stream with a session manager of its own."""
         sessions = SessionManager(timeouts=self._timeouts, retry=self._retry)
         # Held here until it is closed: in a cycle of garbage it would be finalised, connections
         # and all, together with the generator whose own end has yet to delete the conversation.
         _at_work.add(sessions)
         try:
-            http = self._http(sessions, proxy)
-            async with sessions, contextlib.aclosing(self._run(request, sessions, http)) as source:
+            source = self._run_retried(request, sessions, proxy)
+            async with sessions, contextlib.aclosing(source):
                 async for batch in source:
                     yield batch
         finally:

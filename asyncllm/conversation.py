@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from asyncllm.base import AsyncGeneratorProvider
-from asyncllm.conversation_pool import SETTINGS_NOT_ACCEPTED
-from asyncllm.errors import HTTPStatusError, NotFoundError
+from asyncllm.errors import HTTPStatusError
 from asyncllm.events import Finish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from asyncllm.base import Request
-    from asyncllm.conversation_pool import Conversation, ConversationServer
+    from asyncllm.conversation_pool import ConversationServer
     from asyncllm.events import Item
     from asyncllm.http import Http
     from asyncllm.session import SessionManager
@@ -52,14 +51,8 @@ class ConversationProvider(AsyncGeneratorProvider):
                 return
             except HTTPStatusError as error:
                 is_running = False
-                if not (may_renew and _is_forgotten(conversation, error)):
+                if not (may_renew and pool.is_forgotten(conversation, error)):
                     raise
                 pool.renew(conversation)
             finally:
                 pool.hand_back(conversation, was_used=True, is_running=is_running)
-
-
-def _is_forgotten(conversation: Conversation, error: HTTPStatusError) -> bool:
-    """Tell whether the server has lost the session, or a conversation made long before."""
-    forgot_spare = conversation.is_spare and isinstance(error, NotFoundError)
-    return forgot_spare or error.status == SETTINGS_NOT_ACCEPTED

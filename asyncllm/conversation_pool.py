@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
 from asyncllm.retry import retrying
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _T = TypeVar("_T")
+_UNKNOWN = 404
 SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
 
 
@@ -87,18 +88,19 @@ class ConversationPool:
     Args:
         spares: how many unused conversations to keep ready for each `ConversationServer.key`.
         retry: the policy for deleting; creating is tried again by the stream that wants it.
-        limit: seconds that one step on a server may take, or None.
         ledger: where to note what exists on servers, or None.
+        step: seconds that a step may take for which no stream waits, or all do: accepting
+            settings, creating for nobody, deleting.
 
     """
 
     def __init__(
-        self, *, spares: int, retry: Retry, limit: float | None, ledger: Ledger | None = None
+        self, *, spares: int, retry: Retry, ledger: Ledger | None = None, step: float = 30.0
     ) -> None:
         self._ledger = ledger
         self._spares_wanted = spares
         self._retry = retry
-        self._limit = limit
+        self._step = step
         self._is_closing = False
         self._tasks: set[asyncio.Task[object]] = set()
         self._settings: dict[Hashable, asyncio.Task[None]] = {}
@@ -120,11 +122,12 @@ class ConversationPool:
         self._fill_spares(server)
         if spare is not None:
             return spare
-        creating = self._own(self._create(server))
+        settings = await self._accept_settings(server)
+        creating = self._own(self._create(server, settings))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
-            creating.add_done_callback(self._take_orphan)
+            self._orphan(creating, server)
             raise
 
     def hand_back(self, conversation: Conversation, *, was_used: bool, is_running: bool) -> None:
@@ -145,6 +148,17 @@ class ConversationPool:
             conversation.is_back = True
             self._own(self._delete(conversation, stop_first=is_running))
 
+    def is_forgotten(self, conversation: Conversation, error: HTTPStatusError) -> bool:
+        """Tell whether `error` says that the server has lost the session, not that it refuses.
+
+        A conversation that it does not know is one of a session before, or one made long ago.
+        """
+        if error.status == SETTINGS_NOT_ACCEPTED:
+            return True
+        settings = self._settings.get(conversation.server.settings_key)
+        is_old = conversation.is_spare or conversation.settings is not settings
+        return is_old and isinstance(error, NotFoundError)
+
     def renew(self, conversation: Conversation) -> None:
         """Forget what the server has: `conversation`'s settings, and all spares like it."""
         self._forget_settings(conversation.server, conversation.settings)
@@ -159,8 +173,10 @@ class ConversationPool:
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
         self._is_closing = True
+        for key in list(self._spares):
+            self._drop_spares(key)
         for conversation in self._existing:
-            self.hand_back(conversation, was_used=True, is_running=not conversation.is_spare)
+            self.hand_back(conversation, was_used=True, is_running=True)
         end = asyncio.get_running_loop().time() + grace
         while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
@@ -177,37 +193,58 @@ class ConversationPool:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _create(self, server: ConversationServer) -> Conversation:
-        async with asyncio.timeout(self._limit):
+    async def _create(
+        self, server: ConversationServer, settings: asyncio.Task[None]
+    ) -> Conversation:
+        try:
+            conversation_id = await server.create()
+        except HTTPStatusError as error:
+            if error.status != SETTINGS_NOT_ACCEPTED:
+                raise
+            conversation_id = ""
+        if not conversation_id:
+            self._forget_settings(server, settings)
             settings = await self._accept_settings(server)
-            try:
-                conversation_id = await server.create()
-            except HTTPStatusError as error:
-                if error.status != SETTINGS_NOT_ACCEPTED:
-                    raise
-                self._forget_settings(server, settings)
-                settings = await self._accept_settings(server)
-                conversation_id = await server.create()
+            conversation_id = await server.create()
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
         if self._ledger is not None:
             self._ledger.add(server.ledger_entry(conversation_id))
         return conversation
 
+    async def _create_spare(self, server: ConversationServer) -> Conversation:
+        return await self._create(server, await self._accept_settings(server))
+
     async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
         """Accept settings, or wait for the task that does; return the task."""
         accepting = self._settings.get(server.settings_key)
         if accepting is None:
-            accepting = self._settings[server.settings_key] = self._own(server.accept_settings())
+            accepting = self._own(self._ask_for_settings(server))
+            self._settings[server.settings_key] = accepting
+            accepting.add_done_callback(partial(self._check_settings, server))
         try:
             await asyncio.shield(accepting)
             return accepting
         except AsyncLLMError as error:
-            self._forget_settings(server, accepting)
             failure = copy.copy(error)
         # Several may wait for the same failure: each stream adds its reply to one of its own,
         # which has no secrets in its context either, hence not raised above.
         raise failure
+
+    async def _ask_for_settings(self, server: ConversationServer) -> None:
+        try:
+            async with asyncio.timeout(self._step):
+                await server.accept_settings()
+                return
+        except TimeoutError as error:
+            if isinstance(error, AsyncLLMError):
+                raise
+        raise TransportError(f"no answer to the settings within {self._step:g} s")
+
+    def _check_settings(self, server: ConversationServer, accepting: asyncio.Task[None]) -> None:
+        """Have settings asked for anew where they were not accepted, if anybody waits or not."""
+        if accepting.cancelled() or accepting.exception() is not None:
+            self._forget_settings(server, accepting)
 
     def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
         if self._settings.get(server.settings_key) is accepted:
@@ -220,18 +257,33 @@ class ConversationPool:
     def _fill_spares(self, server: ConversationServer) -> None:
         while self._lacks_spares(server.key):
             self._spares_coming[server.key] += 1
-            creating = self._own(self._create(server))
-            creating.add_done_callback(partial(self._take_spare, server.key))
+            creating = self._own(self._create_spare(server))
+            creating.add_done_callback(partial(self._count_spare, server.key))
+            self._orphan(creating, server)
 
-    def _take_spare(self, key: Hashable, creating: asyncio.Task[Conversation]) -> None:
+    def _count_spare(self, key: Hashable, _: object) -> None:
         self._spares_coming[key] -= 1
-        self._take_orphan(creating)
 
-    def _take_orphan(self, creating: asyncio.Task[Conversation]) -> None:
-        """Take a conversation that nobody waits for."""
+    def _orphan(self, creating: asyncio.Task[Conversation], server: ConversationServer) -> None:
+        """See to a conversation that nobody waits for: to its end, though not for ever."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._step, creating.cancel)
+        creating.add_done_callback(partial(self._take_orphan, server, timer))
+
+    def _take_orphan(
+        self,
+        server: ConversationServer,
+        timer: asyncio.TimerHandle,
+        creating: asyncio.Task[Conversation],
+    ) -> None:
+        timer.cancel()
         if creating.cancelled():
-            return
-        if error := creating.exception():
+            log.warning(
+                "creating a conversation on %s: no answer in time; if it was created it is there "
+                "still",
+                server.settings_key,
+            )
+        elif error := creating.exception():
             log.info("no conversation was created, and nobody waits for it: %s", error)
         else:
             self.hand_back(creating.result(), was_used=False, is_running=False)
@@ -242,7 +294,7 @@ class ConversationPool:
 
     async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
         try:
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._step):
                 if stop_first:
                     await self._stop(conversation)
                 await retrying(
@@ -267,7 +319,7 @@ class ConversationPool:
     ) -> None:
         what = f"the conversation {entry.url} of a dead process"
         try:
-            async with asyncio.timeout(self._limit):
+            async with asyncio.timeout(self._step):
                 await retrying(partial(delete, entry), self._retry, f"deleting {what}")
         except NotFoundError:
             pass  # it has gone already

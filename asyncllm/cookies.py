@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ class SessionCookieJar(CookieJar):
         return super().filter_cookies(request_url)
 
 
+@lru_cache
 def is_loopback(host: str | None) -> bool:
     """Tell whether `host` is this machine: localhost, a name under it, or a loopback address."""
     if not host:

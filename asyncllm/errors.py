@@ -8,13 +8,15 @@ from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from asyncllm.redaction import masking
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from asyncllm.events import Reply
 
-_MASK = "***"
-_SECRET_RESPONSE_HEADERS = frozenset({"set-cookie"})
+_SHOWN_CHARACTERS = 1000
+_SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
 class AsyncLLMError(Exception):
@@ -32,24 +34,33 @@ class AsyncLLMError(Exception):
     is_passing: bool | None = None
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Replace every one of `secrets` by `***` in this error's text and text attributes."""
-        for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
-            self.args = tuple(_mask(value, secret) for value in self.args)
-            self.__dict__.update({key: _mask(value, secret) for key, value in vars(self).items()})
+        """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
+
+        In this order: a text that was cut before could end in a part of a secret.
+        """
+        mask = masking(secrets)
+        self.args = tuple(_excerpt(_masked(value, mask)) for value in self.args)
+        vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their args by default, which fails for keyword-only ones.
         return _rebuild, (type(self), self.args, vars(self))
 
 
-def _mask(value: object, secret: str) -> object:
+def _masked(value: object, mask: Callable[[str], str]) -> object:
     match value:
-        case str() if secret:
-            return value.replace(secret, _MASK)
+        case str():
+            return mask(value)
         case URL():
-            return URL(str(_mask(str(value), secret)))
+            return URL(mask(str(value)))
         case CIMultiDict():
-            return CIMultiDict({key: _mask(text, secret) for key, text in value.items()})
+            return CIMultiDict({name: mask(text) for name, text in value.items()})
+    return value
+
+
+def _excerpt(value: object) -> object:
+    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
+        return f"{value[:_SHOWN_CHARACTERS]}…"
     return value
 
 

@@ -19,7 +19,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
             connecting, creating a conversation, waiting for headers, retries.
         stall: without content afterwards, counted only while the caller waits for it;
             keep-alives do not reset it.
-        total: from the first read to the end, whoever is slow.
+        total: from the first read until the answer is whole, whoever is slow.
 
     Raises:
         ConfigurationError: a limit is not a positive number.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import math
 import sys
 import urllib.request
 from importlib.util import find_spec
@@ -16,7 +15,6 @@ from yarl import URL
 from asyncllm.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
 
     from aiohttp import BaseConnector
@@ -90,8 +88,8 @@ class Proxy(msgspec.Struct, frozen=True):
         url = URL.build(scheme=self.scheme, host=self.host, port=self.port)
         return {"proxy": url, "proxy_headers": self.credentials}
 
-    def connector(self, *, ssl: ssl.SSLContext | bool) -> BaseConnector:
-        """Return an aiohttp connector that tunnels through this SOCKS proxy.
+    def connector(self, **options: Any) -> BaseConnector:
+        """Return an aiohttp connector, with its `options`, that tunnels through this SOCKS proxy.
 
         Raises:
             ConfigurationError: the extra that brings SOCKS is not installed.
@@ -108,9 +106,7 @@ class Proxy(msgspec.Struct, frozen=True):
             username=self.user,
             password=self.password,
             rdns=self.scheme == "socks5",  # Dante, for one, knows no names in SOCKS4
-            ssl=ssl,
-            limit=0,
-            timeout_ceil_threshold=math.inf,
+            **options,
         )
 
     @property

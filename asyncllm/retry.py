@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProxyError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from asyncllm.options import Retry
 
@@ -61,6 +62,40 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
                 raise failure  # the one above was the first attempt
             return await work()
     raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
+
+
+async def retried(
+    start: Callable[[], AsyncGenerator[_T, None]], retry: Retry, what: str, secrets: Sequence[str]
+) -> AsyncGenerator[_T, None]:
+    """Yield what the generator that `start()` returns yields, started again as `retrying` does.
+
+    Nothing is tried again once it has yielded something. `secrets` are masked in what it raises.
+
+    Raises:
+        AsyncLLMError: that of the last attempt.
+
+    """
+
+    async def attempt() -> tuple[AsyncGenerator[_T, None], list[_T]]:
+        source = start()
+        try:
+            return source, [await source.__anext__()]
+        except StopAsyncIteration:
+            return source, []
+        except AsyncLLMError as error:
+            error.redact(secrets)
+            raise
+
+    source, first = await retrying(attempt, retry, what)
+    async with aclosing(source):
+        for item in first:
+            yield item
+        try:
+            async for item in source:
+                yield item
+        except AsyncLLMError as error:
+            error.redact(secrets)
+            raise
 
 
 def is_passing(error: Exception) -> bool:

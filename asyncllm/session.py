@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, Self
 from weakref import WeakSet
 
+from asyncllm.connections import ConnectionPool
 from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
-from asyncllm.http import ConnectionPool, Http
+from asyncllm.http import Http
 from asyncllm.ledger import Ledger
 from asyncllm.options import Retry, Timeouts
 from asyncllm.proxies import parse_proxy
@@ -89,10 +90,7 @@ class SessionManager:
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
-            spares=spare_conversations,
-            retry=self.retry,
-            limit=self.timeouts.first_token,
-            ledger=self._ledger,
+            spares=spare_conversations, retry=self.retry, ledger=self._ledger
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None

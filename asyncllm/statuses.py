@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -61,15 +62,23 @@ def _message(body: str) -> str:
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that `retry-after-ms` or `Retry-After` (a number or a date) ask for."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("Retry-After", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
     try:
-        if milliseconds := headers.get("retry-after-ms"):
-            return max(0.0, float(milliseconds) / 1000)
-        value = headers.get("Retry-After")
-        if value is None:
-            return None
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
         date = parsedate_to_datetime(value)
         return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if 0 <= number < math.inf else None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, assert_never
 
 from asyncllm.errors import AsyncLLMError, StreamInterrupted
 from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
-from asyncllm.retry import retrying
 from asyncllm.waiting import wait_through
 from asyncllm.watchdog import Watchdog
 
@@ -23,11 +22,10 @@ if TYPE_CHECKING:
         AsyncIterator,
         Callable,
         Coroutine,
-        Iterable,
         Iterator,
     )
 
-    from asyncllm.options import Retry, Timeouts
+    from asyncllm.options import Timeouts
 
 Source: TypeAlias = "AsyncGenerator[list[Item], None]"
 
@@ -62,16 +60,12 @@ class Stream:
         name: str,
         model: str,
         timeouts: Timeouts,
-        retry: Retry,
         owner: Owner | None,
-        secrets: Iterable[str] = (),
     ) -> None:
         self._start = start
         self._name = name
         self._timeouts = timeouts
-        self._retry = retry
         self._owner = owner
-        self._secrets = tuple(secrets)
         self._collected = _Collected(model)
         self._batch: Iterator[Item] = iter(())
         self._source: Source | None = None
@@ -157,16 +151,10 @@ class Stream:
 
     async def end(self, error: AsyncLLMError | None) -> None:
         """Close the stream; with an `error`, whoever reads on gets it. For session managers."""
+        self._stop(error)
         if self._reader is not None:
-            self._interrupt(error)
             await self._reader_gone.wait()
-        elif not self._has_ended:
-            source = self._source
-            self._conclude(error)
-            if source is not None:
-                self._closing = asyncio.create_task(_close(source))
-        if self._closing is not None:
-            await wait_through(self._closing)
+        await self._closed()
 
     async def _next_item(self) -> Item:
         while True:
@@ -178,6 +166,7 @@ class Stream:
     async def _advance(self) -> bool:
         """Get the next batch; False at the end."""
         if self._has_ended:
+            await self._closed()
             if self._error is not None:
                 raise self._error
             return False
@@ -211,7 +200,9 @@ class Stream:
         if not self._collected.is_whole:  # what is left to do then is bounded by itself
             watchdog.wait()
         try:
-            batch = await (self._source.__anext__() if self._source else self._open())
+            if self._source is None:
+                self._source = self._start()
+            batch = await self._source.__anext__()
             content = self._collected.add(batch)
         except StopAsyncIteration:
             batch = None
@@ -222,6 +213,8 @@ class Stream:
         finally:
             self._reader = None
             watchdog.arrived(content=content)
+            if self._collected.is_whole:
+                watchdog.stop()
             is_ours_alone = self._is_interrupted and task.uncancel() <= self._cancelling
         if cancelled is not None and not is_ours_alone:
             raise cancelled  # that very one: a cancel scope knows its own by what it says
@@ -231,26 +224,23 @@ class Stream:
         if self._owner is not None:
             self._owner.attach(self)
         # Weak, so that a timer does not keep alive a stream that its caller has dropped.
-        self._watchdog = Watchdog(self._timeouts, weakref.WeakMethod(self._interrupt))
+        self._watchdog = Watchdog(self._timeouts, weakref.WeakMethod(self._stop))
         return self._watchdog
 
-    async def _open(self) -> list[Item]:
-        """Start the source and return its first batch, as often as the retry policy allows."""
+    def _stop(self, error: AsyncLLMError | None) -> None:
+        """End the stream now: what has to be waited for goes on in the reader, or in a task."""
+        if self._reader is not None:
+            self._interrupt(error)
+        elif not self._has_ended:
+            source = self._source
+            self._conclude(error)
+            if source is not None:
+                self._closing = asyncio.create_task(_close(source))
 
-        async def attempt() -> tuple[Source, list[Item] | None]:
-            source = self._start()
-            try:
-                return source, await source.__anext__()
-            except StopAsyncIteration:
-                return source, None
-            except AsyncLLMError as error:
-                error.redact(self._secrets)
-                raise
-
-        self._source, batch = await retrying(attempt, self._retry, self._name)
-        if batch is None:
-            raise StopAsyncIteration
-        return batch
+    async def _closed(self) -> None:
+        """Wait until what `_stop` began is done."""
+        if self._closing is not None:
+            await wait_through(self._closing)
 
     def _interrupt(self, error: AsyncLLMError | None) -> None:
         """Make the reading task's read end now."""
@@ -274,7 +264,6 @@ class Stream:
         if error is None:
             self._collected.close()
         elif isinstance(error, AsyncLLMError):
-            error.redact(self._secrets)
             error.reply = self.reply
         self._error = error
         self._reader_gone.set()

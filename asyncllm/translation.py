@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
     from asyncllm.events import Item
     from asyncllm.framing import Payload
-    from asyncllm.http import Response
+    from asyncllm.response import Response
 
 _T = TypeVar("_T")
-_EXCERPT_BYTES = 200
 
 
 class Translator(Protocol):
@@ -90,16 +89,16 @@ def _attempt(step: Callable[[], None], response: Response) -> AsyncLLMError | No
 
 
 def decode_all(decoder: msgspec.json.Decoder[_T], payloads: list[Payload]) -> list[_T] | None:
-    """Return what each of `payloads` holds, decoded in one go; None where that can't be done.
+    """Return what each of `payloads` holds, or None where one of them can't be decoded just so.
 
     It can where all are the data of plain events and good JSON, as nearly always. Otherwise they
     are to be looked at one by one.
     """
     try:
-        decoded = decoder.decode_lines(b"\n".join(payloads))  # type: ignore[arg-type] # see below
+        # Not joined and decoded as lines: msgspec takes two values in one line for two lines.
+        return list(map(decoder.decode, payloads))  # type: ignore[arg-type] # see below
     except (TypeError, ValueError, RecursionError):  # a ping, say; or bad JSON
         return None
-    return decoded if len(decoded) == len(payloads) else None
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
@@ -113,7 +112,7 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
         return decoder.decode(data)
     except (ValueError, RecursionError) as error:  # of msgspec and of UTF-8; nested too deep
         reason = str(error)
-    shown = data[:_EXCERPT_BYTES].decode("utf-8", "replace")
+    shown = data.decode("utf-8", "replace")  # whole: it is masked before it is cut
     raise ProtocolError(
         f"the server sent something that its wire does not allow: {reason}: {shown!r}"
     )

@@ -1,27 +1,46 @@
-"""The limits of one stream, watched with one lazy timer instead of one for each read."""
+"""The limits of a stream, watched with one lazy timer instead of one for each read."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from asyncllm.errors import StreamTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from weakref import WeakMethod
 
     from asyncllm.options import Timeouts
 
+_T = TypeVar("_T")
+
+
+async def within(first_token: float | None, work: Awaitable[_T]) -> _T:
+    """Return what `work` returns, which is no stream, within the limit of a first token.
+
+    Raises:
+        StreamTimeout: it takes longer.
+
+    """
+    limited = asyncio.timeout(first_token)
+    try:
+        async with limited:
+            return await work
+    except TimeoutError:
+        if not limited.expired():
+            raise
+    raise StreamTimeout("first_token", first_token or 0.0)
+
 
 class Watchdog:
-    """Calls `expire` when the caller has waited longer than `timeouts` allow.
+    """Calls `expire` when the caller has waited longer than `timeouts` allow, or `total` is over.
 
     Only waiting counts: while the caller does something else between two reads, neither
-    `first_token` nor `stall` runs; `total` does. A timer that fires too early, as it was set
-    before the newest content came, sets itself anew for what is left. So a read costs two looks
-    at the clock, and no timer.
+    `first_token` nor `stall` runs; `total` does, and has a timer of its own. Their timer, where it
+    fires too early, as it was set before the newest content came, sets itself anew for what is
+    left. So a read costs two looks at the clock, and no timer.
     """
 
     def __init__(
@@ -29,13 +48,15 @@ class Watchdog:
     ) -> None:
         self._expire = expire
         self._loop = asyncio.get_running_loop()
-        self._total = _or_never(timeouts.total)
-        self._total_at = self._loop.time() + self._total
         self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
         self._budget = self._limit
         self._stall = _or_never(timeouts.stall)
         self._waiting_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._total_timer: asyncio.TimerHandle | None = None
+        if timeouts.total is not None:
+            error = StreamTimeout("total", timeouts.total)
+            self._total_timer = self._loop.call_later(timeouts.total, self._give_up, error)
 
     def wait(self) -> None:
         """Say that the caller waits from now on."""
@@ -52,17 +73,23 @@ class Watchdog:
             if self._phase == "first_token":
                 # The limit has changed, perhaps to a shorter one than the timer was set for.
                 self._phase, self._limit = "stall", self._stall
-                self.stop()
+                self._drop_timer()
             self._budget = self._stall
 
     def stop(self) -> None:
-        """Let go of the timer."""
+        """Let go of the timers."""
+        self._drop_timer()
+        if self._total_timer is not None:
+            self._total_timer.cancel()
+            self._total_timer = None
+
+    def _drop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _set_timer(self, waiting_since: float) -> None:
-        when = min(waiting_since + self._budget, self._total_at)
+        when = waiting_since + self._budget
         self._timer = None if when == math.inf else self._loop.call_at(when, self._fired)
 
     def _fired(self) -> None:
@@ -70,14 +97,13 @@ class Watchdog:
         since, now = self._waiting_since, self._loop.time()
         if since is None:
             pass  # nobody waits; the next wait sets the timer
-        elif now >= self._total_at:
-            self._give_up(StreamTimeout("total", self._total))
         elif now >= since + self._budget:
             self._give_up(StreamTimeout(self._phase, self._limit))
         else:
             self._set_timer(since)
 
     def _give_up(self, timeout: StreamTimeout) -> None:
+        self.stop()
         if expire := self._expire():
             expire(timeout)
 

@@ -66,8 +66,8 @@ class OpenAICompatible(AsyncGeneratorProvider):
         """Return the full id of a model; what is not a short name is left to the server."""
         return self.models.get(model, model)
 
-    def check(self, request: Request) -> None:
-        """Refuse what can't be JSON, a missing key, and more than one answer."""
+    def encode(self, request: Request) -> bytes:
+        """Return the body; refuse what can't be JSON, a missing key, and more than one answer."""
         service = self.service
         if service and service.needs_auth and not self._api_key and self._is_at_home:
             raise ConfigurationError(
@@ -79,7 +79,7 @@ class OpenAICompatible(AsyncGeneratorProvider):
             )
         if request.params.get("n", 1) != 1:
             raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
-        encode_json(self._body(request, asks_usage=True))
+        return self._encode(request, asks_usage=self.asks_usage)
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer."""
@@ -116,7 +116,8 @@ class OpenAICompatible(AsyncGeneratorProvider):
     async def _answer(
         self, request: Request, http: Http, *, asks_usage: bool
     ) -> AsyncGenerator[list[Item], None]:
-        body = self._body(request, asks_usage=asks_usage)
+        as_encoded = asks_usage is self.asks_usage
+        body = request.body if as_encoded else self._encode(request, asks_usage=asks_usage)
         url = f"{request.base_url}{self.path}"
         async with (
             http.open("POST", url, json=body, query=self._query()) as response,
@@ -129,10 +130,10 @@ class OpenAICompatible(AsyncGeneratorProvider):
     def _is_at_home(self) -> bool:
         return self.base_url == self.url
 
-    def _body(self, request: Request, *, asks_usage: bool) -> dict[str, object]:
+    def _encode(self, request: Request, *, asks_usage: bool) -> bytes:
         asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
         named: dict[str, object] = {"model": request.model} if request.model else {}
-        return {
+        body = {
             **named,
             **self.defaults,
             "messages": request.messages,
@@ -140,6 +141,7 @@ class OpenAICompatible(AsyncGeneratorProvider):
             **asked,
             **request.params,
         }
+        return encode_json(body)
 
     def _query(self) -> dict[str, str]:
         return {}

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 import asyncllm
-from asyncllm.http import ConnectionPool, Http
+from asyncllm.connections import ConnectionPool
+from asyncllm.http import Http
 from asyncllm.proxies import parse_proxy
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 
@@ -84,7 +85,7 @@ async def test_what_is_no_good_answer_is_a_typed_error_without_context(http, ans
 
 async def test_a_body_larger_than_the_limit_is_refused(http):
     async with raw_server([CHUNKED, *[chunk(b"x" * 50_000)] * 3]) as (url, _):
-        with pytest.raises(asyncllm.ProtocolError, match="larger than 100000 bytes"):
+        with pytest.raises(asyncllm.ProtocolError, match="more than 100000 bytes"):
             async with http.open("GET", url) as response:
                 await response.read()
 
@@ -147,3 +148,10 @@ async def test_a_closed_pool_opens_no_new_connection(pool, http):
     await pool.aclose()
     with pytest.raises(asyncllm.TransportError, match="closed"):
         await first_events(http, "http://127.0.0.1:9/")
+
+
+async def test_an_error_body_that_trickles_on_is_shown_as_far_as_it_came(http):
+    head = b"HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with raw_server([head, chunk(b"too many"), 60.0]) as (url, _), asyncio.timeout(10):
+        with pytest.raises(asyncllm.ServerError, match="too many"):
+            await first_events(http, url)

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import asyncllm
-from asyncllm import H2o, Retry, SessionManager
+from asyncllm import H2o, Retry, SessionManager, Timeouts
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from conftest import open_descriptors, settled
@@ -85,6 +85,29 @@ async def test_a_spare_that_the_server_forgot_is_replaced_unnoticed():
         sandbox.add_fault(Status(status=404, times=1))
         assert (await h2o.complete("Hello")).finish_reason == "stop"
     assert sandbox.conversations == 0
+
+
+async def test_a_conversation_of_a_session_that_was_lost_meanwhile_is_replaced_unnoticed(
+    sandbox, h2o
+):
+    await h2o.complete("the first")
+    sandbox.add_fault(SlowCreate(seconds=0.1, times=1))
+    caught = asyncio.create_task(h2o.complete("caught by the restart"))
+    await until(lambda: len(sandbox.requests) > 4)  # created, but not yet known to us
+    sandbox.lose_sessions()
+    assert (await h2o.complete("another")).finish_reason == "stop"
+    assert (await caught).finish_reason == "stop"
+
+
+async def test_a_limit_shorter_than_creating_takes_leaves_no_conversation(sandbox, sessions):
+    sandbox.add_fault(SlowCreate(seconds=0.1, times=None))
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, timeouts=Timeouts(first_token=0.03))
+    for _ in range(5):
+        with pytest.raises(asyncllm.StreamTimeout):
+            await h2o.complete("Hello")
+    await sessions.aclose()
+    created = [r for r in sandbox.requests if (r.method, r.path) == ("POST", "/conversation")]
+    assert (len(created), sandbox.conversations) == (5, 0)
 
 
 async def test_a_failing_settings_step_fails_every_waiter_with_an_error_of_its_own(

@@ -8,7 +8,7 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall
+from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
 
 
 async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):
@@ -274,3 +274,38 @@ async def test_a_stream_dropped_within_a_cycle_is_cleaned_up_too():
             while sandbox.conversations or len(asyncio.all_tasks()) > 1 + sandbox.generating:
                 await asyncio.sleep(0.001)
                 gc.collect()
+
+
+async def test_a_stream_that_was_retried_needs_no_garbage_collector_to_end_when_dropped(sessions):
+    async with Sandbox(token_rate=200, faults=[Status(status=503, times=2)]) as sandbox:
+        stream = H2o(base_url=sandbox.url, sessions=sessions).stream("Hello")
+        gc.disable()
+        try:
+            await anext(stream)
+            del stream
+            async with asyncio.timeout(2):
+                while sandbox.conversations:
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
+
+
+async def test_a_stream_alone_in_a_cycle_of_garbage_deletes_its_conversation(recwarn):
+    """Its session manager is garbage at the same moment, but for somebody who holds it."""
+    async with Sandbox(token_rate=500) as sandbox:
+        gc.disable()
+        try:
+            stream = H2o(base_url=sandbox.url).stream("Hello")
+            await anext(stream)
+            stream.mine = [stream]
+            del stream
+            async with asyncio.timeout(2):
+                while sandbox.generating:  # until all has come, and no transport holds anything
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.05)
+                gc.collect()
+                while sandbox.conversations:
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
+    assert not list(recwarn)

@@ -54,12 +54,6 @@ WIRES = {
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 ONCE = Retry(attempts=1)
 SLOW = 0.06
-E1 = pytest.mark.xfail(
-    reason="E1: first_token, which is the pool's own limit too, cancels a creation in flight: the "
-    "conversation that it makes is neither deleted nor logged",
-    strict=True,
-    raises=(AssertionError, TimeoutError),  # T1, under uvloop
-)
 
 
 @pytest.fixture(scope="module")
@@ -222,17 +216,12 @@ def table(rows):
         pytest.param(
             *(wire, loop, *row),
             id="-".join([wire, loop, *map(name_of, row)]),
-            marks=[E1] if is_open(row) else [],
         )
         for wire in WIRES
         for loop in LOOPS
         for row in rows
-        if is_of_wire(wire, row[-1]) and (loop == "asyncio" or (wire == "h2o" and not is_open(row)))
+        if is_of_wire(wire, row[-1]) and (loop == "asyncio" or wire == "h2o")
     ]
-
-
-def is_open(row):
-    return row[0] is asyncllm.StreamTimeout and row[-1].step == "create"
 
 
 def name_of(value):

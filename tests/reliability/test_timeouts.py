@@ -236,12 +236,6 @@ async def test_an_answer_to_create_that_does_not_end_counts(limit):
             await in_time(lambda: h2o.stream("x"), limit)
 
 
-@pytest.mark.xfail(
-    reason="T1: the pool's own limit (the manager's first_token) ends a stream with a bare "
-    "TimeoutError, no AsyncLLMError, where the provider's own limit is longer",
-    strict=True,
-    raises=TimeoutError,
-)
 @pytest.mark.parametrize("fault", [SlowCreate(seconds=1), SlowAnswer(seconds=1, on="settings")])
 async def test_a_provider_s_own_limits_come_before_the_manager_s(server, fault):
     server.add_fault(fault)
@@ -256,19 +250,37 @@ async def test_a_provider_s_own_limits_come_before_the_manager_s(server, fault):
 # --- a consumer that is slow itself -------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    reason="T2: total does not end a stream whose consumer is slow while all has been read",
-    strict=True,
-)
 async def test_total_ends_a_stream_in_time_whoever_is_slow(server):
+    server.add_fault(Stall(after=16))  # they are there all at once
     llm = on_wire("openai", server, timeouts=Timeouts(total=LIMIT))
     clock = asyncio.get_running_loop().time
     start = clock()
+    seen = []
     with pytest.raises(StreamTimeout) as caught:
-        async for _ in llm.stream("Hello"):  # about twenty tokens, all there at once
+        async for token in llm.stream("Hello"):
+            seen.append(token)
             await asyncio.sleep(LIMIT / 8)
     assert caught.value.phase == "total"
     assert clock() - start < LATEST + LIMIT / 8
+    assert caught.value.reply.text.startswith("".join(seen))
+
+
+async def test_total_lets_go_of_the_server_also_while_the_consumer_sleeps():
+    async with Sandbox(faults=[Stall(after=2)]) as sandbox:
+        stream = on_wire("h2o", sandbox, timeouts=Timeouts(total=LIMIT)).stream("Hello")
+        await anext(stream)
+        await asyncio.sleep(LATEST + 0.05)
+        assert (sandbox.generating, sandbox.conversations) == (0, 0)
+        with pytest.raises(StreamTimeout):
+            await anext(stream)
+
+
+async def test_total_lets_a_slow_consumer_have_an_answer_that_is_whole(server):
+    llm = on_wire("openai", server, timeouts=Timeouts(total=LIMIT))
+    async with llm.stream("Hello") as stream:
+        async for _ in stream:
+            await asyncio.sleep(LIMIT / 8)
+    assert stream.reply.finish_reason == "stop"
 
 
 # --- connect ------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_any_body_gives_an_error_with_a_message(body):
         ({"Retry-After": "0"}, 0.0),
         ({"retry-after-ms": "250"}, 0.25),
         ({"Retry-After-Ms": "250", "Retry-After": "5"}, 0.25),
-        ({"retry-after-ms": "-250"}, 0.0),
+        ({"retry-after-ms": "-250", "Retry-After": "5"}, 5.0),
         ({"retry-after-ms": "", "Retry-After": "5"}, 5.0),
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
         ({"Retry-After": ""}, None),

@@ -1,0 +1,180 @@
+"""An answer whose body is still to be read, and what may be shown of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
+from asyncllm.framing import SSEDecoder
+from asyncllm.proxies import is_refusal
+from asyncllm.redaction import masking
+from asyncllm.statuses import status_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from asyncllm.framing import Payload
+
+_EXCERPT_BYTES = 64 * 1024
+_ERROR_BODY_SECONDS = 2.0
+_DRAIN_BYTES = 64 * 1024
+_DRAIN_SECONDS = 0.25
+_SHOWN_CHARACTERS = 200
+
+
+class Response:
+    """An answer whose body is still to be read.
+
+    Args:
+        raw: aiohttp's.
+        max_event_bytes: the most bytes of one event, or of a body that is read whole.
+        secrets: returns what no text may show; called for failures only.
+
+    Attributes:
+        status: the HTTP status.
+        content_type: the media type, lower case, without parameters.
+
+    """
+
+    def __init__(
+        self,
+        raw: aiohttp.ClientResponse,
+        max_event_bytes: int,
+        secrets: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.status = raw.status
+        self.content_type = raw.content_type
+        self._raw = raw
+        self._max_event_bytes = max_event_bytes
+        self._secrets = secrets
+        self._decoder = SSEDecoder(max_event_bytes)
+
+    async def events(self) -> AsyncIterator[list[Payload]]:
+        """Yield, for each network read that completes any, the list of server-sent events.
+
+        A body that begins with `{`, white space aside, is one JSON object, as some servers send
+        although a stream was asked for, and is one event.
+
+        Raises:
+            ProtocolError: the body is a page or has no event at all, or an event is too large.
+            StreamInterrupted: the connection broke.
+
+        """
+        if self.content_type == "text/html":
+            raise _not_a_stream(await self.excerpt())
+        beginning: bytes | None = b""  # until there is an event
+        while chunk := await self._read_some():
+            if beginning is not None:
+                beginning = (beginning + chunk).lstrip()
+                if beginning.startswith(b"{"):
+                    yield [await self.read(beginning)]
+                    return
+            if payloads := self._decoder.feed(chunk):
+                beginning = None
+                yield payloads
+                self._decoder.check()  # what came behind them may be too large
+            elif beginning is not None:
+                beginning = beginning[:_EXCERPT_BYTES]
+        if beginning:
+            raise _not_a_stream(self._masked(beginning))
+
+    @property
+    def ignored(self) -> str:
+        """The newest line that was no part of an event, or ""."""
+        return self._decoder.ignored
+
+    async def read(self, beginning: bytes = b"") -> bytes:
+        """Return the whole body, of which `beginning` has been read.
+
+        Raises:
+            ProtocolError: it is larger than `max_event_bytes`.
+            StreamInterrupted: the connection broke.
+
+        """
+        chunks, size = [beginning], len(beginning)
+        while size <= self._max_event_bytes:
+            if not (chunk := await self._read_some()):
+                return b"".join(chunks)
+            chunks.append(chunk)
+            size += len(chunk)
+        raise ProtocolError(
+            f"the server sent a body of more than {self._max_event_bytes} bytes (max_event_bytes)"
+        )
+
+    async def excerpt(self) -> str:
+        """Return the beginning of the body as text, at most 64 KiB of it, secrets masked."""
+        body = bytearray()
+        await self._read_beginning(body)
+        return self._masked(body)
+
+    async def failure(self, method: str, url: str, *, is_forwarded: bool) -> AsyncLLMError:
+        """Return the error that this response stands for, and close it."""
+        raw, beginning = self._raw, bytearray()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ERROR_BODY_SECONDS):
+                    await self._read_beginning(beginning)
+        finally:
+            self.close()
+        body = self._masked(beginning)
+        reason = raw.reason or ""
+        failure: AsyncLLMError
+        if is_forwarded and is_refusal(raw.status, raw.headers):
+            failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
+        else:
+            failure = status_error(
+                method=method,
+                url=url,
+                status=raw.status,
+                reason=reason,
+                headers=raw.headers,
+                body=body,
+            )
+        self.redact(failure)
+        return failure
+
+    def redact(self, error: AsyncLLMError) -> None:
+        """Mask in `error` what its text may quote of this response."""
+        error.redact(self._secrets())
+
+    def close(self) -> None:
+        """Close the connection, unless the answer has been read to its end."""
+        self._raw.close()
+
+    async def drain(self) -> None:
+        """Read a little past the end of the answer, so that the connection can be used again."""
+        content, size = self._raw.content, 0
+        if not content.at_eof():
+            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+                async with asyncio.timeout(_DRAIN_SECONDS):
+                    while size < _DRAIN_BYTES and (chunk := await content.readany()):
+                        size += len(chunk)
+        self.close()
+
+    async def _read_some(self) -> bytes:
+        """Return what one read brings; b"" at the end."""
+        try:
+            return await self._raw.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            reason = type(error).__name__
+        raise StreamInterrupted(f"the connection broke before the answer was whole ({reason})")
+
+    async def _read_beginning(self, body: bytearray) -> None:
+        """Read into `body` as much as an excerpt needs, as far as it comes."""
+        with contextlib.suppress(StreamInterrupted):
+            while len(body) < _EXCERPT_BYTES and (chunk := await self._read_some()):
+                body += chunk
+
+    def _masked(self, body: bytes | bytearray) -> str:
+        """Return `body` as text: masked, and then cut, lest a part of a secret be left."""
+        text = masking(self._secrets())(body.decode("utf-8", "replace"))
+        return text.encode()[:_EXCERPT_BYTES].decode("utf-8", "ignore")
+
+
+def _not_a_stream(body: str) -> ProtocolError:
+    shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
+    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
