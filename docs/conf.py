@@ -71,7 +71,7 @@ _PAGES = {
     "asyncllm.base": ["ProviderOptions"],
     "asyncllm.conversation_pool": ["ConversationServer"],
     "asyncllm.framing": ["NamedEvent", "Payload"],
-    "asyncllm.http": ["Response"],
+    "asyncllm.response": ["Response"],
     "asyncllm.ledger": ["Entry"],
     "asyncllm.providers.services": ["Service"],
     "asyncllm.sync": ["SyncIterator", "SyncStream"],

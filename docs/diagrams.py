@@ -173,7 +173,7 @@ def walk_of_a_token() -> Drawing:
         ("framing", "no I/O,", "bounded", "payloads"),
         ("translation", "one decode", "for a read", "items"),
         ("provider", "only", "translates", "batches"),
-        ("Stream", "limits, retry,", "four ends", "tokens"),
+        ("Stream", "limits, reply,", "four ends", "tokens"),
         ("you", "iterate,", "close", ""),
     ]
     for number, (name, first, second, gives) in enumerate(rooms):
