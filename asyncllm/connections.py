@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -16,6 +18,7 @@ from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_IDLE_TUNNELS = 16
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
@@ -56,7 +60,8 @@ class ConnectionPool:
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
         self._jar: SessionCookieJar | None = None
-        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
+        self._closing: set[asyncio.Task[None]] = set()
 
     def environment_proxy(self, url: str) -> Proxy | None:
         """Return the proxy that the environment names for `url`, where that is trusted."""
@@ -73,17 +78,17 @@ class ConnectionPool:
         the request; what does so later may have, and that is the retry policy's business.
         """
         use = _ConnectionUse()
-        session = self._session_for(proxy, keeps=True)
+        route = self._route_for(proxy, keeps=True)
         try:
-            return await session.request(method, url, trace_request_ctx=use, **options)
+            return await route.request(method, url, trace_request_ctx=use, **options)
         except aiohttp.ClientConnectorError:
             raise  # a new connection: nothing stale about it
         except aiohttp.ClientConnectionError:
-            if session.closed or not use.is_stale:
+            if self._is_closed or not use.is_stale:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
-        session = self._session_for(proxy, keeps=False)
-        return await session.request(method, url, **options)
+        route = self._route_for(proxy, keeps=False)
+        return await route.request(method, url, **options)
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
@@ -100,18 +105,21 @@ class ConnectionPool:
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
         self._is_closed = True
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        while self._routes:
+            _, route = self._routes.popitem()
+            self._close_soon(route)
+        while self._closing:
+            await asyncio.wait(self._closing)
 
-    def _session_for(self, proxy: Proxy | None, *, keeps: bool) -> aiohttp.ClientSession:
-        """Return the session that reaches servers through `proxy`; `keeps` its connections."""
+    def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> _Route:
+        """Return the route to servers through `proxy`; `keeps` its connections."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
-        session = self._sessions.get((tunnel, keeps))
-        if session is None:
+        route = self._routes.pop((tunnel, keeps), None)
+        if route is None:
+            self._close_idle_tunnels()
             self._jar = self._jar or SessionCookieJar()
             options: dict[str, Any] = {
                 "ssl": self._ssl,
@@ -119,13 +127,108 @@ class ConnectionPool:
                 "force_close": not keeps,
                 "timeout_ceil_threshold": math.inf,
             }
-            session = self._sessions[tunnel, keeps] = aiohttp.ClientSession(
-                connector=(tunnel.connector if tunnel else aiohttp.TCPConnector)(**options),
-                cookie_jar=self._jar,
-                headers=_DEFAULT_HEADERS,
-                trace_configs=[_reuse_tracing()] if keeps else [],
-            )
-        return session
+            connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+            route = _Route(connector, self._jar, [_reuse_tracing()] if keeps else [])
+        self._routes[tunnel, keeps] = route
+        return route
+
+    def _close_idle_tunnels(self) -> None:
+        """Close the routes through SOCKS proxies that nobody uses, but for the newest few.
+
+        Who goes through another proxy with each request would heap them up.
+        """
+        idle = [
+            (tunnel, keeps)
+            for (tunnel, keeps), route in self._routes.items()
+            if tunnel is not None and route.is_idle
+        ]
+        for key in idle[:-_IDLE_TUNNELS]:
+            self._close_soon(self._routes.pop(key))
+
+    def _close_soon(self, route: _Route) -> None:
+        """Close a route in a task that `aclose` waits for."""
+        task = asyncio.get_running_loop().create_task(route.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+class _Route:
+    """A way to servers: an aiohttp session, who is using it, and the connections that it has open.
+
+    Args:
+        connector: the connector to use and to close.
+        jar: the cookies.
+        tracing: what is to be told of requests.
+
+    """
+
+    def __init__(
+        self,
+        connector: aiohttp.BaseConnector,
+        jar: SessionCookieJar,
+        tracing: list[aiohttp.TraceConfig],
+    ) -> None:
+        self._requests = 0
+        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
+        self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=jar,
+            headers=_DEFAULT_HEADERS,
+            request_class=_noting(self._note),
+            trace_configs=tracing,
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is sending a request, or reading an answer."""
+        return not self._requests and all(each.connection is None for each in self._answers)
+
+    async def request(self, method: str, url: str, **options: Any) -> aiohttp.ClientResponse:
+        """Send a request."""
+        self._requests += 1
+        try:
+            answer = await self._session.request(method, url, **options)
+        finally:
+            self._requests -= 1
+        self._answers.add(answer)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection, and return when that is done.
+
+        None is left to say farewell: a server that does not answer to the end of TLS, or takes
+        no more of a request, would hold the connection for long after its stream was left.
+        """
+        for transport in list(self._open.values()):
+            transport.abort()
+        await self._session.close()
+        if self._open:
+            await asyncio.wait(list(self._open))
+
+    def _note(self, connection: aiohttp.connector.Connection) -> None:
+        """Note a connection until it is lost; aiohttp forgets those that it lets go."""
+        protocol, transport = connection.protocol, connection.transport
+        closed = protocol.closed if protocol is not None else None
+        if closed is not None and transport is not None and closed not in self._open:
+            self._open[closed] = transport
+            closed.add_done_callback(self._forget)
+
+    def _forget(self, closed: asyncio.Future[None]) -> None:
+        del self._open[closed]
+        if not closed.cancelled():
+            closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+def _noting(note: Callable[[aiohttp.connector.Connection], None]) -> type[aiohttp.ClientRequest]:
+    """Return a class of requests that tell `note` of the connections that they go out on."""
+
+    class NotedRequest(aiohttp.ClientRequest):
+        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            note(conn)
+            return await super().send(conn)
+
+    return NotedRequest
 
 
 class _ConnectionUse:
