@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
@@ -16,8 +17,8 @@ from asyncllm.errors import TransportError
 from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
+    from collections.abc import Callable
 
     from aiohttp.connector import Connection
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_IDLE_TUNNELS = 16
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
@@ -60,7 +62,8 @@ class ConnectionPool:
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
         self._jar: SessionCookieJar | None = None
-        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
+        self._closing: set[asyncio.Task[None]] = set()
 
     def environment_proxy(self, url: str) -> Proxy | None:
         """Return the proxy that the environment names for `url`, where that is trusted."""
@@ -76,15 +79,15 @@ class ConnectionPool:
         connection; aiohttp resends only what is idempotent. What hangs up at once has not read
         the request; what does so later may have, and that is the retry policy's business.
         """
-        session = self._session_for(proxy, keeps=True)
+        route = self._route_for(proxy, keeps=True)
         try:
-            return await session.request(method, url, **options)
+            return await route.request(method, url, **options)
         except StaleConnectionError:
-            if session.closed:
+            if self._is_closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
-        session = self._session_for(proxy, keeps=False)
-        return await session.request(method, url, **options)
+        route = self._route_for(proxy, keeps=False)
+        return await route.request(method, url, **options)
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
@@ -101,18 +104,21 @@ class ConnectionPool:
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
         self._is_closed = True
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        while self._routes:
+            _, route = self._routes.popitem()
+            self._close_soon(route)
+        while self._closing:
+            await asyncio.wait(self._closing)
 
-    def _session_for(self, proxy: Proxy | None, *, keeps: bool) -> aiohttp.ClientSession:
-        """Return the session that reaches servers through `proxy`; `keeps` its connections."""
+    def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> _Route:
+        """Return the route to servers through `proxy`; `keeps` its connections."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
-        session = self._sessions.get((tunnel, keeps))
-        if session is None:
+        route = self._routes.pop((tunnel, keeps), None)
+        if route is None:
+            self._close_idle_tunnels()
             self._jar = self._jar or SessionCookieJar()
             options: dict[str, Any] = {
                 "ssl": self._ssl,
@@ -120,13 +126,112 @@ class ConnectionPool:
                 "force_close": not keeps,
                 "timeout_ceil_threshold": math.inf,
             }
-            session = self._sessions[tunnel, keeps] = aiohttp.ClientSession(
-                connector=(tunnel.connector if tunnel else aiohttp.TCPConnector)(**options),
-                cookie_jar=self._jar,
-                headers=_DEFAULT_HEADERS,
-                response_class=_Response,
-            )
-        return session
+            connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+            route = _Route(connector, self._jar)
+        self._routes[tunnel, keeps] = route
+        return route
+
+    def _close_idle_tunnels(self) -> None:
+        """Close the routes through SOCKS proxies that nobody uses, but for the newest few.
+
+        Who goes through another proxy with each request would heap them up.
+        """
+        idle = [
+            (tunnel, keeps)
+            for (tunnel, keeps), route in self._routes.items()
+            if tunnel is not None and route.is_idle
+        ]
+        for key in idle[:-_IDLE_TUNNELS]:
+            self._close_soon(self._routes.pop(key))
+
+    def _close_soon(self, route: _Route) -> None:
+        """Close a route in a task that `aclose` waits for."""
+        task = asyncio.get_running_loop().create_task(route.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+class _Route:
+    """A way to servers: an aiohttp session, who is using it, and the connections that it has open.
+
+    Args:
+        connector: the connector to use and to close.
+        jar: the cookies.
+
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector, jar: SessionCookieJar) -> None:
+        self._requests = 0
+        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
+        self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=jar,
+            headers=_DEFAULT_HEADERS,
+            request_class=_noting(self._note),
+            response_class=_Response,
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is sending a request, or reading an answer."""
+        return not self._requests and all(each.connection is None for each in self._answers)
+
+    async def request(self, method: str, url: str, **options: Any) -> aiohttp.ClientResponse:
+        """Send a request."""
+        self._requests += 1
+        try:
+            answer = await self._session.request(method, url, **options)
+        finally:
+            self._requests -= 1
+        self._answers.add(answer)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection, and return when that is done.
+
+        None is left to say farewell: a server that does not answer to the end of TLS, or takes
+        no more of a request, would hold the connection for long after its stream was left.
+        """
+        for transport in list(self._open.values()):
+            transport.abort()
+        await self._session.close()
+        if self._open:
+            await asyncio.wait(list(self._open))
+
+    def _note(self, connection: Connection) -> bool:
+        """Note a connection until it is lost, and tell whether it has been noted before.
+
+        aiohttp forgets those that it lets go.
+        """
+        protocol, transport = connection.protocol, connection.transport
+        closed = protocol.closed if protocol is not None else None
+        if closed is None or transport is None:
+            return False
+        is_known = closed in self._open
+        if not is_known:
+            self._open[closed] = transport
+            closed.add_done_callback(self._forget)
+        return is_known
+
+    def _forget(self, closed: asyncio.Future[None]) -> None:
+        del self._open[closed]
+        if not closed.cancelled():
+            closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+def _noting(note: Callable[[Connection], bool]) -> type[aiohttp.ClientRequest]:
+    """Return a class of requests that tell `note` of the connections that they go out on."""
+
+    class NotedRequest(aiohttp.ClientRequest):
+        async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+            is_known = note(conn)
+            response = await super().send(conn)
+            if is_known and isinstance(response, _Response):
+                response.stale_until = time.monotonic() + _STALE_SECONDS
+            return response
+
+    return NotedRequest
 
 
 class StaleConnectionError(aiohttp.ServerDisconnectedError):
@@ -134,21 +239,22 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
 
 
 class _Response(aiohttp.ClientResponse):
-    """Tells such a connection from one that breaks later, which tracing would do at a price."""
+    """Tells such a connection from one that breaks later, which tracing would do at a price.
+
+    Attributes:
+        stale_until: when a connection that had served before is known to be open, on the
+            monotonic clock; 0 for a new one.
+
+    """
+
+    stale_until = 0.0
 
     async def start(self, connection: Connection) -> Self:
         """Read the head of the response."""
-        protocol = connection.protocol
-        assert protocol is not None
-        stale_until = time.monotonic() + _STALE_SECONDS if protocol in _used else 0.0
-        _used.add(protocol)
         try:
             await super().start(connection)
         except aiohttp.ClientConnectionError:
-            if time.monotonic() < stale_until:
+            if time.monotonic() < self.stale_until:
                 raise StaleConnectionError from None
             raise
         return self
-
-
-_used: WeakSet[asyncio.Protocol] = WeakSet()

@@ -148,7 +148,13 @@ class Response:
         error.redact(self._secrets())
 
     def close(self) -> None:
-        """Close the connection, unless the answer has been read to its end."""
+        """Close the connection, unless the answer has been read to its end.
+
+        At once: TLS would wait for the server's farewell, and trip over what still comes.
+        """
+        connection = self._raw.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
         self._raw.close()
 
     async def drain(self) -> None:
