@@ -16,6 +16,8 @@ from benchmarks.soak.report import report
 from benchmarks.soak.run import Run
 from benchmarks.soak.server import Server
 
+_LONG = 1000  # tokens, that is, some seconds
+
 
 def main() -> int:
     """Run what the command line asks for; 1 if anything is wrong."""
@@ -41,7 +43,10 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
         lambda _, context: ledger.complain(f"the event loop says {context['message']}: {context}")
     )
     open_before = descriptors()
-    server = Server(ledger)
+    # Answers that nobody leaves to their end do not come to it by themselves: if they end, they
+    # were stopped.
+    length = _LONG if options.cancel_only else None
+    server = Server(ledger, tokens=length)
     run = Run(
         ledger,
         server,
@@ -49,6 +54,7 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
         seconds=options.seconds,
         concurrency=options.concurrency,
         cancel_only=options.cancel_only,
+        length=length,
     )
     await run.run()
     last_memory = memory()
@@ -56,8 +62,9 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
     server.read()
     conversations = server.sandbox.conversations
     generating = await running_generations(server.sandbox)
-    if generating and options.cancel_only:  # elsewhere a refused stop leaves what a fault stalled
-        ledger.complain(f"{generating} generations run on")
+    # Elsewhere a refused stop leaves what a fault has stalled.
+    if options.cancel_only and generating > ledger.steps["overtaken by its stop"]:
+        ledger.complain(f"generations run on: {generating}")
     await asyncio.to_thread(server.close)
     return Left(
         conversations=conversations,

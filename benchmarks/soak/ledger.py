@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.soak.plans import Plan
 
 _NUMBER = re.compile(rb"stream-(\d+)")
-_STEPS = {"conversation": "creations", "stop-generating": "stops"}
-_DELETED_KEPT = 1000  # for requests that overtake each other on their connections
+_NAMES_KEPT = 1000  # for requests that overtake each other on their connections
+_LONGEST = 10.0  # seconds: no stream lasts as long, and its conversation is deleted at once
 
 
 class Ledger:
@@ -42,8 +43,10 @@ class Ledger:
         self._begun = 0
         self._asked: dict[int, int] = {}  # how often, for each stream that runs
         self._heard: set[int] = set()  # the streams that run and have text
-        self._used: set[str] = set()  # conversations whose deletion was not asked for
-        self._deleted: deque[str] = deque(maxlen=_DELETED_KEPT)
+        # Conversations whose deletion was not asked for, and since when they are used.
+        self._used: dict[str, float] = {}
+        self._deleted: deque[str] = deque(maxlen=_NAMES_KEPT)
+        self._stopped: deque[str] = deque(maxlen=_NAMES_KEPT)
 
     @property
     def uncounted(self) -> int:
@@ -86,17 +89,36 @@ class Ledger:
                 case "POST", [*_, "completions"]:
                     self.steps["asked"] += 1
                     self._ask(request.body)
+                case "POST", [_, name, "stop-generating"]:
+                    self.steps["stops"] += 1
+                    self._stopped.append(name)
                 case "DELETE", [_, name]:
                     self.steps["deletions"] += 1
-                    self._used.discard(name)
+                    self._used.pop(name, None)
                     self._deleted.append(name)
                 case _:
-                    self.steps[_STEPS.get(parts[-1], parts[-1])] += 1
+                    self.steps["creations" if parts == ["conversation"] else parts[-1]] += 1
+
+    def check_conversations(self, existing: int, most_unused: int) -> None:
+        """Complain of conversations that nobody needs any more, while streams run.
+
+        Args:
+            existing: how many the server has.
+            most_unused: how many of them may not be in use (yet, or any more).
+
+        """
+        if existing > len(self._used) + most_unused:
+            self.complain(f"conversations pile up: {existing}, of them used {len(self._used)}")
+        name, since = next(iter(self._used.items()), ("", time.monotonic()))
+        if time.monotonic() > since + _LONGEST:
+            del self._used[name]
+            self.complain(f"a conversation is not deleted while other streams run: {name}")
 
     def _use(self, name: str) -> None:
         self.steps["asked again"] += name in self._used
+        self.steps["overtaken by its stop"] += name in self._stopped
         if name not in self._deleted:
-            self._used.add(name)
+            self._used.setdefault(name, time.monotonic())
 
     def _ask(self, body: bytes) -> None:
         found = _NUMBER.search(body)

@@ -34,6 +34,7 @@ class Plan:
         tokens: how many to read, where it is ended by count.
         limit: `max_tokens`, or None.
         prompt: what it asks.
+        length: tokens of the answer without a limit; None for the natural ones.
 
     """
 
@@ -44,9 +45,12 @@ class Plan:
     tokens: int
     limit: int | None
     prompt: str
+    length: int | None
 
     @classmethod
-    def draw(cls, number: int, ways: tuple[str, ...], dice: random.Random) -> Plan:
+    def draw(
+        cls, number: int, ways: tuple[str, ...], length: int | None, dice: random.Random
+    ) -> Plan:
         """Return a random one, to be ended by one of `ways`."""
         way = dice.choice(ways)
         return cls(
@@ -57,10 +61,11 @@ class Plan:
             tokens=dice.randrange(1, 15),
             limit=dice.choice((None, None, None, dice.randrange(1, 30))),
             prompt=dice.choice(_PROMPTS).format(f"stream-{number}"),
+            length=length,
         )
 
     @property
     def whole_texts(self) -> tuple[str, str]:
         """The whole answer, without and with a `BigEvent`."""
-        answer = answer_to(self.prompt, limit=self.limit)
+        answer = answer_to(self.prompt, tokens=self.length, limit=self.limit)
         return answer.text, answer.beginning_with("A" * BIG).text

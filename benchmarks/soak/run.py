@@ -34,8 +34,9 @@ _PROVIDERS = (H2o, H2o, H2o, H2o, OpenAICompatible, Lockchat, Gravityengine)
 _ALONE = 0.03  # the part of the streams that have no session manager
 _FAULTY = 0.6  # faults for each stream; most befall a stream, some another step
 _PATIENCE = 30.0  # seconds in which any stream must end, and all that is left must go
-_ATTEMPTS = 3
+_SPARES = 3
 _PATIENT = Retry(attempts=8, initial_wait=0.05, max_wait=1.0)  # for deleting, across a restart
+_QUICK = Retry(attempts=3, initial_wait=0.02, max_wait=0.2)
 _SENDS = 4  # of one attempt: a lost session is renewed once, a kept connection replaced once
 _WARM = 0.25  # of the run is over
 _LAST_LIFE = 0.95  # of the run is over: the server's last life is to end as it should
@@ -52,6 +53,7 @@ class Run:
         concurrency: how many streams to have at a time.
         cancel_only: rather than `seconds`: how many streams to end early, without faults and
             restarts; None for all that there is.
+        length: tokens of the server's answers; None for the natural ones.
 
     Attributes:
         warm_memory: MiB in use when the run was warm.
@@ -67,6 +69,7 @@ class Run:
         seconds: float,
         concurrency: int,
         cancel_only: int | None,
+        length: int | None,
     ) -> None:
         self._ledger = ledger
         self._server = server
@@ -74,10 +77,13 @@ class Run:
         self._concurrency = concurrency
         self._cancel_only = cancel_only
         self._is_rough = cancel_only is None
+        self._length = length
         self._dice = random.Random(seed)  # noqa: S311 - nothing is secret
         self._numbers = count()
         self._started = time.monotonic()
-        self._sessions = SessionManager(retry=_PATIENT, spare_conversations=3, grace=_PATIENCE)
+        self._sessions = SessionManager(
+            retry=_PATIENT, spare_conversations=_SPARES, grace=_PATIENCE
+        )
         self.warm_memory = 0.0
 
     @property
@@ -95,6 +101,9 @@ class Run:
         while self.progress < 1 and not all(caller.done() for caller in callers):
             await asyncio.sleep(0.05)
             self._server.read()
+            self._ledger.check_conversations(
+                self._server.sandbox.conversations, most_unused=_SPARES + 2 * self._concurrency
+            )
             if self.progress >= _WARM and not self.warm_memory:
                 self.warm_memory = memory()
         if restarting is not None:
@@ -108,14 +117,15 @@ class Run:
         for number in self._numbers:
             if self.progress >= 1:
                 return
-            plan = Plan.draw(number, WAYS if self._is_rough else EARLY, self._dice)
-            stream = self._stream(plan)
+            plan = Plan.draw(number, WAYS if self._is_rough else EARLY, self._length, self._dice)
+            retry = _PATIENT if self._is_rough and self._dice.random() < _ALONE else _QUICK
+            stream = self._stream(plan, retry)
             if self._is_rough and self._dice.random() < _FAULTY:
                 self._server.declare(some_fault(self._dice))
             self._ledger.begin(plan)
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    await self._follow(plan, stream)
+                    await self._follow(plan, stream, most_asked=retry.attempts * _SENDS)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - one too many
                 self._ledger.end(plan, "otherwise")
                 self._ledger.complain(
@@ -131,15 +141,15 @@ class Run:
             losing = self._server.lose_sessions, self._server.restart
             await self._dice.choice(losing)()
 
-    def _stream(self, plan: Plan) -> Stream:
+    def _stream(self, plan: Plan, retry: Retry) -> Stream:
         dice = self._dice
         kind = dice.choice(_PROVIDERS)
-        is_alone = self._is_rough and dice.random() < _ALONE
+        is_alone = retry is _PATIENT  # its manager has this policy too, to delete across a restart
         provider = kind(
             base_url=self._server.sandbox.url + ("/v1" if kind is OpenAICompatible else ""),
             model="gpt-4o" if kind is OpenAICompatible else None,
             sessions=None if is_alone else self._sessions,
-            retry=_PATIENT if is_alone else Retry(attempts=_ATTEMPTS, initial_wait=0.02),
+            retry=retry,
             timeouts=Timeouts(
                 first_token=5.0 if self._is_rough and not is_alone else _PATIENCE / 2,
                 stall=0.5 if self._is_rough else _PATIENCE / 2,
@@ -152,7 +162,7 @@ class Run:
         self._server.read()
         self._ledger.hear(plan)
 
-    async def _follow(self, plan: Plan, stream: Stream) -> None:
+    async def _follow(self, plan: Plan, stream: Stream, *, most_asked: int) -> None:
         """Have one stream read and ended as planned, and enter what is wrong with it."""
         hearing = Hearing(partial(self._hear, plan))
         error: AsyncLLMError | None = None
@@ -166,18 +176,14 @@ class Run:
         if plan.way != "drop":
             wrong += await look_again(stream, error)
         self._server.read()
-        wrong += self._settle(plan, end, has_text=bool(stream.reply.text))
+        asked = self._ledger.end(plan, end)
+        self._ledger.steps["answered"] += bool(stream.reply.text)
+        if stream.reply.text and not asked:
+            wrong.append("it has text that was not asked for")
+        if asked > most_asked:
+            wrong.append("it was asked for again and again")
         if error is not None:
             status = getattr(error, "status", "")
             self._ledger.failures[f"{type(error).__name__}{status}"] += 1
         for words in wrong:
             self._ledger.complain(f"{words}: {plan} {end} {error!r} {stream.reply}")
-
-    def _settle(self, plan: Plan, end: str, *, has_text: bool) -> list[str]:
-        """Compare what was answered with what was asked."""
-        asked = self._ledger.end(plan, end)
-        self._ledger.steps["answered"] += has_text
-        wrong = ["it has text that was not asked for"] if has_text and not asked else []
-        if asked > _SENDS * _PATIENT.attempts:
-            wrong.append("it was asked for again and again")
-        return wrong

@@ -18,10 +18,17 @@ _FAULTS_KEPT = 50  # the sandbox does not forget faults that it has shown
 
 
 class Server:
-    """One sandbox after another, on one port and a thread of its own."""
+    """One sandbox after another, on one port and a thread of its own.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: where requests are entered.
+        tokens: the length of every answer; None for the natural ones.
+
+    """
+
+    def __init__(self, ledger: Ledger, *, tokens: int | None) -> None:
         self._ledger = ledger
+        self._tokens = tokens
         self._life = ExitStack()
         self._declared = 0
         self._port = 0
@@ -50,6 +57,9 @@ class Server:
         """Break every connection and be away for a moment."""
         await asyncio.to_thread(self.close)
         self.read()
+        # aiohttp caches the last thousand handlers of the process, hence sandboxes that are over.
+        self.sandbox.lose_sessions()
+        self.sandbox.clear_faults()
         self.sandbox = await asyncio.to_thread(self._begin)
         self._ledger.events["restarts"] += 1
 
@@ -58,7 +68,7 @@ class Server:
         self._life.close()
 
     def _begin(self) -> Sandbox:
-        sandbox = Sandbox(port=self._port, rtt=_RTT, token_rate=_TOKEN_RATE)
+        sandbox = Sandbox(port=self._port, rtt=_RTT, token_rate=_TOKEN_RATE, tokens=self._tokens)
         self._life.enter_context(running_in_background(sandbox))
         self._port = sandbox.port
         return sandbox
