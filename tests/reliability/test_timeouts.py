@@ -285,12 +285,14 @@ async def test_total_lets_go_of_the_server_also_while_the_consumer_sleeps():
         await hold_in_time(measure, slack=0.1)  # asking the server takes a moment too
 
 
-async def test_total_lets_a_slow_consumer_have_an_answer_that_is_whole(server):
-    llm = on_wire("openai", server, timeouts=Timeouts(total=2 * LIMIT))
-    async with llm.stream("Hello") as stream:
+async def test_total_lets_a_slow_consumer_have_an_answer_that_is_whole():
+    token = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+    answer = chunk(token * 16 + b"data: [DONE]\n\n") + b"0\r\n\r\n"
+    async with raw_server([CHUNKED + answer]) as (url, _):  # in one read
+        stream = OpenAICompatible(base_url=url, timeouts=Timeouts(total=LIMIT)).stream("x")
         async for _ in stream:
-            await asyncio.sleep(LIMIT / 4)
-    assert stream.reply.finish_reason == "stop"
+            await asyncio.sleep(LIMIT / 8)
+    assert (stream.reply.text, stream.reply.finish_reason) == ("a" * 16, "stop")
 
 
 # --- connect ------------------------------------------------------------------------------------
