@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import time
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
     from asyncllm.sandbox import Sandbox
 
-_FLAT = 1.1, 8.0  # the most that memory may grow to: as a factor, and in MiB above it
+_FLAT = 1.1, 4.0  # the most that memory may grow to: as a factor, and in MiB above it
 
 
 def memory() -> float:
-    """Return the resident memory of this process, in MiB."""
+    """Return the resident memory of this process, in MiB, without what is free for later use."""
     gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if give_back is not None:
+        give_back(0)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
