@@ -18,7 +18,7 @@ from asyncllm.messages import check_messages
 from asyncllm.options import Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
-from asyncllm.retry import retried, retrying
+from asyncllm.retry import begin, retrying
 from asyncllm.session import SessionManager
 from asyncllm.stream import Stream
 from asyncllm.sync import run_sync
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asyncllm.messages import Messages
     from asyncllm.options import Retry
     from asyncllm.proxies import Proxy
-    from asyncllm.stream import Source
+    from asyncllm.stream import Begun, Source
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()
@@ -65,6 +65,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         model: the full id of the model.
         messages: the messages, each with its role and content.
         params: what the caller gave besides, for the wire.
+        body: what the provider's `encode` made of all that.
         conversation_id: the conversation to answer in, where the provider keeps some.
 
     """
@@ -73,6 +74,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: list[dict[str, object]]
     params: dict[str, object]
+    body: bytes = b""
     conversation_id: str = ""
 
 
@@ -196,19 +198,21 @@ class AsyncGeneratorProvider(ABC):
             messages=check_messages(messages),
             params=params,
         )
-        self.check(request)
+        request = msgspec.structs.replace(request, body=self.encode(request))
 
-        def start() -> Source:
-            if sessions is None:
-                return self._run_alone(request, nearest)
-            return self._run_retried(request, sessions, nearest)
+        async def begin_source() -> Begun:
+            if sessions is not None:
+                return await self._begin(request, sessions, nearest)
+            source = self._run_alone(request, nearest)
+            return source, await source.__anext__()
 
         return Stream(
-            start,
+            begin_source,
             name=type(self).__name__,
             model=request.model,
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
             owner=sessions,
+            secrets=self._secrets(),
         )
 
     async def complete(
@@ -298,13 +302,16 @@ class AsyncGeneratorProvider(ABC):
             f"it knows {', '.join(self.models)}, and any full id with a slash in it"
         )
 
-    def check(self, request: Request) -> None:  # noqa: B027 - nothing to refuse by default
-        """Refuse what this provider can't send; called before anything is sent.
+    def encode(self, request: Request) -> bytes:
+        """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
+
+        It is called before anything is sent, once for all attempts.
 
         Raises:
             ConfigurationError: the request can't be sent as it is.
 
         """
+        return b""
 
     @classmethod
     def _from(cls, kwargs: dict[str, Any]) -> Self:
@@ -341,6 +348,10 @@ class AsyncGeneratorProvider(ABC):
     def _has_secret_headers(self) -> bool:
         return any(map(is_secret, self._headers))
 
+    def _secrets(self) -> list[str]:
+        """Return what a provider might quote besides what comes through `Http`."""
+        return [self._api_key or "", *secrets_in(self._headers)]
+
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
         return Http(
             sessions.connections,
@@ -353,17 +364,16 @@ class AsyncGeneratorProvider(ABC):
         """Return the source of one attempt; providers that need `sessions` for it override this."""
         return self.generate(request, http)
 
-    def _run_retried(
+    async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
-    ) -> Source:
-        """Return the source of a stream: as many attempts as it takes."""
+    ) -> Begun:
+        """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
-        return retried(
+        return await begin(
             lambda: self._run(request, sessions, http),
             self._retry or sessions.retry,
             type(self).__name__,
-            # What comes through `http` has none; this is for what a provider quotes besides.
-            secrets=[self._api_key or "", *secrets_in(self._headers)],
+            self._secrets(),
         )
 
     async def _run_alone(
@@ -375,10 +385,13 @@ class AsyncGeneratorProvider(ABC):
         # and all, together with the generator whose own end has yet to delete the conversation.
         _at_work.add(sessions)
         try:
-            source = self._run_retried(request, sessions, proxy)
-            async with sessions, contextlib.aclosing(source):
-                async for batch in source:
-                    yield batch
+            async with sessions:
+                source, first = await self._begin(request, sessions, proxy)
+                async with contextlib.aclosing(source):
+                    if first is not None:
+                        yield first
+                    async for batch in source:
+                        yield batch
         finally:
             _at_work.discard(sessions)
 

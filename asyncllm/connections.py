@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 import aiohttp
-from yarl import URL
 
-from asyncllm.cookies import SessionCookieJar
+from asyncllm.cookies import KeepingOnly, SessionCookieJar, with_cookies
 from asyncllm.errors import TransportError
 from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
+
+    from aiohttp.connector import Connection
 
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_IDLE_TUNNELS = 16
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
@@ -56,7 +61,8 @@ class ConnectionPool:
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
         self._jar: SessionCookieJar | None = None
-        self._sessions: dict[tuple[Proxy | None, bool], aiohttp.ClientSession] = {}
+        self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
+        self._closing: set[asyncio.Task[None]] = set()
 
     def environment_proxy(self, url: str) -> Proxy | None:
         """Return the proxy that the environment names for `url`, where that is trusted."""
@@ -72,24 +78,21 @@ class ConnectionPool:
         connection; aiohttp resends only what is idempotent. What hangs up at once has not read
         the request; what does so later may have, and that is the retry policy's business.
         """
-        use = _ConnectionUse()
-        session = self._session_for(proxy, keeps=True)
+        route = self._route_for(proxy, keeps=True)
+        _add_cookies(options["headers"], self.cookie_header(url))
         try:
-            return await session.request(method, url, trace_request_ctx=use, **options)
-        except aiohttp.ClientConnectorError:
-            raise  # a new connection: nothing stale about it
-        except aiohttp.ClientConnectionError:
-            if session.closed or not use.is_stale:
+            return await route.request(method, url, options)
+        except StaleConnectionError:
+            if self._is_closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
-        session = self._session_for(proxy, keeps=False)
-        return await session.request(method, url, **options)
+        route = self._route_for(proxy, keeps=False)
+        return await route.request(method, url, options)
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
-        cookies = self._jar.filter_cookies(URL(url)) if self._jar is not None else {}
-        pairs = [f"{name}={morsel.coded_value}" for name, morsel in cookies.items()]
-        return {"Cookie": "; ".join(pairs)} if pairs else {}
+        cookies = self._jar.header_for(url) if self._jar is not None else ""
+        return {"Cookie": cookies} if cookies else {}
 
     def without_cookies(self) -> ConnectionPool:
         """Return a pool like this one, with nothing in it."""
@@ -100,50 +103,167 @@ class ConnectionPool:
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
         self._is_closed = True
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        while self._routes:
+            _, route = self._routes.popitem()
+            self._close_soon(route)
+        while self._closing:
+            await asyncio.wait(self._closing)
 
-    def _session_for(self, proxy: Proxy | None, *, keeps: bool) -> aiohttp.ClientSession:
-        """Return the session that reaches servers through `proxy`; `keeps` its connections."""
+    def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> _Route:
+        """Return the route to servers through `proxy`; `keeps` its connections."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
-        session = self._sessions.get((tunnel, keeps))
-        if session is None:
-            self._jar = self._jar or SessionCookieJar()
+        route = self._routes.pop((tunnel, keeps), None)
+        if route is None:
+            self._close_idle_tunnels()
             options: dict[str, Any] = {
                 "ssl": self._ssl,
                 "limit": 0,
                 "force_close": not keeps,
                 "timeout_ceil_threshold": math.inf,
             }
-            session = self._sessions[tunnel, keeps] = aiohttp.ClientSession(
-                connector=(tunnel.connector if tunnel else aiohttp.TCPConnector)(**options),
-                cookie_jar=self._jar,
-                headers=_DEFAULT_HEADERS,
-                trace_configs=[_reuse_tracing()] if keeps else [],
-            )
-        return session
+            connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+            self._jar = self._jar or SessionCookieJar()
+            route = _Route(connector, KeepingOnly(self._jar))
+        self._routes[tunnel, keeps] = route
+        return route
+
+    def _close_idle_tunnels(self) -> None:
+        """Close the routes through SOCKS proxies that nobody uses, but for the newest few.
+
+        Who goes through another proxy with each request would heap them up.
+        """
+        idle = [
+            (tunnel, keeps)
+            for (tunnel, keeps), route in self._routes.items()
+            if tunnel is not None and route.is_idle
+        ]
+        for key in idle[:-_IDLE_TUNNELS]:
+            self._close_soon(self._routes.pop(key))
+
+    def _close_soon(self, route: _Route) -> None:
+        """Close a route in a task that `aclose` waits for."""
+        task = asyncio.get_running_loop().create_task(route.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
-class _ConnectionUse:
-    """When a request went out on a connection that had served before, if it did."""
+class _Route:
+    """A way to servers: an aiohttp session, who is using it, and the connections that it has open.
 
-    reused_at = -math.inf
+    Args:
+        connector: the connector to use and to close.
+        jar: where to keep cookies.
+
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector, jar: KeepingOnly) -> None:
+        self._requests = 0
+        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
+        self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=jar,
+            headers=_DEFAULT_HEADERS,
+            request_class=_noting(self._note),
+            response_class=_Response,
+        )
 
     @property
-    def is_stale(self) -> bool:
-        """Whether that was a moment ago."""
-        return time.monotonic() < self.reused_at + _STALE_SECONDS
+    def is_idle(self) -> bool:
+        """Whether nobody is sending a request, or reading an answer."""
+        return not self._requests and all(each.connection is None for each in self._answers)
+
+    async def request(
+        self, method: str, url: str, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        """Send a request."""
+        self._requests += 1
+        try:
+            answer = await self._session.request(method, url, **options)
+        finally:
+            self._requests -= 1
+        self._answers.add(answer)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection, and return when that is done.
+
+        None is left to say farewell: a server that does not answer to the end of TLS, or takes
+        no more of a request, would hold the connection for long after its stream was left.
+        """
+        for transport in list(self._open.values()):
+            transport.abort()
+        await self._session.close()
+        if self._open:
+            await asyncio.wait(list(self._open))
+
+    def _note(self, connection: Connection) -> bool:
+        """Note a connection until it is lost, and tell whether it has been noted before.
+
+        aiohttp forgets those that it lets go.
+        """
+        protocol, transport = connection.protocol, connection.transport
+        closed = protocol.closed if protocol is not None else None
+        if closed is None or transport is None:
+            return False
+        is_known = closed in self._open
+        if not is_known:
+            self._open[closed] = transport
+            closed.add_done_callback(self._forget)
+        return is_known
+
+    def _forget(self, closed: asyncio.Future[None]) -> None:
+        del self._open[closed]
+        if not closed.cancelled():
+            closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
 
 
-async def _note_reuse(_session: object, context: Any, _params: object) -> None:
-    context.trace_request_ctx.reused_at = time.monotonic()
+def _add_cookies(headers: dict[str, str], cookies: dict[str, str]) -> None:
+    for name in headers if cookies else ():
+        if name.lower() == "cookie":
+            headers[name] = with_cookies(headers[name], cookies["Cookie"])
+            return
+    headers.update(cookies)
 
 
-def _reuse_tracing() -> aiohttp.TraceConfig:
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(_note_reuse)
-    return tracing
+def _noting(note: Callable[[Connection], bool]) -> type[aiohttp.ClientRequest]:
+    """Return a class of requests that tell `note` of the connections that they go out on."""
+
+    class NotedRequest(aiohttp.ClientRequest):
+        async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+            is_known = note(conn)
+            response = await super().send(conn)
+            if is_known and isinstance(response, _Response):
+                response.stale_until = time.monotonic() + _STALE_SECONDS
+            return response
+
+    return NotedRequest
+
+
+class StaleConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection that had served before was closed just as it was to serve again."""
+
+
+class _Response(aiohttp.ClientResponse):
+    """Tells such a connection from one that breaks later, which tracing would do at a price.
+
+    Attributes:
+        stale_until: when a connection that had served before is known to be open, on the
+            monotonic clock; 0 for a new one.
+
+    """
+
+    stale_until = 0.0
+
+    async def start(self, connection: Connection) -> Self:
+        """Read the head of the response."""
+        try:
+            await super().start(connection)
+        except aiohttp.ClientConnectionError:
+            if time.monotonic() < self.stale_until:
+                raise StaleConnectionError from None
+            raise
+        return self

@@ -153,11 +153,11 @@ class ConversationPool:
 
         A conversation that it does not know is one of a session before, or one made long ago.
         """
+        if error.status == SETTINGS_NOT_ACCEPTED:
+            return True
         settings = self._settings.get(conversation.server.settings_key)
         is_old = conversation.is_spare or conversation.settings is not settings
-        return error.status == SETTINGS_NOT_ACCEPTED or (
-            is_old and isinstance(error, NotFoundError)
-        )
+        return is_old and isinstance(error, NotFoundError)
 
     def renew(self, conversation: Conversation) -> None:
         """Forget what the server has: `conversation`'s settings, and all spares like it."""

@@ -17,6 +17,8 @@ from asyncllm.events import Ping
 
 _BOM = b"\xef\xbb\xbf"
 _RETRY_DIGITS = 16  # more would be no time that anyone means
+_IGNORED_CHARACTERS = 300
+_UTF8_BYTES = 4  # that a character has at most
 
 
 class NamedEvent(msgspec.Struct, frozen=True):
@@ -31,16 +33,17 @@ Payload: TypeAlias = bytes | NamedEvent | Ping
 
 
 class SSEDecoder:
-    """An incremental decoder of one event stream.
+    """An incremental decoder of one event stream; how the stream is cut makes no difference.
 
     Args:
-        max_event_bytes: the most bytes that one event, or a comment, may have.
+        max_event_bytes: the most bytes that one event, or a comment before it, may have. An event
+            is its lines with the line ends between them, each as one byte.
 
     Attributes:
         last_event_id: the newest `id` field, or "".
         retry: the newest `retry` field, in milliseconds, or None.
-        ignored: the newest line that is no field of the format, or "": some servers write their
-            complaints so.
+        ignored: the beginning of the newest line that is no field of the format, at most 300
+            characters, or "": some servers write their complaints so.
 
     """
 
@@ -53,19 +56,53 @@ class SSEDecoder:
         self._after_cr = False
         self._pieces: list[bytes] = []  # an event's beginning; no blank line in it
         self._size = 0
+        self._has_failed = False
 
     def feed(self, chunk: bytes) -> list[Payload]:
         """Return what `chunk` completes, in order; an event without its blank line is kept.
+
+        What comes before an event that is too large is returned; `check`, and the next call,
+        then raise the error.
+
+        Raises:
+            ProtocolError: an event is larger than `max_event_bytes`, and nothing of `chunk` comes
+                before it.
+
+        """
+        if self._is_between and _is_one_event(chunk) and len(chunk) - 2 <= self._limit:
+            return [chunk[6:-2]]  # as at a model's pace
+        self.check()
+        payloads: list[Payload] = []
+        try:
+            self._split(chunk, payloads)
+        except _TooLargeError:
+            self._has_failed = True
+            self._pieces.clear()
+        if not payloads:
+            self.check()
+        return payloads
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether nothing is left of what came before."""
+        return not (self._pieces or self._has_failed) and self._start is None
+
+    def check(self) -> None:
+        """Raise the error behind what `feed` has returned, if there is one.
 
         Raises:
             ProtocolError: an event is larger than `max_event_bytes`.
 
         """
+        if self._has_failed:
+            raise ProtocolError(
+                f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
+            )
+
+    def _split(self, chunk: bytes, payloads: list[Payload]) -> None:
+        """Append the payloads that `chunk` completes, and keep the rest."""
         if self._start is not None or self._after_cr or b"\r" in chunk:
             chunk = self._normalise(chunk)
-        if not chunk:
-            return []
-        payloads: list[Payload] = []
         tail = chunk
         cut_in_two = chunk[:1] == b"\n" and self._pieces and self._pieces[-1][-1:] == b"\n"
         if cut_in_two or b"\n\n" in chunk:
@@ -73,10 +110,9 @@ class SSEDecoder:
             whole, _, tail = b"".join(self._pieces).rpartition(b"\n\n")
             self._pieces.clear()
             self._size = 0
-            self._parse_events(whole, payloads)
+            self._parse_events(whole.strip(b"\n"), payloads)
         if tail:
             self._keep(tail, payloads)
-        return payloads
 
     def _normalise(self, chunk: bytes) -> bytes:
         """Drop a leading byte order mark, and make every line end a line feed."""
@@ -116,6 +152,7 @@ class SSEDecoder:
         return text[start:]
 
     def _parse_events(self, whole: bytes, payloads: list[Payload]) -> None:
+        """Parse whole events; no empty line is before the first or after the last."""
         for start in (b"data: ", b"data:"):
             # What nearly all servers send is data and nothing else, a line an event: one split.
             if whole.startswith(start) and len(whole) <= self._limit:
@@ -127,22 +164,17 @@ class SSEDecoder:
         for block in whole.split(b"\n\n"):
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
                 payloads.append(block[6:] if block[5:6] == b" " else block[5:])
-            elif block:
-                self._parse_lines(self._take_comments(block, payloads), payloads)
+            elif event := self._take_comments(block, payloads):
+                self._parse_lines(event, payloads)
 
     def _parse_lines(self, block: bytes, payloads: list[Payload]) -> None:
-        """Parse the lines of a block and dispatch its event; an empty line in it dispatches too."""
+        """Parse the lines of one event, none of them empty, and dispatch it."""
         self._check_size(len(block))
         name, data = "", list[bytes]()
-        for line in [*block.split(b"\n"), b""]:
+        for line in block.split(b"\n"):
             field, colon, value = line.partition(b":")
             value = value.removeprefix(b" ")
-            if not line:
-                if data:
-                    payload = b"\n".join(data)
-                    payloads.append(NamedEvent(name, payload) if name else payload)
-                name, data = "", []
-            elif colon and not field:
+            if colon and not field:
                 payloads.append(Ping(_text(value)))
             elif field == b"data":
                 data.append(value)
@@ -150,6 +182,9 @@ class SSEDecoder:
                 name = "" if value == b"message" else _text(value)
             else:
                 self._take_field(field, value, line)
+        if data:
+            payload = b"\n".join(data)
+            payloads.append(NamedEvent(name, payload) if name else payload)
 
     def _take_field(self, field: bytes, value: bytes, line: bytes) -> None:
         """Take a field that is not of one event."""
@@ -160,13 +195,21 @@ class SSEDecoder:
             if value.isdigit() and len(value) < _RETRY_DIGITS:
                 self.retry = int(value)
         else:
-            self.ignored = _text(line)
+            beginning = line[: _IGNORED_CHARACTERS * _UTF8_BYTES]
+            self.ignored = _text(beginning)[:_IGNORED_CHARACTERS]
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
-            raise ProtocolError(
-                f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
-            )
+            raise _TooLargeError
+
+
+class _TooLargeError(Exception):
+    """An event is larger than is allowed."""
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    is_data = chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")
+    return is_data and chunk.count(b"\n") == len(b"\n\n") and b"\r" not in chunk
 
 
 _starts_with_space = methodcaller("startswith", b" ")

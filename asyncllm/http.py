@@ -136,7 +136,7 @@ class Http:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
-            failure.redact([*_secrets(proxy), *secrets_in(headers), *secrets_in(query)])
+            failure.redact(_secrets(proxy))
         else:
             response = Response(
                 raw, self._pool.max_event_bytes, lambda: self._secrets_of(raw, proxy)
@@ -152,7 +152,6 @@ class Http:
         fields: list[Mapping[str, str]] = [
             raw.request_info.headers,
             raw.request_info.url.query,
-            self._pool.cookie_header(str(raw.url)),
             {"Set-Cookie": cookies},
         ]
         return [*_secrets(proxy), *(secret for each in fields for secret in secrets_in(each))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiohttp import BaseConnector
 
-_DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080}
 _SOCKS_CREDENTIAL_BYTES = 255
 
 # Without a tunnel the server and the proxy answer alike, and `Via` stands on the answers of both.
@@ -35,7 +35,7 @@ class Proxy(msgspec.Struct, frozen=True):
     """A proxy to go through.
 
     Attributes:
-        scheme: "http", "https", "socks4" or "socks5".
+        scheme: "http", "https", "socks4", "socks4a" or "socks5".
         host: its name or address, as it goes into a request: an international name is encoded.
         port: its port.
         user: for authentication, or None.
@@ -100,12 +100,12 @@ class Proxy(msgspec.Struct, frozen=True):
         from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
 
         return ProxyConnector(
-            proxy_type=ProxyType[self.scheme.upper()],
+            proxy_type=ProxyType.SOCKS5 if self.scheme == "socks5" else ProxyType.SOCKS4,
             host=self.host,
             port=self.port,
             username=self.user,
             password=self.password,
-            rdns=self.scheme == "socks5",  # Dante, for one, knows no names in SOCKS4
+            rdns=self.scheme != "socks4",  # in SOCKS4 without the "a" there are no names
             **options,
         )
 
@@ -151,11 +151,13 @@ class EnvironmentProxies:
 def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
     """Return the proxy that a URL names; None for none.
 
-    Host names are resolved by a SOCKS5 proxy, so that `socks5h` means the same as `socks5` here;
-    for a SOCKS4 proxy they are resolved by this machine, also with `socks4a`.
+    The names of servers are resolved by the proxy; with `socks4`, which knows no names, by this
+    machine. So `socks5h` means the same as `socks5` here.
 
     Args:
-        proxy: as `scheme://user:password@host:port`.
+        proxy: as `scheme://user:password@host:port`, with the scheme `http`, `https`, `socks5`,
+            `socks5h`, `socks4` or `socks4a`. Without a port it is 80, 443 or, for SOCKS, 1080.
+            A SOCKS4 proxy is told the user alone.
         variable: where in the environment it stands, for the error.
 
     Raises:
@@ -167,7 +169,7 @@ def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
     source = f"the proxy URL in {variable}" if variable else "the proxy URL"
     try:
         url = URL(proxy)
-        scheme = {"socks5h": "socks5", "socks4a": "socks4"}.get(url.scheme, url.scheme)
+        scheme = "socks5" if url.scheme == "socks5h" else url.scheme
         port = _DEFAULT_PORTS.get(scheme) if url.explicit_port is None else url.explicit_port
         if scheme in _DEFAULT_PORTS and url.raw_host and port:
             found = Proxy(scheme, url.raw_host, port, url.user, url.password)
@@ -179,7 +181,7 @@ def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
     # The URL itself is not shown: it may hold a password.
     raise ConfigurationError(
         f"{source} can't be used: write it as scheme://user:password@host:port with the scheme "
-        "http, https, socks5, socks5h or socks4"
+        "http, https, socks5, socks5h, socks4 or socks4a"
     )
 
 

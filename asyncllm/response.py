@@ -52,52 +52,64 @@ class Response:
         self._max_event_bytes = max_event_bytes
         self._secrets = secrets
         self._decoder = SSEDecoder(max_event_bytes)
+        self._beginning: bytes | None = b""  # of the body, until there is an event
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
 
-        A body that is one JSON object instead, as some servers send although a stream was asked
-        for, is one event.
+        A body that begins with `{`, white space aside, is one JSON object, as some servers send
+        although a stream was asked for, and is one event.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
             StreamInterrupted: the connection broke.
 
         """
+        while payloads := await self.next_events():
+            yield payloads
+
+    async def next_events(self) -> list[Payload]:
+        """Return what `events` yields next, and an empty list at the end; raises the same."""
+        self._decoder.check()  # what came behind the last ones may be too large
         if self.content_type == "text/html":
             raise _not_a_stream(await self.excerpt())
-        has_events, before, size = False, list[bytes](), 0
         while chunk := await self._read_some():
+            if self._beginning is not None:
+                self._beginning = (self._beginning + chunk).lstrip()
+                if self._beginning.startswith(b"{"):
+                    body, self._beginning = self._beginning, None
+                    return [await self.read(body)]
             if payloads := self._decoder.feed(chunk):
-                has_events = True
-                yield payloads
-            elif not has_events:
-                before.append(chunk)
-                size = self._checked_size(size + len(chunk))
-        body = b"" if has_events else b"".join(before)
-        if body.lstrip().startswith(b"{"):
-            yield [body]
-        elif body:
-            raise _not_a_stream(self._masked(body))
+                self._beginning = None
+                return payloads
+            if self._beginning is not None:
+                self._beginning = self._beginning[:_EXCERPT_BYTES]
+        if self._beginning:
+            raise _not_a_stream(self._masked(self._beginning))
+        return []
 
     @property
     def ignored(self) -> str:
         """The newest line that was no part of an event, or ""."""
         return self._decoder.ignored
 
-    async def read(self) -> bytes:
-        """Return the whole body.
+    async def read(self, beginning: bytes = b"") -> bytes:
+        """Return the whole body, of which `beginning` has been read.
 
         Raises:
             ProtocolError: it is larger than `max_event_bytes`.
             StreamInterrupted: the connection broke.
 
         """
-        chunks, size = list[bytes](), 0
-        while chunk := await self._read_some():
+        chunks, size = [beginning], len(beginning)
+        while size <= self._max_event_bytes:
+            if not (chunk := await self._read_some()):
+                return b"".join(chunks)
             chunks.append(chunk)
-            size = self._checked_size(size + len(chunk))
-        return b"".join(chunks)
+            size += len(chunk)
+        raise ProtocolError(
+            f"the server sent a body of more than {self._max_event_bytes} bytes (max_event_bytes)"
+        )
 
     async def excerpt(self) -> str:
         """Return the beginning of the body as text, at most 64 KiB of it, secrets masked."""
@@ -115,7 +127,7 @@ class Response:
         finally:
             self.close()
         body = self._masked(beginning)
-        reason = self._masked((raw.reason or "").encode("utf-8", "replace"))
+        reason = raw.reason or ""
         failure: AsyncLLMError
         if is_forwarded and is_refusal(raw.status, raw.headers):
             failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
@@ -136,7 +148,13 @@ class Response:
         error.redact(self._secrets())
 
     def close(self) -> None:
-        """Close the connection, unless the answer has been read to its end."""
+        """Close the connection, unless the answer has been read to its end.
+
+        At once: TLS would wait for the server's farewell, and trip over what still comes.
+        """
+        connection = self._raw.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
         self._raw.close()
 
     async def drain(self) -> None:
@@ -156,14 +174,6 @@ class Response:
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
             reason = type(error).__name__
         raise StreamInterrupted(f"the connection broke before the answer was whole ({reason})")
-
-    def _checked_size(self, size: int) -> int:
-        if size > self._max_event_bytes:
-            raise ProtocolError(
-                f"the server sent a body of more than {self._max_event_bytes} bytes "
-                "(max_event_bytes)"
-            )
-        return size
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""

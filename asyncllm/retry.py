@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProxyError, TransportError
@@ -39,16 +38,13 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
     except AsyncLLMError as error:
         if retry.attempts == 1 or not is_passing(error):
             raise
-        failure = error.with_traceback(None)
+        failure = error
     import stamina  # noqa: PLC0415 - imported and set up for the unlucky only
 
     def wait_before_next(error: Exception) -> bool | float:
         log.info("%s: attempt %d of %d failed: %s", what, attempt.num, retry.attempts, error)
         if not is_passing(error):
             return False
-        if attempt.num < retry.attempts:
-            # Its frames hold the stream: in such a cycle one that is dropped would live on.
-            error.__traceback__ = None
         asked = error.retry_after if isinstance(error, HTTPStatusError) else None
         return True if asked is None else min(asked, retry.max_wait)
 
@@ -67,38 +63,35 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
     raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
 
 
-async def retried(
+async def begin(
     start: Callable[[], AsyncGenerator[_T, None]], retry: Retry, what: str, secrets: Sequence[str]
-) -> AsyncGenerator[_T, None]:
-    """Yield what the generator that `start()` returns yields, started again as `retrying` does.
+) -> tuple[AsyncGenerator[_T, None], _T | None]:
+    """Return the generator that `start()` returns, and what it yields first; None for nothing.
 
-    Nothing is tried again once it has yielded something. `secrets` are masked in what it raises.
+    Started again as `retrying` does; nothing is tried again once it has yielded something.
+
+    Args:
+        start: returns a new generator; called once for each attempt.
+        retry: how often and after how long.
+        what: names the work in the log.
+        secrets: what to mask in the errors of the attempts.
 
     Raises:
         AsyncLLMError: that of the last attempt.
 
     """
 
-    async def attempt() -> tuple[AsyncGenerator[_T, None], list[_T]]:
+    async def attempt() -> tuple[AsyncGenerator[_T, None], _T | None]:
         source = start()
         try:
-            return source, [await source.__anext__()]
+            return source, await source.__anext__()
         except StopAsyncIteration:
-            return source, []
+            return source, None
         except AsyncLLMError as error:
             error.redact(secrets)
             raise
 
-    source, first = await retrying(attempt, retry, what)
-    async with aclosing(source):
-        for item in first:
-            yield item
-        try:
-            async for item in source:
-                yield item
-        except AsyncLLMError as error:
-            error.redact(secrets)
-            raise
+    return await retrying(attempt, retry, what)
 
 
 def is_passing(error: Exception) -> bool:

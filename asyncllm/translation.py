@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     import msgspec
 
@@ -58,47 +58,48 @@ async def translate(response: Response, translator: Translator) -> AsyncGenerato
         AsyncLLMError: the answer failed or was cut off; what came before it was yielded.
 
     """
-    async for payloads in response.events():
+    failure: AsyncLLMError | None = None
+    while payloads := await response.next_events():
         batch: list[Item] = []
-        failure = _attempt(lambda: translator.feed(payloads, batch), response)  # noqa: B023 - at once
+        try:
+            translator.feed(payloads, batch)
+        except AsyncLLMError as error:
+            failure = error
         if batch or translator.is_building:
             yield batch
         if failure is not None:
-            raise failure
+            raise _explained(failure, response)
         if translator.is_done:
             return
-    batch = []
-    failure = _attempt(lambda: batch.extend(translator.close()), response)
-    if failure is not None:
-        raise failure
-    if batch:
-        yield batch
-
-
-def _attempt(step: Callable[[], None], response: Response) -> AsyncLLMError | None:
-    """Return the error that `step` ends with, if any, with what the server said beside it."""
+    last: list[Item] = []
     try:
-        step()
-    except StreamInterrupted as error:
-        if response.ignored:
-            return StreamInterrupted(f"{error}; between events came {response.ignored!r}")
-        return error
+        last = translator.close()
     except AsyncLLMError as error:
-        return error
-    return None
+        failure = error
+    if failure is not None:
+        raise _explained(failure, response)
+    if last:
+        yield last
+
+
+def _explained(failure: AsyncLLMError, response: Response) -> AsyncLLMError:
+    """Return `failure` with what the server said beside the events of an answer cut off."""
+    if isinstance(failure, StreamInterrupted) and response.ignored:
+        return StreamInterrupted(f"{failure}; between events came {response.ignored!r}")
+    return failure
 
 
 def decode_all(decoder: msgspec.json.Decoder[_T], payloads: list[Payload]) -> list[_T] | None:
-    """Return what each of `payloads` holds, decoded in one go; None where that can't be done.
+    """Return what each of `payloads` holds, or None where one of them can't be decoded just so.
 
     It can where all are the data of plain events and good JSON, as nearly always. Otherwise they
     are to be looked at one by one.
     """
     try:
-        decoded = decoder.decode_lines(b"\n".join(payloads))  # type: ignore[arg-type] # see below
+        # Not joined and decoded as lines: msgspec takes two values in one line for two lines.
+        return list(map(decoder.decode, payloads))  # type: ignore[arg-type] # see below
     except (TypeError, ValueError, RecursionError):  # a ping, say; or bad JSON
         return None
-    return decoded if len(decoded) == len(payloads) else None
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:

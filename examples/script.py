@@ -1,6 +1,6 @@
 """A script that knows nothing of asyncio: asks once, and prints the answer as it comes.
 
-python examples/script.py "Hello"        with ASYNCLLM_H2O_BASE_URL set to a chat-ui server
+python script.py "Hello"                 with ASYNCLLM_H2O_BASE_URL set to a chat-ui server
 """
 
 import sys
@@ -8,16 +8,22 @@ import sys
 from asyncllm import AsyncLLMError, H2o, run_sync
 
 
-def main() -> None:
-    """Ask what the command line says."""
+def main() -> int:
+    """Ask what the command line says, and return the exit status."""
     stream = run_sync(H2o().stream(" ".join(sys.argv[1:]) or "Hello"))
     try:
-        for token in stream:
-            print(token, end="", flush=True)
+        with stream:  # left in any way, it stops the generation
+            for token in stream:
+                print(token, end="", flush=True)
     except AsyncLLMError as error:
-        sys.exit(f"\n{error}")
-    print(f"\n({stream.reply.finish_reason})")
+        print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n(stopped after {len(stream.reply.text)} characters)", file=sys.stderr)
+        return 130
+    print(f"\n({stream.reply.finish_reason})", file=sys.stderr)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -64,26 +64,8 @@ class H2o(ConversationProvider):
 
     format_prompt = staticmethod(format_prompt)
 
-    def check(self, request: Request) -> None:
-        """Refuse messages that are not text and parameters that are not JSON."""
-        encode_json(self._body(request))
-
-    def server(self, request: Request, http: Http) -> ChatUI:
-        """Return the chat-ui on which `request` needs a conversation."""
-        return ChatUI(request, http)
-
-    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Stream the answer in the conversation of `request`."""
-        url = f"{request.base_url}/conversation/{request.conversation_id}"
-        translator = _TGITranslator(stops_early="stop" in request.params)
-        async with (
-            http.open("POST", url, json=self._body(request), headers=_referer(request)) as response,
-            aclosing(translate(response, translator)) as batches,
-        ):
-            async for batch in batches:
-                yield batch
-
-    def _body(self, request: Request) -> dict[str, object]:
+    def encode(self, request: Request) -> bytes:
+        """Return the body; messages must be text, and parameters JSON."""
         options: dict[str, object] = {
             "id": str(uuid4()),
             "response_id": str(uuid4()),
@@ -97,12 +79,29 @@ class H2o(ConversationProvider):
             params["max_new_tokens"] = params.pop("max_tokens")
         if isinstance(stop := params.get("stop"), str):
             params["stop"] = [stop]
-        return {
-            "inputs": self.format_prompt(request.messages),
-            "parameters": _PARAMETERS | params,
-            "stream": True,
-            "options": options,
-        }
+        return encode_json(
+            {
+                "inputs": self.format_prompt(request.messages),
+                "parameters": _PARAMETERS | params,
+                "stream": True,
+                "options": options,
+            }
+        )
+
+    def server(self, request: Request, http: Http) -> ChatUI:
+        """Return the chat-ui on which `request` needs a conversation."""
+        return ChatUI(request, http)
+
+    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Stream the answer in the conversation of `request`."""
+        url = f"{request.base_url}/conversation/{request.conversation_id}"
+        translator = _TGITranslator(stops_early="stop" in request.params)
+        async with (
+            http.open("POST", url, json=request.body, headers=_referer(request)) as response,
+            aclosing(translate(response, translator)) as batches,
+        ):
+            async for batch in batches:
+                yield batch
 
 
 class ChatUI:

@@ -66,8 +66,8 @@ class OpenAICompatible(AsyncGeneratorProvider):
         """Return the full id of a model; what is not a short name is left to the server."""
         return self.models.get(model, model)
 
-    def check(self, request: Request) -> None:
-        """Refuse what can't be JSON, a missing key, and more than one answer."""
+    def encode(self, request: Request) -> bytes:
+        """Return the body; refuse what can't be JSON, a missing key, and more than one answer."""
         service = self.service
         if service and service.needs_auth and not self._api_key and self._is_at_home:
             raise ConfigurationError(
@@ -79,24 +79,29 @@ class OpenAICompatible(AsyncGeneratorProvider):
             )
         if request.params.get("n", 1) != 1:
             raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
-        encode_json(self._body(request, asks_usage=True))
+        return self._encode(request, asks_usage=self.asks_usage)
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer."""
         refusal = (request.base_url, _USAGE_OPTION)
-        asks_usage = self.asks_usage and refusal not in http.refusals
-        try:
-            async with aclosing(self._answer(request, http, asks_usage=asks_usage)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        except BadRequestError as error:
-            if not asks_usage or _USAGE_OPTION not in error.body or _USAGE_OPTION in request.params:
-                raise
-        http.refusals.add(refusal)
-        async with aclosing(self._answer(request, http, asks_usage=False)) as batches:
-            async for batch in batches:
-                yield batch
+        url, body, asks_usage = f"{request.base_url}{self.path}", request.body, self.asks_usage
+        while True:
+            if asks_usage and refusal in http.refusals:
+                asks_usage, body = False, self._encode(request, asks_usage=False)
+            try:
+                async with (
+                    http.open("POST", url, json=body, query=self._query()) as response,
+                    aclosing(translate(response, ChatTranslator())) as batches,
+                ):
+                    async for batch in batches:
+                        yield batch
+                return
+            except BadRequestError as error:
+                if not asks_usage or _USAGE_OPTION not in error.body:
+                    raise
+                if _USAGE_OPTION in request.params:
+                    raise
+            http.refusals.add(refusal)
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the server says it has.
@@ -113,26 +118,14 @@ class OpenAICompatible(AsyncGeneratorProvider):
 
         return await self._ask(question)
 
-    async def _answer(
-        self, request: Request, http: Http, *, asks_usage: bool
-    ) -> AsyncGenerator[list[Item], None]:
-        body = self._body(request, asks_usage=asks_usage)
-        url = f"{request.base_url}{self.path}"
-        async with (
-            http.open("POST", url, json=body, query=self._query()) as response,
-            aclosing(translate(response, ChatTranslator())) as batches,
-        ):
-            async for batch in batches:
-                yield batch
-
     @property
     def _is_at_home(self) -> bool:
         return self.base_url == self.url
 
-    def _body(self, request: Request, *, asks_usage: bool) -> dict[str, object]:
+    def _encode(self, request: Request, *, asks_usage: bool) -> bytes:
         asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
         named: dict[str, object] = {"model": request.model} if request.model else {}
-        return {
+        body = {
             **named,
             **self.defaults,
             "messages": request.messages,
@@ -140,6 +133,7 @@ class OpenAICompatible(AsyncGeneratorProvider):
             **asked,
             **request.params,
         }
+        return encode_json(body)
 
     def _query(self) -> dict[str, str]:
         return {}

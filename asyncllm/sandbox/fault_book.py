@@ -24,14 +24,20 @@ class _Use:
 
 
 class FaultBook:
-    """The declared faults, and which of them is due next."""
+    """The declared faults, and which of them is due next; one that is used up is forgotten.
+
+    `take` is for one thread, the rest for any.
+    """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self._uses = [_Use(fault, fault.times) for fault in faults]
+        self._uses: list[_Use] = []
+        for fault in faults:
+            self.add(fault)
 
     def add(self, fault: Fault) -> None:
         """Declare one more; it comes after those of its kind that are already there."""
-        self._uses.append(_Use(fault, fault.times))
+        if fault.times != 0:
+            self._uses.append(_Use(fault, fault.times))
 
     def clear(self) -> None:
         """From now on no fault applies."""
@@ -42,11 +48,15 @@ class FaultBook:
 
         `fields` are those of the request's JSON body.
         """
-        for use in self._uses:
+        uses = self._uses  # it may be cleared meanwhile
+        for place, use in enumerate(uses):
             fault = use.fault
-            if use.left == 0 or not isinstance(fault, kind) or fault.step not in {step, "any"}:
+            if not isinstance(fault, kind) or fault.step not in {step, "any"}:
                 continue
             if fault.body_field is None or fault.body_field in fields:
-                use.left = None if use.left is None else use.left - 1
+                if use.left is not None:
+                    use.left -= 1
+                    if use.left == 0:
+                        del uses[place]
                 return fault
         return None

@@ -1,9 +1,10 @@
 """A coverage-guided fuzz target of everything that reads what a server sends.
 
 `python tests/fuzz/fuzz_wires.py -max_total_time=20` looks for bytes that make a decoder, a
-translator or an HTTP error do something else than give items or raise `AsyncLLMError`, or that
-mean another thing when they arrive in other pieces. It takes libFuzzer's options, and a folder
-for what it finds. It needs atheris, and `test_fuzz_targets.py` runs the same without it.
+provider or an HTTP error do something else than give items or raise `AsyncLLMError`, that take
+seconds, or that mean another thing when they arrive in other pieces. It takes libFuzzer's options,
+and a folder for what it finds. It needs atheris, and `test_fuzz_targets.py` runs the same without
+it.
 """
 
 import math
@@ -11,9 +12,10 @@ import pickle
 import random
 import sys
 import tempfile
-from contextlib import aclosing, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from itertools import pairwise, product
 from pathlib import Path
+from typing import NamedTuple
 
 if __name__ == "__main__":
     import atheris
@@ -24,26 +26,36 @@ else:
     watching = nullcontext()
 
 with watching:
+    from asyncllm.base import Request
     from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProtocolError
-    from asyncllm.events import Finish, Item, ToolCall
-    from asyncllm.framing import NamedEvent, SSEDecoder
+    from asyncllm.events import Finish, Item, Ping, ToolCall
+    from asyncllm.framing import NamedEvent, Payload, SSEDecoder
     from asyncllm.http import Response
-    from asyncllm.providers.h2o import _CREATED, _TGITranslator
-    from asyncllm.providers.openai import _MODELS
-    from asyncllm.providers.openai_chunks import ChatTranslator
+    from asyncllm.providers.gravityengine import Gravityengine
+    from asyncllm.providers.h2o import _CREATED, _EVENT, H2o, _TGITranslator
+    from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.openai import _MODELS, OpenAICompatible
+    from asyncllm.providers.openai_chunks import _CHUNK, ChatTranslator
     from asyncllm.statuses import status_error
-    from asyncllm.translation import decode, translate
+    from asyncllm.translation import decode, decode_all
 
 TRANSLATORS = (
     lambda: _TGITranslator(stops_early=False),
     lambda: _TGITranslator(stops_early=True),
     ChatTranslator,
 )
-_SMALL = 48  # bytes of an event that is too large
+_URL = "http://localhost"
+PROVIDERS = tuple(
+    make(base_url=_URL, model="m/m") for make in (H2o, OpenAICompatible, Gravityengine, Lockchat)
+)
+_SMALL = 48  # bytes that an event may have, to be too large often
+_LARGE = 2**24
+_IGNORED = 300  # characters
+_SECONDS = 10  # that an input may take before it counts as one without end
 _SECRET = "secret"
 
 _TOKEN = b'data:{"token":{"id":1,"text":" Hi","special":false},"generated_text":null}\n\n'
-_CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason":null}]}\n\n'
+_DELTA = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason":null}]}\n\n'
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
 
 SEEDS = [
@@ -54,13 +66,13 @@ SEEDS = [
     + b'data:{"generated_text":"x","details":{"finish_reason":"length",'
     b'"generated_tokens":3}}\r\r',
     b"\xef\xbb\xbf"
-    + _CHUNK
+    + _DELTA
     + b"id: 7\nretry: 3000\nevent: message\n"
-    + _CHUNK
+    + _DELTA
     + b"data: [DONE]\n\n",
-    _CHUNK
+    _DELTA
     + b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":9}}\n\n',
-    _CHUNK + b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n',
+    _DELTA + b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n',
     _CALL
     + b',"arguments":"{"}}]}}]}\n\n'
     + _CALL
@@ -97,15 +109,24 @@ def cut(body: bytes, dice: random.Random) -> list[bytes]:
     return [body[start:end] for start, end in pairwise([0, *places, len(body)])]
 
 
-def read_events(chunks: list[bytes], limit: int = 2**24):
-    """Return what the decoder gives: payloads, fields, and how it failed."""
-    decoder, payloads, failure = SSEDecoder(limit), [], None
+class Reading(NamedTuple):
+    """What the decoder gives."""
+
+    payloads: list[Payload]
+    fields: tuple[object, ...]
+    failure: str
+
+
+def read_events(chunks: list[bytes], limit: int = _LARGE) -> Reading:
+    """Return what the decoder gives, up to its error if there is one."""
+    decoder, payloads, failure = SSEDecoder(limit), [], ""
     try:
         for chunk in chunks:
             payloads += decoder.feed(chunk)
+            decoder.check()
     except ProtocolError as error:
         failure = str(error)
-    return payloads, decoder.last_event_id, decoder.retry, decoder.ignored, failure
+    return Reading(payloads, (decoder.last_event_id, decoder.retry, decoder.ignored), failure)
 
 
 def read_items(chunks: list[bytes], translator) -> tuple[list[Item], str]:
@@ -124,19 +145,31 @@ def read_items(chunks: list[bytes], translator) -> tuple[list[Item], str]:
 
 
 def fuzz_framing(body: bytes, dice: random.Random) -> None:
-    """Chunks don't matter; no payload is larger than is allowed, or has a line end in it."""
-    chunks = cut(body, dice)
+    """Chunks don't matter, nor what is too large to what comes before it; all is bounded."""
+    chunks, single_bytes = cut(body, dice), [bytes([byte]) for byte in body[:500]] + [body[500:]]
     whole = read_events([body])
-    for pieces in (chunks, [bytes([byte]) for byte in body[:500]] + [body[500:]]):
-        assert read_events(pieces) == whole, pieces
-    for pieces in ([body], chunks):
-        payloads, *_, failure = read_events(pieces, _SMALL)
-        assert payloads == whole[0][: len(payloads)]
-        assert failure or len(payloads) == len(whole[0])
-        data = [
-            payload.data if isinstance(payload, NamedEvent) else payload for payload in payloads
-        ]
-        assert all(len(event) <= _SMALL for event in data if isinstance(event, bytes))
+    for limit in (_LARGE, _SMALL):
+        reading = read_events([body], limit)
+        for pieces in (chunks, single_bytes):
+            assert read_events(pieces, limit) == reading, pieces
+        assert reading == whole or reading.failure
+        assert reading.payloads == whole.payloads[: len(reading.payloads)]
+        assert len(reading.fields[-1]) <= _IGNORED
+        for payload in reading.payloads:
+            data = payload.data if isinstance(payload, NamedEvent) else payload
+            assert len(data.comment if isinstance(data, Ping) else data) <= limit
+    for decoder in (_EVENT, _CHUNK):
+        assert decode_all(decoder, whole.payloads) == decoded_one_by_one(decoder, whole.payloads)
+
+
+def decoded_one_by_one(decoder, payloads: list[Payload]) -> list[object] | None:
+    """Return what `decode_all` has to return."""
+    if not all(isinstance(payload, bytes) for payload in payloads):
+        return None
+    try:
+        return [decode(decoder, payload) for payload in payloads]
+    except ProtocolError:
+        return None
 
 
 def fuzz_translators(body: bytes, dice: random.Random) -> None:
@@ -166,28 +199,49 @@ class _Body:
         return self._chunks.pop(0) if self._chunks else b""
 
 
-async def _collect(body: _Body, translator) -> list[Item]:
+class _Http:
+    """Stands for what opens requests: the answer to each is one body."""
+
+    def __init__(self, body: _Body, limit: int) -> None:
+        self.refusals = set()
+        self._body, self._limit = body, limit
+
+    @asynccontextmanager
+    async def open(self, *_: object, **__: object):
+        yield Response(self._body, self._limit)
+
+
+def read_answer(provider, body: _Body, limit: int, params: dict) -> tuple[list[Item], str]:
+    """Return the items that a provider makes of an answer, and the kind of its error, if any."""
+    messages = [{"role": "user", "content": "x"}]
+    request = Request(base_url=_URL, model="m", messages=messages, params=params)
     items = []
-    response = Response(body, _SMALL * 100)
-    async with aclosing(translate(response, translator)) as batches:
-        async for batch in batches:
-            items += batch
-    return items
+
+    async def read() -> None:
+        async for batch in provider.generate(request, _Http(body, limit)):
+            items.extend(batch)
+
+    try:
+        read().send(None)
+    except StopIteration:
+        return items, ""
+    except AsyncLLMError as error:
+        return items, type(error).__name__
+    raise AssertionError("it waits for something")
 
 
-def fuzz_responses(body: bytes, dice: random.Random) -> None:
-    """The way from a response to items ends by a `Finish` or by an `AsyncLLMError`."""
+def fuzz_providers(body: bytes, dice: random.Random) -> None:
+    """From a response to items: chunks don't matter, and the end is a `Finish` or an error."""
+    chunks = cut(body, dice)
     content_type = dice.choice(("text/event-stream", "application/json", "text/html"))
-    for make in TRANSLATORS:
-        reading = _collect(_Body(cut(body, dice), content_type), make())
-        items, failure = [], ""
-        try:
-            reading.send(None)
-        except StopIteration as end:
-            items = end.value
-        except AsyncLLMError as error:
-            failure = str(error)
-        assert failure or (items and isinstance(items[-1], Finish))
+    limit, params = dice.choice((_SMALL, _LARGE)), dice.choice(({}, {"stop": "x"}))
+    for provider in PROVIDERS:
+        items, failure = read_answer(provider, _Body(chunks, content_type), limit, params)
+        finishes = [isinstance(item, Finish) for item in items]
+        assert finishes.count(True) == (not failure), (items, failure)
+        assert failure or finishes[-1]
+        whole = read_answer(provider, _Body([body], content_type), limit, params)
+        assert (items, failure) == whole, chunks
     for decoder in (_CREATED, _MODELS):
         with suppress(ProtocolError):
             decode(decoder, body)
@@ -221,7 +275,7 @@ def fuzz_statuses(body: bytes, dice: random.Random) -> None:
     assert _SECRET not in repr(error) or _SECRET.encode() in body
 
 
-TARGETS = (fuzz_framing, fuzz_translators, fuzz_responses, fuzz_statuses)
+TARGETS = (fuzz_framing, fuzz_translators, fuzz_providers, fuzz_statuses)
 
 
 def fuzz(data: bytes) -> None:
@@ -239,7 +293,8 @@ def main() -> None:
         corpus.mkdir()
         for number, (which, seed) in enumerate(product(b"0123", SEEDS)):
             (corpus / str(number)).write_bytes(bytes([which]) + b"00" + seed)
-        atheris.Setup([sys.argv[0], f"-dict={words}", *sys.argv[1:], str(corpus)], fuzz)
+        options = [f"-dict={words}", f"-timeout={_SECONDS}", *sys.argv[1:]]
+        atheris.Setup([sys.argv[0], *options, str(corpus)], fuzz)
         atheris.Fuzz()
 
 

@@ -1,6 +1,7 @@
 """Providers as a third party writes them: a class and one generator."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -61,13 +62,18 @@ async def test_an_error_of_the_provider_itself_passes_through_and_stays():
             await anext(stream)
 
 
-async def test_secrets_are_masked_in_what_a_provider_raises():
-    leaky = scripted(["a"], asyncllm.ProviderError("your key sk-canary is bad"))
-    provider = type(leaky)(api_key="sk-canary", headers={"Authorization": "Bearer tok-canary"})
+@pytest.mark.parametrize("before", [[], [["a"]]])
+async def test_secrets_are_masked_in_what_a_provider_raises(before, caplog):
+    caplog.set_level(logging.INFO)
+    error = asyncllm.TransportError("your key sk-canary is bad")
+    leaky = scripted(*before, error)
+    options = {"api_key": "sk-canary", "headers": {"Authorization": "Bearer tok-canary"}}
+    provider = type(leaky)(**options, retry=Retry(attempts=2, initial_wait=0.001, max_wait=0.001))
     assert "canary" not in repr(provider)
-    with pytest.raises(asyncllm.ProviderError) as caught:
+    with pytest.raises(asyncllm.TransportError) as caught:
         await provider.complete("x")
     assert str(caught.value) == "your key *** is bad"
+    assert "canary" not in caplog.text
 
 
 async def test_options_of_the_constructor_may_be_given_by_name_to_the_class_methods():
@@ -99,6 +105,26 @@ async def test_retry_after_is_honoured_up_to_max_wait():
         start = loop.time()
         await asyncllm.H2o(base_url=sandbox.url, retry=Retry(max_wait=0.2)).complete("x")
         assert 0.2 <= loop.time() - start < 1
+
+
+async def test_a_limit_reached_while_nobody_reads_has_let_go_of_everything_once_it_is_seen():
+    let_go = []
+
+    class Slow(Scripted):
+        async def generate(self, request, http):
+            try:
+                yield ["a"]
+                yield ["b"]
+            finally:
+                await asyncio.sleep(0.1)
+                let_go.append(self)
+
+    stream = Slow(timeouts=asyncllm.Timeouts(total=0.01)).stream("x")
+    await anext(stream)
+    await asyncio.sleep(0.02)
+    with pytest.raises(asyncllm.StreamTimeout):
+        await anext(stream)
+    assert let_go
 
 
 async def test_a_provider_that_swallows_its_cancellation_is_ended_all_the_same():

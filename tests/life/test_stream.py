@@ -288,3 +288,24 @@ async def test_a_stream_that_was_retried_needs_no_garbage_collector_to_end_when_
                     await asyncio.sleep(0.001)
         finally:
             gc.enable()
+
+
+async def test_a_stream_alone_in_a_cycle_of_garbage_deletes_its_conversation(recwarn):
+    """Its session manager is garbage at the same moment, but for somebody who holds it."""
+    async with Sandbox(token_rate=500) as sandbox:
+        gc.disable()
+        try:
+            stream = H2o(base_url=sandbox.url).stream("Hello")
+            await anext(stream)
+            stream.mine = [stream]
+            del stream
+            async with asyncio.timeout(2):
+                while sandbox.generating:  # until all has come, and no transport holds anything
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.05)
+                gc.collect()
+                while sandbox.conversations:
+                    await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
+    assert not list(recwarn)

@@ -14,7 +14,7 @@ from asyncllm import H2o, OpenAICompatible, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
 
 from . import launcher
-from .launcher import OTHER_USER, PASSWORD, USER
+from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER
 from .tap import Tap
 
 CANARIES = [
@@ -34,6 +34,7 @@ ROUTES = [
     ("microsocks with a user", "socks5h"),
     ("dante", "socks4"),
     ("dante", "socks5h"),
+    ("socks4a", "socks4a"),
 ]
 KINDS = sorted({kind for kind, _ in ROUTES})
 GUARDED = ["tinyproxy with users", "proxy.py over TLS", "microsocks with a user"]
@@ -56,7 +57,7 @@ def trust(authority):
 @pytest.fixture(scope="session")
 def server_tls(authority):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "localhost", KNOWN_TO_THE_PROXY).configure_cert(context)
     return context
 
 
@@ -73,6 +74,7 @@ def launch(authority, tmp_path_factory):
         "microsocks": lambda: launcher.microsocks(directory),
         "microsocks with a user": lambda: launcher.microsocks(directory, users),
         "dante": lambda: launcher.dante(directory),
+        "socks4a": lambda: launcher.socks4a(directory),
     }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 USER, OTHER_USER = "ann", "bob"
+KNOWN_TO_THE_PROXY = "chat.invalid"
 PASSWORD = "canary-Pa55.word"  # what tinyproxy's configuration can say; no text may show it
 
 _PACKAGES = {"tinyproxy": "tinyproxy", "microsocks": "microsocks", "danted": "dante-server"}
@@ -106,6 +107,18 @@ def dante(directory):
         return [program, "-f", config, "-p", directory / f"danted-{port}.pid"]
 
     with _running("socks4", command) as proxy:
+        yield proxy
+
+
+@contextlib.contextmanager
+def socks4a(_directory):
+    """Run a proxy that speaks SOCKS4 with names, and knows one that nobody else does."""
+    program = Path(__file__).with_name("socks4a.py")
+
+    def command(port):
+        return [sys.executable, program, str(port), KNOWN_TO_THE_PROXY]
+
+    with _running("socks4a", command) as proxy:
         yield proxy
 
 

@@ -1,5 +1,7 @@
 """Streams through real proxies: tinyproxy, microsocks and Dante from Debian, proxy.py from PyPI.
 
+For SOCKS4a, which none of them speaks, there is a small one of our own.
+
 Each is approached through a tap, which counts the connections that go through the proxy: as many
 as reach the server, or something has gone past it.
 """
@@ -12,7 +14,7 @@ from asyncllm import H2o, OpenAICompatible, ProxyError
 from asyncllm.sandbox import Sandbox
 
 from .conftest import GUARDED, MODEL, ROUTES, ask_openai, raises
-from .launcher import OTHER_USER, PASSWORD, USER
+from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER
 
 pytestmark = [
     pytest.mark.timeout(300),  # installing takes a while
@@ -63,6 +65,16 @@ async def test_a_host_name_works_with_a_socks4_proxy_that_knows_no_names(
     named = server.url.replace("127.0.0.1", "localhost") + "/v1"
     assert await OpenAICompatible(base_url=named, model=MODEL, sessions=sessions).complete("Hello")
     assert tapped.connections == 1
+
+
+async def test_a_name_that_only_a_socks4a_proxy_knows_is_resolved_there(
+    server, proxies, tap, manager
+):
+    tapped = await tap(proxies("socks4a"))
+    sessions = await manager(proxy=tapped.url())
+    named = server.url.replace("127.0.0.1", KNOWN_TO_THE_PROXY) + "/v1"
+    assert await OpenAICompatible(base_url=named, model=MODEL, sessions=sessions).complete("Hello")
+    assert tapped.connections == server.connections == 1
 
 
 @pytest.mark.parametrize("levels", range(1, 8))

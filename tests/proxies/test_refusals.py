@@ -57,7 +57,7 @@ async def test_a_server_that_the_proxy_cannot_reach_is_a_proxy_error(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize("proxy", ["http", "https", "socks4", "socks5", "socks5h"])
+@pytest.mark.parametrize("proxy", ["http", "https", "socks4", "socks4a", "socks5", "socks5h"])
 async def test_a_proxy_that_is_not_there_is_a_proxy_error(ask, proxy, scheme, manager):
     url = f"{proxy}://{USER}:{PASSWORD}@127.0.0.1:{free_port()}"
     server = SimpleNamespace(url=f"{scheme}://example.org")

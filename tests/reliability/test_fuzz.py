@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import asyncllm
@@ -203,14 +203,10 @@ def mutated(draw):
 
 
 BODIES = st.binary(max_size=60) | STREAMS | mutated()
+LIMITS = st.just(1 << 20) | st.integers(10, 120)
 CUTS = st.lists(st.integers(0, 10**6), max_size=6)
 quick = settings(deadline=None, max_examples=100, derandomize=True)
 rare = settings(deadline=None, max_examples=40, derandomize=True)
-
-
-def is_object_and_more(body):
-    """Tell whether there is a JSON object before the events: F1, which see."""
-    return body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
 # --- what holds ---------------------------------------------------------------------------------
@@ -227,32 +223,35 @@ def test_any_bytes_give_tokens_or_a_typed_error(provider, body, cuts):
 
 
 @pytest.mark.parametrize("name", ["h2o", "lockchat"])  # one for each decoder
-@settings(deadline=None, max_examples=200, derandomize=True)
-@given(body=STREAMS | mutated(), cuts=CUTS)
-@example(body=b"event: error\r\ndata: no\r\n\r\n", cuts=[])
-def test_what_comes_does_not_depend_on_how_the_body_is_cut(name, body, cuts):
-    assume(not is_object_and_more(body))
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(body=STREAMS | mutated(), cuts=CUTS, limit=LIMITS)
+@example(body=b"event: error\r\ndata: no\r\n\r\n", cuts=[], limit=1 << 20)
+@example(body=GOOD[1], cuts=[], limit=100)  # its tool call is larger
+@example(body=GOOD[0], cuts=[], limit=100)  # so is its end
+def test_what_comes_does_not_depend_on_how_the_body_is_cut(name, body, cuts, limit):
     provider = PROVIDERS[name]
-    at_once = outcome(provider, [body])
-    assert outcome(provider, cut(body, cuts)) == at_once
-    assert outcome(provider, cut(body, range(len(body)))) == at_once
+    at_once = outcome(provider, [body], limit)
+    assert outcome(provider, cut(body, cuts), limit) == at_once
+    assert outcome(provider, cut(body, range(len(body))), limit) == at_once
 
 
 CHUNK = b'{"choices":[{"delta":{"content":"a"}}]}'
 
 
-def defect(reason):
-    return pytest.mark.xfail(reason=reason, strict=True)
-
-
-@defect("F1: a body whose first read begins with { is JSON or a stream, as it is cut")
 def test_a_line_of_json_before_the_events_means_the_same_however_it_is_cut():
     body = b'{"object": "x"}\n\ndata: ' + CHUNK + b"\n\ndata: [DONE]\n\n"
     openai = PROVIDERS["openai"]
     assert outcome(openai, [body[:5], body[5:]]) == outcome(openai, [body])
 
 
-@defect("F3: decode_all takes two lines of one event, and an event without data, for two events")
+def test_one_json_object_is_too_large_however_it_is_cut():
+    body, openai = GOOD[2], PROVIDERS["openai"]
+    for limit in (len(body) - 1, len(body)):
+        at_once = outcome(openai, [body], limit)
+        assert outcome(openai, [body[:40], body[40:]], limit) == at_once, limit
+        assert at_once[1] is (asyncllm.ProtocolError if limit < len(body) else type(None))
+
+
 @pytest.mark.parametrize(("name", "event"), [("openai", CHUNK), ("h2o", b'{"token":{"text":"a"}}')])
 def test_two_objects_in_one_event_are_refused_however_the_body_is_cut(name, event):
     body = b"data: " + event + b"\ndata: " + event + b"\n\ndata:\n\n"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from typing import TYPE_CHECKING
+import tracemalloc
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -22,17 +24,27 @@ MIB = 1024 * KIB
 
 
 class Reference:
-    """The WHATWG rules as they are written, one byte and one line after the other."""
+    """The WHATWG rules as they are written, one byte and one line after the other; and our own.
 
-    def __init__(self, stream: bytes) -> None:
+    Comments before an event are given out at once, all else with the event. An event's lines may
+    have `limit` bytes together, line ends between them included, and each comment before it too.
+    """
+
+    def __init__(self, stream: bytes, limit: float = math.inf) -> None:
         self.payloads: list[Payload] = []
         self.last_event_id = ""
         self.retry: int | None = None
-        self._id_buffer = b""
-        self._event = b""
-        self._data: list[bytes] = []
-        for line in self._lines(stream.removeprefix(BOM)):
-            self._line(line)
+        self.ignored = ""
+        self.has_failed = False
+        self._limit = limit
+        self._event: list[bytes] = []
+        lines = list(self._lines(stream.removeprefix(BOM)))
+        for number, line in enumerate(lines, 1):
+            if self._is_too_large(line):
+                self.has_failed = True
+                return
+            if number < len(lines):  # the last line has no end yet
+                self._take(line)
 
     @staticmethod
     def _lines(stream: bytes) -> Iterable[bytes]:
@@ -47,49 +59,86 @@ class Reference:
                 line = b""
             else:
                 line += byte
-        # What follows the last line end is an incomplete event's, and discarded.
+        yield line
 
-    def _line(self, line: bytes) -> None:
+    def _is_too_large(self, line: bytes) -> bool:
+        before = sum(len(other) + 1 for other in self._event)
+        return bool(line) and before + len(line) > self._limit
+
+    def _take(self, line: bytes) -> None:
         if not line:
             self._dispatch()
-        elif line.startswith(b":"):
-            comment = line[1:]
-            comment = comment[1:] if comment.startswith(b" ") else comment
-            self.payloads.append(Ping(comment.decode("utf-8", "replace")))
-        elif b":" in line:
-            at = line.index(b":")
-            field, value = line[:at], line[at + 1 :]
-            self._field(field, value[1:] if value.startswith(b" ") else value)
+        elif line.startswith(b":") and not self._event:
+            self._comment(line)
         else:
-            self._field(line, b"")
+            self._event.append(line)
 
-    def _field(self, field: bytes, value: bytes) -> None:
-        if field == b"event":
-            self._event = value
-        elif field == b"data":
-            self._data.append(value)
-        elif field == b"id" and b"\0" not in value:
-            self._id_buffer = value
-        elif field == b"retry" and value and all(byte in b"0123456789" for byte in value):
-            self.retry = int(value)
+    def _comment(self, line: bytes) -> None:
+        self.payloads.append(Ping(line[1:].removeprefix(b" ").decode("utf-8", "replace")))
 
     def _dispatch(self) -> None:
-        self.last_event_id = self._id_buffer.decode("utf-8", "replace")
-        if self._data:
-            data = b"".join(value + b"\n" for value in self._data)[:-1]
-            is_named = self._event not in (b"", b"message")
-            name = self._event.decode("utf-8", "replace")
-            self.payloads.append(NamedEvent(name, data) if is_named else data)
-        self._event, self._data = b"", []
+        name, data = b"", []
+        for line in self._event:
+            field, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
+            if line.startswith(b":"):
+                self._comment(line)
+            elif field == b"event":
+                name = value
+            elif field == b"data":
+                data.append(value)
+            else:
+                self._field(field, value, line)
+        self._event = []
+        if data:
+            whole = b"".join(value + b"\n" for value in data)[:-1]
+            is_named = name not in (b"", b"message")
+            text = name.decode("utf-8", "replace")
+            self.payloads.append(NamedEvent(text, whole) if is_named else whole)
+
+    def _field(self, field: bytes, value: bytes, line: bytes) -> None:
+        if field == b"id":
+            if b"\0" not in value:
+                self.last_event_id = value.decode("utf-8", "replace")
+        elif field == b"retry":
+            if value and all(byte in b"0123456789" for byte in value):
+                self.retry = int(value)
+        else:
+            self.ignored = line.decode("utf-8", "replace")[:300]
+
+
+class Outcome(NamedTuple):
+    """All that can be seen of a decoder that is fed a stream."""
+
+    payloads: list[Payload]
+    has_failed: bool
+    last_event_id: str
+    retry: int | None
+    ignored: str
+
+
+def outcome(chunks: Iterable[bytes], limit: int = MIB) -> Outcome:
+    """Return what comes of `chunks`, up to the error if there is one."""
+    decoder, payloads, has_failed = SSEDecoder(limit), [], False
+    try:
+        for chunk in chunks:
+            payloads += decoder.feed(chunk)
+            decoder.check()
+    except ProtocolError:
+        has_failed = True
+    return Outcome(payloads, has_failed, decoder.last_event_id, decoder.retry, decoder.ignored)
+
+
+def expected(stream: bytes, limit: float = math.inf) -> Outcome:
+    rules = Reference(stream, limit)
+    return Outcome(
+        rules.payloads, rules.has_failed, rules.last_event_id, rules.retry, rules.ignored
+    )
 
 
 def decoded(chunks: Iterable[bytes], decoder: SSEDecoder | None = None) -> list[Payload]:
     decoder = decoder or SSEDecoder()
     return [payload for chunk in chunks for payload in decoder.feed(chunk)]
-
-
-def without_pings(payloads: list[Payload]) -> list[Payload]:
-    return [payload for payload in payloads if not isinstance(payload, Ping)]
 
 
 def cut(stream: bytes, points: Iterable[int]) -> list[bytes]:
@@ -117,36 +166,21 @@ streams = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=4), max_size=
 points = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
 
 
-@settings(max_examples=500)
-@given(stream=streams, points=points)
-@example(stream=b":c\n\ndata: x\n\n", points=[3])
-@example(stream=BOM + b"data: x\r\n\r\n", points=[1, 2, 11, 12, 13])
-def test_any_chunking_of_any_bytes_gives_the_payloads_of_one_feed(stream, points):
-    assert without_pings(decoded(cut(stream, points))) == without_pings(decoded([stream]))
+limits = st.integers(min_value=3, max_value=40) | st.just(MIB)
 
 
-@settings(max_examples=500)
-@given(stream=streams)
-def test_byte_by_byte_gives_the_payloads_of_one_feed(stream):
-    assert without_pings(decoded(byte_by_byte(stream))) == without_pings(decoded([stream]))
-
-
-@settings(max_examples=500)
-@given(stream=streams, points=points)
-def test_any_bytes_give_the_payloads_of_the_whatwg_rules(stream, points):
-    expected = without_pings(Reference(stream).payloads)
-    assert without_pings(decoded([stream])) == expected
-    assert without_pings(decoded(cut(stream, points))) == expected
-
-
-@settings(max_examples=500)
-@given(stream=streams, points=points)
-def test_after_a_blank_line_pings_id_and_retry_are_those_of_the_whatwg_rules(stream, points):
-    stream += b"\n\n"
-    expected, decoder = Reference(stream), SSEDecoder()
-    assert decoded(cut(stream, points), decoder) == expected.payloads
-    assert decoder.last_event_id == expected.last_event_id
-    assert decoder.retry == expected.retry
+@settings(max_examples=1000)
+@given(stream=streams, points=points, limit=limits)
+@example(stream=b":c\n\ndata: x\n\n", points=[3], limit=MIB)
+@example(stream=BOM + b"data: x\r\n\r\n", points=[1, 2, 11, 12, 13], limit=MIB)
+@example(stream=b"data: x\n\ndata: xy\n\n", points=[3], limit=7)
+@example(stream=b"data: x\n\n\n", points=[8], limit=7)
+@example(stream=b": pings\n" * 3 + b"data: x\n", points=[20], limit=7)
+def test_any_bytes_in_any_chunks_give_what_the_rules_say_and_the_same_error(stream, points, limit):
+    rules = expected(stream, limit)
+    assert outcome([stream], limit) == rules
+    assert outcome(cut(stream, points), limit) == rules
+    assert outcome(byte_by_byte(stream), limit) == rules
 
 
 NASTY = [
@@ -159,10 +193,11 @@ NASTY = [
 
 @pytest.mark.parametrize("stream", NASTY)
 def test_every_split_and_every_pair_of_splits_gives_the_same(stream):
-    expected = without_pings(Reference(stream).payloads)
-    assert expected
-    for pair in itertools.combinations_with_replacement(range(len(stream) + 1), 2):
-        assert without_pings(decoded(cut(stream, pair))) == expected, pair
+    assert expected(stream).payloads
+    for limit in (5, 7, 8, 16, MIB):
+        rules = expected(stream, limit)
+        for pair in itertools.combinations_with_replacement(range(len(stream) + 1), 2):
+            assert outcome(cut(stream, pair), limit) == rules, (limit, pair)
 
 
 @pytest.mark.parametrize(
@@ -321,15 +356,53 @@ def test_an_event_larger_than_the_limit_is_refused_byte_by_byte_as_soon_as_it_is
         decoded(byte_by_byte(event[LIMIT : LIMIT + 2]), decoder)
 
 
-def test_an_event_larger_than_the_limit_is_refused_after_good_ones_in_the_same_read():
-    with pytest.raises(ProtocolError):
-        SSEDecoder(LIMIT).feed(b"data: x\n\n" + b"data: " + b"y" * LIMIT + b"\n\n")
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n", b"\n\ndata: z\n\n"])
+@pytest.mark.parametrize("event", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_what_comes_before_an_event_larger_than_the_limit_is_given_out_first(event, end):
+    decoder = SSEDecoder(LIMIT)
+    assert decoder.feed(b"data: x\n\n: ping\n\n" + event + end) == [b"x", Ping("ping")]
+    for refused in (decoder.check, lambda: decoder.feed(b"data: y\n\n"), decoder.check):
+        with pytest.raises(ProtocolError, match="more than 100 bytes") as caught:
+            refused()
+        assert caught.value.__context__ is None
 
 
-def test_an_event_of_just_the_limit_is_accepted_however_it_is_cut():
+def test_a_decoder_that_has_refused_an_event_lets_go_of_it():
+    decoder = SSEDecoder(LIMIT)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError):
+            decoder.feed(b"data: " + b"x" * MIB)
+        assert tracemalloc.get_traced_memory()[0] < MIB // 2
+    finally:
+        tracemalloc.stop()
+
+
+def test_check_is_quiet_while_no_event_is_too_large():
+    decoder = SSEDecoder(LIMIT)
+    for byte in byte_by_byte(b"data: x\n\n" * 3):
+        decoder.feed(byte)
+        decoder.check()
+
+
+@pytest.mark.parametrize("blank_lines", [b"\n", b"\n\n", b"\n\n\n", b"\r\n\r\n\r\n", b"\r\r\r"])
+def test_an_event_of_just_the_limit_is_accepted_however_it_is_cut(blank_lines):
     event = b"data: " + b"x" * (LIMIT - 6)
-    for point in range(len(event) + 3):
-        assert decoded(cut(event + b"\n\n", [point]), SSEDecoder(LIMIT)) == [event[6:]], point
+    for point in range(len(event) + 8):
+        chunks = cut(event + b"\n" + blank_lines, [point])
+        assert outcome(chunks, LIMIT)[:2] == ([event[6:]], False), point
+
+
+# --- what is no field ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("character", ["x", "é", "一", "\U0001f600", "\udcff"])
+@pytest.mark.parametrize("length", [1, 299, 300, 301, 100_000])
+def test_of_a_line_that_is_no_field_the_beginning_is_kept(character, length):
+    line = (character * length).encode("utf-8", "surrogateescape")
+    decoder = SSEDecoder()
+    decoder.feed(b"data: x\n" + line + b"\n\n")
+    assert decoder.ignored == line.decode("utf-8", "replace")[:300]
 
 
 def test_many_small_events_never_hit_the_limit():
@@ -447,3 +520,35 @@ def test_four_times_the_bytes_take_about_four_times_as_long(
 
 def test_a_large_event_in_small_reads_is_whole():
     assert decoded(one_event(2 * MIB)) == [b"x" * 2 * MIB]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"data: a\n\n",
+        b"data: \n\n",
+        b"data: a\ndata: b\n\n",
+        b"data: a\n\ndata: b\n\n",
+        b"data: a\rdata: b\n\n",
+        b"data: a\r\ndata: b\r\n\r\n",
+        b"data: a\n\n\n",
+        b"data: a\nevent: e\n\n",
+        b"\xef\xbb\xbfdata: a\n\n",
+        b"data:  a\n\n",
+        b"data: 0123456789\n\n",
+        b"data: 01234567890\n\n",
+    ],
+)
+@pytest.mark.parametrize("first", [b"", b"data: first\n\n", b"data: first\r\r"])
+def test_an_event_that_comes_in_a_read_of_its_own_is_what_it_is_in_pieces(first, chunk):
+    def outcome(chunks):
+        decoder, payloads = SSEDecoder(max_event_bytes=16), []
+        try:
+            for each in (*chunks, b"\ndata: last\n\n"):
+                payloads += decoder.feed(each)
+            decoder.check()
+        except ProtocolError:
+            payloads.append("too large")
+        return payloads
+
+    assert outcome([first, chunk]) == outcome([bytes([byte]) for byte in first + chunk])

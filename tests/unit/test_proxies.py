@@ -23,7 +23,7 @@ from asyncllm.proxies import Proxy, parse_proxy
         ("socks5://proxy.example", Proxy("socks5", "proxy.example", 1080)),
         ("socks5h://proxy.example:9", Proxy("socks5", "proxy.example", 9)),
         ("socks4://proxy.example", Proxy("socks4", "proxy.example", 1080)),
-        ("socks4a://proxy.example", Proxy("socks4", "proxy.example", 1080)),
+        ("socks4a://proxy.example", Proxy("socks4a", "proxy.example", 1080)),
         ("http://[::1]:3128", Proxy("http", "::1", 3128)),
         ("http://ann@proxy.example", Proxy("http", "proxy.example", 80, "ann")),
         ("http://ann:pw@proxy.example", Proxy("http", "proxy.example", 80, "ann", "pw")),
@@ -60,7 +60,10 @@ def test_no_proxy_is_none(proxy):
     ],
 )
 def test_what_names_no_usable_proxy_is_refused_without_showing_it(url):
-    with pytest.raises(ConfigurationError, match="the proxy URL can't be used") as caught:
+    schemes = "http, https, socks5, socks5h, socks4 or socks4a"
+    with pytest.raises(
+        ConfigurationError, match=f"the proxy URL can't be used.*{schemes}"
+    ) as caught:
         parse_proxy(url)
     assert "sesame" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -94,6 +97,7 @@ def test_without_a_user_there_are_no_credentials():
 def test_only_socks_schemes_are_socks():
     assert parse_proxy("socks5h://proxy.example").is_socks
     assert parse_proxy("socks4://proxy.example").is_socks
+    assert parse_proxy("socks4a://proxy.example").is_socks
     assert not parse_proxy("https://proxy.example").is_socks
 
 
@@ -113,12 +117,11 @@ def test_aiohttp_gets_the_credentials_in_a_header_and_not_in_the_url(url, addres
     assert options["proxy_headers"] == proxy.credentials != {}
 
 
-@pytest.mark.parametrize("scheme", ["socks4", "socks5h"])
-async def test_a_socks_proxy_has_a_connector_of_its_own(scheme):
+@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
+async def test_a_socks_proxy_has_a_connector_of_its_own_with_the_options_given(scheme):
     proxy = parse_proxy(f"{scheme}://proxy.example")
-    connector = proxy.connector(ssl=True)
-    assert connector.limit == 0
-    await connector.close()
+    async with proxy.connector(limit=7, force_close=True) as connector:
+        assert (connector.limit, connector.force_close) == (7, True)
 
 
 def test_socks_without_its_extra_says_what_to_install(monkeypatch):

@@ -80,16 +80,18 @@ async def test_the_message_of_the_cancellation_is_kept():
         await caller
 
 
-async def test_a_cancelled_scope_still_waits_and_is_cancelled_afterwards():
+async def test_a_cancelled_scope_still_waits_undisturbed_and_is_cancelled_afterwards():
     work = Work()
-    reached = False
+    waited = reached = False
     with anyio.CancelScope() as scope:
         scope.cancel()
         asyncio.get_running_loop().call_later(0.02, work.go.set)
         await wait_through(work.task)
+        waited = True  # without a shield the scope would have cancelled in each turn of the loop
         await anyio.lowlevel.checkpoint()
         reached = True
     assert scope.cancelled_caught
+    assert waited
     assert not reached
     assert work.task.result() == "done"
 

@@ -1,0 +1,85 @@
+"""Both READMEs: run, called, and alike."""
+
+import ast
+import re
+
+import pytest
+from page_runner import FENCE, ROOT, Page
+
+from asyncllm.sandbox import Sandbox
+from asyncllm.sandbox.background import running_in_background
+
+READMES = ["README.md", "README.ru.md"]
+
+
+@pytest.fixture(params=READMES)
+def readme(request, monkeypatch, tmp_path):
+    with running_in_background(Sandbox(token_rate=200, models=["llama3.2"])) as server:
+        page = Page(ROOT / request.param, server.url)
+        monkeypatch.chdir(tmp_path)
+        for name, value in page.environment.items():
+            monkeypatch.setenv(name, value)
+        page.run()
+        page.server = server
+        yield page
+        assert (server.conversations, server.generating) == (0, 0)
+
+
+async def test_what_the_readme_defines_works_when_called(readme):
+    shown = []
+
+    async def show(*what):
+        shown.append(what[-1])
+
+    async def questions():
+        yield "Hello"
+        yield "Goodbye"
+
+    await readme.namespace["serve"](questions(), show)
+    await readme.namespace["on_message"]("chat", "Hello", show)
+    assert "".join(shown).count("sandbox speaking") == 3
+    reply = await readme.namespace["ask"]("ollama", "Hello", model="llama3.2")
+    assert reply.finish_reason == "stop"
+    await readme.namespace["test_my_bot_survives_a_dropped_connection"]()
+
+
+def blocks(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [(match["info"], match[0]) for match in FENCE.finditer(text)]
+
+
+def without_comments(language, block):
+    code = "\n".join(block.split("\n")[1:-1])
+    # What a comment says may differ, and so may a drawing's words.
+    return {"python": lambda: ast.dump(ast.parse(code)), "sh": lambda: code}.get(language, str)()
+
+
+def test_both_readmes_have_the_same_commands_and_the_same_code():
+    english, russian = ([without_comments(*block) for block in blocks(name)] for name in READMES)
+    assert english == russian
+
+
+def test_both_readmes_have_the_same_sections_tables_and_links():
+    def shape(name):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        prose = FENCE.sub("", text)
+        return (
+            [line.split(" ")[0] for line in prose.splitlines() if line.startswith("#")],
+            sum(line.startswith("|") for line in prose.splitlines()),
+            re.findall(r"\]\(((?!#|README)[^)]+)\)", prose),
+        )
+
+    assert shape("README.md") == shape("README.ru.md")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_link_of_the_readme_leads_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists(), target
+        assert not anchor or path or anchor in headings, target

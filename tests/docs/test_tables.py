@@ -1,0 +1,189 @@
+"""Tables and drawings of the pages, compared with what they describe, both ways."""
+
+import dataclasses
+import os
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+from page_runner import ROOT
+
+import asyncllm
+import asyncllm.sandbox
+from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible
+from asyncllm.sandbox import Fault, Sandbox
+
+DOCS = ROOT / "docs"
+TABLES = runpy.run_path(str(DOCS / "provider_tables.py"))
+ERRORS = {
+    name
+    for name in asyncllm.__all__
+    if isinstance(getattr(asyncllm, name), type) and issubclass(getattr(asyncllm, name), Exception)
+}
+FAULTS = {
+    name: getattr(asyncllm.sandbox, name)
+    for name in asyncllm.sandbox.__all__
+    if name not in {"Fault", "Request", "Sandbox"}
+}
+TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def page(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def rows(text):
+    """Return the cells of every table in a piece of Markdown, without heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rules = {n for n, row in enumerate(cells) if set("".join(row)) <= set("-: ")}
+    heads = {n - 1 for n in rules}
+    return [row for n, row in enumerate(cells) if n not in rules | heads]
+
+
+# --- providers ---------------------------------------------------------------------------
+
+
+def test_the_tables_of_providers_are_those_of_the_code():
+    text = page("providers.md")
+    assert TABLES["written"](text) == text, "run: python docs/provider_tables.py"
+
+
+def test_every_provider_class_has_a_row():
+    classes = {
+        cls
+        for cls in map(asyncllm.__getattr__, asyncllm.__all__)
+        if isinstance(cls, type) and issubclass(cls, asyncllm.AsyncGeneratorProvider) and cls.wire
+    }
+    assert set(TABLES["PROVIDERS"]) == classes
+
+
+@pytest.mark.parametrize("row", TABLES["supports"]()[2:])
+async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
+    _, name, text, reasoning, tools, usage, images, _ = (cell.strip() for cell in row.split("|"))
+    cls = getattr(asyncllm, name.strip("`"))
+    async with Sandbox() as sandbox:
+        is_openai = getattr(cls, "path", "") == OpenAICompatible.path
+        url = f"{sandbox.url}/v1" if is_openai else sandbox.url
+        llm = cls(base_url=url, model=cls.model or "gpt-4o")
+        reply = await llm.complete("Hello", reasoning_effort="low")
+        assert (bool(reply.text), bool(reply.reasoning)) == (text == "yes", reasoning == "yes")
+        reply = await llm.complete("Use a tool", tools=[TOOL])
+        assert bool(reply.tool_calls) == (tools == "yes")
+        asked = any(b"include_usage" in request.body for request in sandbox.requests)
+        assert asked == (usage == "asked for")
+        try:
+            await llm.complete([{"role": "user", "content": [PICTURE]}])
+        except ConfigurationError:
+            assert images == "no"
+        else:
+            assert images == "yes"
+            assert b"data:image/png" in sandbox.requests[-1].body
+
+
+# --- errors ------------------------------------------------------------------------------
+
+
+def test_every_public_error_has_a_row_and_every_row_an_error():
+    table = [row[0].strip("`") for row in rows(page("errors.md"))]
+    assert set(table) == ERRORS - {"AsyncLLMError"}
+    assert len(table) == len(set(table))
+
+
+def test_the_tree_of_errors_is_the_real_one():
+    tree = re.search(r"^```\n(AsyncLLMError.*?)^```$", page("errors.md"), re.MULTILINE | re.DOTALL)[
+        1
+    ]
+    parents, path = {}, []
+    for line in tree.splitlines():
+        drawn, name, other = re.match(r"([│├└─ ]*)(\w+)(?:\s+also an? (\S+))?$", line).groups()
+        path[len(drawn) // 4 :] = [name]
+        parents[name] = path[-2] if len(path) > 1 else None
+        others = {f"{base.__module__}.{base.__qualname__}": base
+                  for base in getattr(asyncllm, name).__bases__}  # fmt: skip
+        ours = {key for key, base in others.items() if issubclass(base, AsyncLLMError)}
+        foreign = {key.removeprefix("builtins.").replace("client_exceptions.", "")
+                   for key in others.keys() - ours} - {"Exception"}  # fmt: skip
+        assert foreign == ({other} if other else set()), name
+    assert parents.keys() == ERRORS
+    for name, parent in parents.items():
+        bases = {base.__name__ for base in getattr(asyncllm, name).__bases__}
+        assert parent in bases if parent else name == "AsyncLLMError"
+
+
+# --- the sandbox -------------------------------------------------------------------------
+
+
+def test_every_fault_has_a_row_and_takes_what_its_row_says():
+    found = [re.match(r"`(\w+)\((.*)\)`$", row[0]) for row in rows(page("testing.md"))]
+    assert {match[1] for match in found} == FAULTS.keys()
+    for match in found:
+        cls = FAULTS[match[1]]
+        fields = {field.name for field in dataclasses.fields(cls)}
+        given = set(re.findall(r"(\w+)=", match[2]))
+        assert given <= fields, match[0]
+        own = {name for name in cls.__annotations__ if name not in {"_", "times"}}
+        assert own <= given, f"{match[1]} also takes {own - given}"
+
+
+def test_the_reference_has_every_public_name():
+    text = page("api.md")
+    documented = re.findall(r"^\.\. (?:auto\w+|py:data):: ([\w.]+)", text, re.MULTILINE)
+    names = {name.rpartition(".")[2] for name in documented}
+    assert set(asyncllm.__all__) <= names
+    assert set(asyncllm.sandbox.__all__) <= names
+    assert issubclass(FAULTS["Drop"], Fault)
+
+
+# --- the command line --------------------------------------------------------------------
+
+
+def helped(*command):
+    done = subprocess.run(
+        [sys.executable, "-m", "asyncllm", *command, "--help"],
+        env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def commands():
+    listing = helped().partition("Commands:")[2]
+    return re.findall(r"^  (\w\S*)", listing, re.MULTILINE)
+
+
+def test_the_page_has_every_command_and_no_other():
+    assert re.findall(r"^## asyncllm (\w+)$", page("cli.md"), re.MULTILINE) == commands()
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_page_has_every_option_of_the_command_and_no_other(command):
+    said = helped(command)
+    real = set(re.findall(r"^  (--\S+|-\w)\b", said, re.MULTILINE)) - {"--help"}
+    real |= set(
+        re.findall(r"^  (\w+)", said.partition("Arguments:")[2].partition("\n\n")[0], re.MULTILINE)
+    )
+    section = page("cli.md").partition(f"## asyncllm {command}\n")[2].partition("\n## ")[0]
+    table = {row[0].strip("`"): row[1] for row in rows(section)}
+    assert table.keys() == real
+    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\]]+)\]", said, re.MULTILINE))
+    shown = {
+        name: match[1]
+        for name, text in table.items()
+        if (match := re.search(r"default: `([^`]+)`", text)) and name != "--provider"
+    }
+    assert shown == defaults
+
+
+# --- drawings ----------------------------------------------------------------------------
+
+
+def test_the_drawn_diagrams_are_those_of_their_script():
+    drawings = runpy.run_path(str(DOCS / "diagrams.py"))["DRAWINGS"]
+    files = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "diagrams").iterdir()}
+    assert files == {name: draw().svg() for name, draw in drawings.items()}, (
+        "run: python docs/diagrams.py"
+    )
