@@ -11,7 +11,7 @@ import time
 
 import benchmarks.soak
 from benchmarks.soak.ledger import Ledger
-from benchmarks.soak.left import Left, descriptors, memory, running_generations, settle, streams
+from benchmarks.soak.left import Left, descriptors, fewest, memory, settle, streams
 from benchmarks.soak.report import report
 from benchmarks.soak.run import Run
 from benchmarks.soak.server import Server
@@ -42,11 +42,11 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: ledger.complain(f"the event loop says {context['message']}: {context}")
     )
-    open_before = descriptors()
     # Answers that nobody leaves to their end do not come to it by themselves: if they end, they
     # were stopped.
     length = _LONG if options.cancel_only else None
     server = Server(ledger, tokens=length)
+    open_before = descriptors()
     run = Run(
         ledger,
         server,
@@ -61,7 +61,9 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
     tasks = await settle()
     server.read()
     conversations = server.sandbox.conversations
-    generating = await running_generations(server.sandbox)
+    generating = await fewest(lambda: server.sandbox.generating, 0)
+    # While the server runs: one that ends would close what we have left open.
+    open_after = await fewest(descriptors, open_before)
     # Elsewhere a refused stop leaves what a fault has stalled.
     if options.cancel_only and generating > ledger.steps["overtaken by its stop"]:
         ledger.complain(f"generations run on: {generating}")
@@ -72,7 +74,7 @@ async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
         generating=generating,
         tasks=tasks,
         streams=streams(),
-        descriptors=(open_before, descriptors()),
+        descriptors=(open_before, open_after),
         memory=(run.warm_memory, last_memory),
     )
 

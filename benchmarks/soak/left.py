@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import time
@@ -13,16 +14,17 @@ from typing import TYPE_CHECKING
 from asyncllm import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from asyncllm.sandbox import Sandbox
-
-_FLAT = 1.1, 8.0  # the most that memory may grow to: as a factor, and in MiB above it
+_FLAT = 1.1, 4.0  # the most that memory may grow to: as a factor, and in MiB above it
 
 
 def memory() -> float:
-    """Return the resident memory of this process, in MiB."""
+    """Return the resident memory of this process, in MiB, without what is free for later use."""
     gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if give_back is not None:
+        give_back(0)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -38,12 +40,15 @@ def streams() -> int:
     return sum(isinstance(thing, Stream) for thing in gc.get_objects())
 
 
-async def running_generations(sandbox: Sandbox) -> int:
-    """Wait for answers that are still being generated, and return how many go on."""
+async def fewest(number: Callable[[], int], wanted: int) -> int:
+    """Return the number when it is as small as wanted, or what it is after a second.
+
+    What the server does on its own thread, such as ending a generation, takes a moment.
+    """
     deadline = time.monotonic() + 1
-    while sandbox.generating and time.monotonic() < deadline:  # noqa: ASYNC110 - another thread's
+    while number() > wanted and time.monotonic() < deadline:  # noqa: ASYNC110 - not of this loop
         await asyncio.sleep(0.01)
-    return sandbox.generating
+    return number()
 
 
 async def settle() -> int:
@@ -69,7 +74,7 @@ class Left:
         generating: answers that the server goes on with.
         tasks: of the event loop.
         streams: `Stream` objects that something holds on to.
-        descriptors: open ones, before and after.
+        descriptors: open ones beside an idle server, before and after.
         memory: MiB, when warm and at the end.
 
     """
