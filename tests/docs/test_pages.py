@@ -1,4 +1,4 @@
-"""Every code block of every page and of both READMEs, run against the sandbox."""
+"""Every code block of every page, run against the sandbox."""
 
 import pytest
 from page_runner import ROOT, Page
@@ -11,7 +11,6 @@ ELSEWHERE = {"services.md", "bots.md", "scripts.md"}
 PAGES = sorted(
     path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if path.name not in ELSEWHERE
 )
-READMES = ["README.md", "README.ru.md"]
 
 
 @pytest.fixture
