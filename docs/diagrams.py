@@ -171,7 +171,7 @@ def walk_of_a_token() -> Drawing:
     rooms = [
         ("response", "bytes off", "the socket", "bytes"),
         ("framing", "no I/O,", "bounded", "payloads"),
-        ("translation", "decodes once,", "one batch a read", "items"),
+        ("translation", "one batch", "for a read", "items"),
         ("provider", "only", "translates", "batches"),
         ("Stream", "limits, reply,", "four ends", "tokens"),
         ("you", "iterate,", "close", ""),
