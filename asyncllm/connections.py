@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 import aiohttp
-from yarl import URL
 
-from asyncllm.cookies import SessionCookieJar
+from asyncllm.cookies import KeepingOnly, SessionCookieJar, with_cookies
 from asyncllm.errors import TransportError
 from asyncllm.proxies import EnvironmentProxies
 
@@ -80,20 +79,20 @@ class ConnectionPool:
         the request; what does so later may have, and that is the retry policy's business.
         """
         route = self._route_for(proxy, keeps=True)
+        _add_cookies(options["headers"], self.cookie_header(url))
         try:
-            return await route.request(method, url, **options)
+            return await route.request(method, url, options)
         except StaleConnectionError:
             if self._is_closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
         route = self._route_for(proxy, keeps=False)
-        return await route.request(method, url, **options)
+        return await route.request(method, url, options)
 
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request for `url` would carry, if any."""
-        cookies = self._jar.filter_cookies(URL(url)) if self._jar is not None else {}
-        pairs = [f"{name}={morsel.coded_value}" for name, morsel in cookies.items()]
-        return {"Cookie": "; ".join(pairs)} if pairs else {}
+        cookies = self._jar.header_for(url) if self._jar is not None else ""
+        return {"Cookie": cookies} if cookies else {}
 
     def without_cookies(self) -> ConnectionPool:
         """Return a pool like this one, with nothing in it."""
@@ -119,7 +118,6 @@ class ConnectionPool:
         route = self._routes.pop((tunnel, keeps), None)
         if route is None:
             self._close_idle_tunnels()
-            self._jar = self._jar or SessionCookieJar()
             options: dict[str, Any] = {
                 "ssl": self._ssl,
                 "limit": 0,
@@ -127,7 +125,8 @@ class ConnectionPool:
                 "timeout_ceil_threshold": math.inf,
             }
             connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
-            route = _Route(connector, self._jar)
+            self._jar = self._jar or SessionCookieJar()
+            route = _Route(connector, KeepingOnly(self._jar))
         self._routes[tunnel, keeps] = route
         return route
 
@@ -156,11 +155,11 @@ class _Route:
 
     Args:
         connector: the connector to use and to close.
-        jar: the cookies.
+        jar: where to keep cookies.
 
     """
 
-    def __init__(self, connector: aiohttp.BaseConnector, jar: SessionCookieJar) -> None:
+    def __init__(self, connector: aiohttp.BaseConnector, jar: KeepingOnly) -> None:
         self._requests = 0
         self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
         self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
@@ -177,7 +176,9 @@ class _Route:
         """Whether nobody is sending a request, or reading an answer."""
         return not self._requests and all(each.connection is None for each in self._answers)
 
-    async def request(self, method: str, url: str, **options: Any) -> aiohttp.ClientResponse:
+    async def request(
+        self, method: str, url: str, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
         """Send a request."""
         self._requests += 1
         try:
@@ -218,6 +219,14 @@ class _Route:
         del self._open[closed]
         if not closed.cancelled():
             closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+def _add_cookies(headers: dict[str, str], cookies: dict[str, str]) -> None:
+    for name in headers if cookies else ():
+        if name.lower() == "cookie":
+            headers[name] = with_cookies(headers[name], cookies["Cookie"])
+            return
+    headers.update(cookies)
 
 
 def _noting(note: Callable[[Connection], bool]) -> type[aiohttp.ClientRequest]:

@@ -222,7 +222,8 @@ class ConversationPool:
     async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
         """Accept settings, or wait for the task that does; return the task."""
         accepting = self._settings.get(server.settings_key)
-        if accepting is None:
+        # One that has failed just now may not have been forgotten yet.
+        if accepting is None or _has_failed(accepting):
             accepting = self._own(self._ask_for_settings(server))
             self._settings[server.settings_key] = accepting
             accepting.add_done_callback(partial(self._check_settings, server))
@@ -247,7 +248,7 @@ class ConversationPool:
 
     def _check_settings(self, server: ConversationServer, accepting: asyncio.Task[None]) -> None:
         """Have settings asked for anew where they were not accepted, if anybody waits or not."""
-        if accepting.cancelled() or accepting.exception() is not None:
+        if _has_failed(accepting):
             self._forget_settings(server, accepting)
 
     def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
@@ -337,6 +338,10 @@ class ConversationPool:
             await conversation.server.stop(conversation.id)
         except AsyncLLMError as error:
             log.info("%s: its generation was not stopped: %s", _name(conversation), error)
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _name(conversation: Conversation) -> str:

@@ -75,6 +75,8 @@ class SSEDecoder:
                 before it.
 
         """
+        if self._is_between and _is_one_event(chunk) and len(chunk) - 2 <= self._limit:
+            return [chunk[6:-2]]  # as at a model's pace
         self.check()
         payloads: list[Payload] = []
         try:
@@ -85,6 +87,11 @@ class SSEDecoder:
         if not payloads:
             self.check()
         return payloads
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether nothing is left of what came before."""
+        return not (self._pieces or self._has_failed) and self._start is None
 
     def check(self) -> None:
         """Raise the error behind what `feed` has returned, if there is one.
@@ -204,6 +211,11 @@ class SSEDecoder:
 
 class _TooLargeError(Exception):
     """An event is larger than is allowed."""
+
+
+def _is_one_event(chunk: bytes) -> bool:
+    is_data = chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")
+    return is_data and chunk.count(b"\n") == len(b"\n\n") and b"\r" not in chunk
 
 
 _starts_with_space = methodcaller("startswith", b" ")

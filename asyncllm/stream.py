@@ -181,55 +181,55 @@ class Stream:
             return False
         if self._reader is not None:
             raise RuntimeError("this stream is being read by another task")
-        try:
-            batch = await self._read()
-        except BaseException as error:
-            self._conclude(error if isinstance(error, Exception) else None)
-            raise
-        if batch is None:
-            if not (self._is_interrupted or self._collected.is_whole):
-                self._error = StreamInterrupted(
-                    "the answer ended without the sign that it is whole"
-                )
-            source = self._source
-            self._conclude(self._error)
-            if source is not None:
-                await source.aclose()  # nothing is left to close but where it ignored an interrupt
-            return await self._advance()
-        self._batch = iter(batch)
-        return True
-
-    async def _read(self) -> list[Item] | None:
-        """Wait for the next batch; None when there is none, or when the wait was interrupted."""
-        watchdog = self._watchdog or self._begin()
-        task = self._reader = asyncio.current_task()
-        assert task is not None
-        self._cancelling = task.cancelling()
         batch: list[Item] | None = None
-        content, cancelled = False, None
-        if not self._collected.is_whole:  # what is left to do then is bounded by itself
-            watchdog.wait()
         try:
+            self._start_read()
             if self._source is not None:
                 batch = await self._source.__anext__()
             else:
                 self._source, batch = await self._begin_source()
-            content = batch is not None and self._collected.add(batch)
         except StopAsyncIteration:
-            batch = None
-        except asyncio.CancelledError as error:
-            if not self._is_interrupted:
-                raise
-            batch, cancelled = None, error
-        finally:
-            self._reader = None
-            watchdog.arrived(content=content)
+            self._end_read(None)
+        except BaseException as error:
+            is_ours_alone = self._end_read(None)
+            if not (is_ours_alone and isinstance(error, asyncio.CancelledError)):
+                self._conclude(error if isinstance(error, Exception) else None)
+                raise  # that very one: a cancel scope knows its own by what it says
+        else:
+            self._end_read(batch)
+        if batch is None or self._is_interrupted:
+            await self._end_source()
+            return await self._advance()
+        self._batch = iter(batch)
+        return True
+
+    def _start_read(self) -> None:
+        watchdog = self._watchdog or self._begin()
+        task = self._reader = asyncio.current_task()
+        assert task is not None
+        self._cancelling = task.cancelling()
+        if not self._collected.is_whole:  # what is left to do then is bounded by itself
+            watchdog.wait()
+
+    def _end_read(self, batch: list[Item] | None) -> bool:
+        """Take what a read brought; tell whether it was interrupted, and cancelled by nobody."""
+        content = batch is not None and self._collected.add(batch)
+        reader, self._reader = self._reader, None
+        if self._watchdog is not None:
+            self._watchdog.arrived(content=content)
             if self._collected.is_whole:
-                watchdog.stop()
-            is_ours_alone = self._is_interrupted and task.uncancel() <= self._cancelling
-        if cancelled is not None and not is_ours_alone:
-            raise cancelled  # that very one: a cancel scope knows its own by what it says
-        return None if self._is_interrupted else batch
+                self._watchdog.stop()
+        if reader is None or not self._is_interrupted:
+            return False
+        return reader.uncancel() <= self._cancelling
+
+    async def _end_source(self) -> None:
+        if not (self._is_interrupted or self._collected.is_whole):
+            self._error = StreamInterrupted("the answer ended without the sign that it is whole")
+        source = self._source
+        self._conclude(self._error)
+        if source is not None:
+            await source.aclose()  # nothing is left to close but where it ignored an interrupt
 
     def _begin(self) -> Watchdog:
         if self._owner is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import time
@@ -20,6 +21,8 @@ _PERCENT_99 = 99
 _TRIES = 3  # anything may disturb one
 _ENOUGH = 0.95  # of the tokens due
 
+_NUMBERS = itertools.count()
+
 IN_TIME = 0.050
 """Seconds that a token may be on its way, at the 99th percentile."""
 
@@ -30,7 +33,7 @@ class Crowd:
     def __init__(self, contender: Contender, origin: str) -> None:
         self._contender = contender
         self._origin = origin
-        self._name = str(os.getpid())
+        self._name = f"{os.getpid()}-{next(_NUMBERS)}"
         self._streams: list[asyncio.Task[None]] = []
         self._delays: list[int] = []  # nanoseconds
 

@@ -74,6 +74,25 @@ async def test_settings_that_fail_when_nobody_waits_any_more_are_asked_for_anew(
     assert server.asked == ["settings", "settings", "create"]
 
 
+async def test_settings_that_have_just_failed_are_not_the_next_caller_s_failure(pool):
+    server, settings_asked, is_refused = Hanging(), asyncio.Event(), asyncio.Event()
+
+    async def refuse():
+        settings_asked.set()
+        await is_refused.wait()
+        raise TransportError("refused")
+
+    server.accept_settings = refuse
+    first = asyncio.create_task(pool.take(server))
+    await settings_asked.wait()
+    del server.accept_settings
+    is_refused.set()  # the settings fail in the turn of the loop in which this goes on
+    await asyncio.sleep(0)
+    assert (await pool.take(server)).id
+    with pytest.raises(TransportError):
+        await first
+
+
 async def test_a_creation_that_is_waited_for_has_no_limit_of_the_pool_s(pool):
     server = Hanging("create")
     creating = asyncio.create_task(pool.take(server))

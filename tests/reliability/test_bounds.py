@@ -15,8 +15,6 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 
-pytestmark = pytest.mark.reliability
-
 ONCE = Retry(attempts=1)
 LIMIT = 100_000
 MEBI = 1024 * 1024

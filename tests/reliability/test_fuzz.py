@@ -18,8 +18,6 @@ from asyncllm.statuses import status_error
 from conftest import settled
 from raw_server import raw_server
 
-pytestmark = pytest.mark.reliability
-
 ITEMS = (str, *asyncllm.Event.__args__)
 URL = "http://127.0.0.1:9"
 PROVIDERS = {

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from itertools import pairwise
@@ -33,9 +34,8 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
+from lateness import TRIES
 from raw_server import CHUNKED, chunk, raw_server
-
-pytestmark = pytest.mark.reliability
 
 QUICK = Retry(attempts=3, initial_wait=0.001, max_wait=0.002)
 WIRES = {
@@ -285,12 +285,17 @@ async def test_a_hang_up_at_once_is_sent_again_once_on_a_new_connection_and_logg
     caplog.set_level(logging.INFO)
     async with SessionManager(retry=Retry(attempts=1)) as manager:
         h2o = H2o(base_url=sandbox.url, sessions=manager)
-        await asyncio.gather(*(h2o.complete("warm up") for _ in range(8)))
-        sandbox.add_fault(Drop(after=0))
-        with pytest.raises(asyncllm.TransportError):
-            await h2o.complete("Hello")
-    asks = [r for r in sandbox.requests if b"inputs" in r.body]
-    assert [r.headers.get("connection") for r in asks[8:]] == [None, "close"]
+        for _ in range(TRIES):  # on a busy machine "at once" may be too late
+            await asyncio.gather(*(h2o.complete("warm up") for _ in range(8)))
+            sandbox.add_fault(Drop(after=0, times=2))
+            sandbox.requests.clear()
+            with pytest.raises(asyncllm.TransportError):
+                await h2o.complete("Hello")
+            sandbox.clear_faults()
+            asks = [r.headers.get("connection") for r in sandbox.requests if b"inputs" in r.body]
+            if asks != [None]:
+                break
+    assert asks == [None, "close"]
     assert [r.message for r in caplog.records if "sent on a new one" in r.message]
 
 
@@ -390,23 +395,38 @@ async def waits(*head_lines, **policy):
     return [b - a for a, b in pairwise(times)]
 
 
-SLOW_MACHINE = 0.1
+async def hold_waits(expected, ask):
+    """Hold that the waits that `ask()` returns are as expected; a busy machine has a few tries.
+
+    Args:
+        expected: pairs of the least and the most, in seconds.
+        ask: returns the waits; called for each try.
+
+    """
+    for _ in range(TRIES):
+        seen = await ask()
+        for wait, (least, _most) in zip(seen, expected, strict=True):
+            assert wait >= least - 0.002
+        if all(wait <= most + 0.1 for wait, (_, most) in zip(seen, expected, strict=True)):
+            return
+    pytest.fail(f"{seen} instead of {expected}")
 
 
 async def test_waits_double_have_jitter_and_are_capped():
-    seen = await waits(attempts=5, initial_wait=0.02, max_wait=0.1)
-    for wait, least in zip(seen, [0.02, 0.04, 0.08, 0.1], strict=True):
-        assert least - 0.002 <= wait <= min(least + 0.02, 0.1) + SLOW_MACHINE
+    expected = [(0.02, 0.04), (0.04, 0.06), (0.08, 0.1), (0.1, 0.1)]
+    await hold_waits(expected, lambda: waits(attempts=5, initial_wait=0.02, max_wait=0.1))
 
 
 async def test_two_clients_that_fail_together_do_not_come_back_together():
-    seen = await asyncio.gather(
-        *(waits(attempts=2, initial_wait=0.2, max_wait=1) for _ in range(10))
-    )
-    firsts = sorted(wait for [wait] in seen)
-    assert firsts[0] >= 0.198
-    assert firsts[-1] - firsts[0] > 0.02
-    assert firsts[-1] <= 0.4 + SLOW_MACHINE
+    async def ask():
+        seen = await asyncio.gather(
+            *(waits(attempts=2, initial_wait=0.2, max_wait=1) for _ in range(10))
+        )
+        firsts = sorted(wait for [wait] in seen)
+        assert firsts[-1] - firsts[0] > 0.02
+        return firsts
+
+    await hold_waits([(0.2, 0.4)] * 10, ask)
 
 
 @pytest.mark.parametrize(
@@ -428,25 +448,23 @@ async def test_two_clients_that_fail_together_do_not_come_back_together():
 )
 async def test_retry_after_is_waited_for_up_to_the_longest_wait(line, least):
     """A wish that can't be read leaves the wait to the policy."""
-    [wait] = await waits(line, attempts=2, initial_wait=0.05, max_wait=0.3)
-    least = 0.05 if least is None else least
-    assert least - 0.002 <= wait <= least + (0.05 if least == 0.05 else 0) + SLOW_MACHINE
+    expected = (0.05, 0.1) if least is None else (least, least)
+    policy = {"attempts": 2, "initial_wait": 0.05, "max_wait": 0.3}
+    await hold_waits([expected], lambda: waits(line, **policy))
 
 
 async def test_retry_after_as_a_date_that_comes_is_waited_for():
-    import time
-
-    soon = formatdate(time.time() + 2, usegmt=True)  # in whole seconds
+    soon = formatdate(time.time() + 4, usegmt=True)  # in whole seconds
     async with refusing(f"Retry-After: {soon}") as (url, _):
         with pytest.raises(asyncllm.ServerError) as caught:
             await OpenAICompatible(base_url=url, retry=Retry(attempts=1)).complete("x")
-    assert 0.9 < caught.value.retry_after <= 2
+    assert 1 < caught.value.retry_after <= 4
 
 
 async def test_milliseconds_come_before_seconds_and_seconds_stand_in_for_what_can_t_be_read():
     policy = {"attempts": 2, "initial_wait": 0.001, "max_wait": 0.3}
-    [wait] = await waits("Retry-After: 3600", "retry-after-ms: 100", **policy)
-    assert 0.098 <= wait < 0.1 + SLOW_MACHINE
+    lines = "Retry-After: 3600", "retry-after-ms: 100"
+    await hold_waits([(0.1, 0.1)], lambda: waits(*lines, **policy))
 
 
 async def test_a_bad_retry_after_ms_does_not_hide_retry_after():

@@ -27,8 +27,6 @@ from asyncllm import (
 from asyncllm.proxies import parse_proxy
 from conftest import settled
 
-pytestmark = pytest.mark.reliability
-
 # Each has "canary" in it, so that a part of one is found too. What a URL would encode is meant.
 KEY, TOKEN, COOKIE = "canary-key+0/1=2==", "canary-token-012345", "canary-cookie-012345"
 SESSION, USER, PASSWORD = "canary-session-012345", "ann", "canary:pass/w0rd"

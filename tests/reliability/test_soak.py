@@ -34,7 +34,7 @@ def figures(report, name):
 pytestmark = [
     pytest.mark.reliability,
     pytest.mark.skipif(
-        not (ROOT / "benchmarks" / "soak.py").exists() or not Path("/proc/self/fd").exists(),
+        not (ROOT / "benchmarks" / "soak").exists() or not Path("/proc/self/fd").exists(),
         reason="needs the folder benchmarks, which the source distribution lacks, and /proc",
     ),
 ]

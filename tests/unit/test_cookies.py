@@ -5,18 +5,23 @@ from __future__ import annotations
 from http.cookies import SimpleCookie
 
 import pytest
+from aiohttp import CookieJar
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from yarl import URL
 
-from asyncllm.cookies import SessionCookieJar, is_loopback
+from asyncllm.cookies import KeepingOnly, SessionCookieJar, is_loopback, with_cookies
 
 
 def sent(jar, url):
-    return {name: morsel.value for name, morsel in jar.filter_cookies(URL(url)).items()}
+    told = {name: morsel.value for name, morsel in SimpleCookie(jar.header_for(url)).items()}
+    assert told == {name: morsel.value for name, morsel in jar.filter_cookies(URL(url)).items()}
+    return told
 
 
-def jar_with(url, cookie):
+def jar_with(url, *cookies):
     jar = SessionCookieJar()
-    jar.update_cookies(SimpleCookie(cookie), URL(url))
+    KeepingOnly(jar).update_cookies_from_headers(cookies, URL(url))
     return jar
 
 
@@ -65,6 +70,68 @@ async def test_a_cookie_keeps_to_its_path():
     jar = jar_with("http://localhost/", "a=1; Path=/api; Secure")
     assert sent(jar, "http://localhost/api/x") == {"a": "1"}
     assert sent(jar, "http://localhost/") == {}
+
+
+URLS = st.sampled_from(
+    [
+        "https://chat.example/c",
+        "http://chat.example/",
+        "https://a.chat.example/c/d",
+        "http://localhost:1/c",
+        "http://localhost:2/",
+    ]
+)
+ATTRIBUTES = st.sampled_from(
+    [
+        "; Path=/",
+        "; Path=/; Secure",
+        "; Path=/c",
+        "",
+        "; Path=/; Domain=chat.example",
+        "; Path=/; Max-Age=0",
+        "; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    ]
+)
+COOKIES = st.builds("{}={}{}".format, st.sampled_from("ab"), st.sampled_from("123"), ATTRIBUTES)
+ANSWERS = st.lists(COOKIES, max_size=2)
+
+
+@settings(max_examples=300)
+@given(answers=st.lists(st.tuples(URLS, ANSWERS), max_size=12))
+@example(
+    [
+        ("http://localhost:1/c", ["a=2; Path=/"]),
+        ("http://localhost:2/", ["a=1; Path=/"]),
+        ("http://localhost:1/c", ["a=2; Path=/"]),
+    ]
+)
+async def test_what_is_remembered_is_what_a_jar_without_memory_says(answers):
+    jar, plain = SessionCookieJar(), SessionCookieJar()
+    for url, cookies in answers:
+        if cookies:
+            jar.update_cookies_from_headers(cookies, URL(url))
+            CookieJar.update_cookies_from_headers(plain, cookies, URL(url))
+        told = {name: morsel.value for name, morsel in plain.filter_cookies(URL(url)).items()}
+        assert sent(jar, url) == told
+
+
+async def test_a_session_cookie_that_is_told_again_costs_nothing():
+    jar = jar_with("https://chat.example/", CHAT_UI)
+    before = jar.header_for("https://chat.example/c/1")
+    jar.update_cookies_from_headers((CHAT_UI,), URL("https://chat.example/c/2"))
+    assert jar.header_for("https://chat.example/c/3") is before
+
+
+@pytest.mark.parametrize(
+    ("given_cookies", "added", "both"),
+    [
+        ("theme=dark", "hf-chat=7", "theme=dark; hf-chat=7"),
+        ("hf-chat=1; theme=dark", "hf-chat=7", "theme=dark; hf-chat=7"),
+        ("hf-chat=1", "hf-chat=7", "hf-chat=7"),
+    ],
+)
+def test_of_two_cookies_of_one_name_the_server_s_is_sent(given_cookies, added, both):
+    assert with_cookies(given_cookies, added) == both
 
 
 @pytest.mark.parametrize(

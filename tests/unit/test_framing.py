@@ -520,3 +520,35 @@ def test_four_times_the_bytes_take_about_four_times_as_long(
 
 def test_a_large_event_in_small_reads_is_whole():
     assert decoded(one_event(2 * MIB)) == [b"x" * 2 * MIB]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"data: a\n\n",
+        b"data: \n\n",
+        b"data: a\ndata: b\n\n",
+        b"data: a\n\ndata: b\n\n",
+        b"data: a\rdata: b\n\n",
+        b"data: a\r\ndata: b\r\n\r\n",
+        b"data: a\n\n\n",
+        b"data: a\nevent: e\n\n",
+        b"\xef\xbb\xbfdata: a\n\n",
+        b"data:  a\n\n",
+        b"data: 0123456789\n\n",
+        b"data: 01234567890\n\n",
+    ],
+)
+@pytest.mark.parametrize("first", [b"", b"data: first\n\n", b"data: first\r\r"])
+def test_an_event_that_comes_in_a_read_of_its_own_is_what_it_is_in_pieces(first, chunk):
+    def outcome(chunks):
+        decoder, payloads = SSEDecoder(max_event_bytes=16), []
+        try:
+            for each in (*chunks, b"\ndata: last\n\n"):
+                payloads += decoder.feed(each)
+            decoder.check()
+        except ProtocolError:
+            payloads.append("too large")
+        return payloads
+
+    assert outcome([first, chunk]) == outcome([bytes([byte]) for byte in first + chunk])
