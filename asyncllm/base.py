@@ -95,7 +95,17 @@ def describe_params(name: str, function: Callable[..., object]) -> str:
 class AsyncGeneratorProvider(ABC):
     """A chat provider whose answers are streamed.
 
-    Subclasses set the class attributes and write `generate`.
+    Subclasses set the class attributes and write `generate`; where there is a body to make before
+    anything is sent, also `encode`.
+
+    Attributes:
+        url: where the public server is.
+        model: the full id of the default model; of an instance, of its own.
+        models: short name → full id; empty where the server knows its models itself.
+        wire: what the wire is called.
+        supports_stream: whether answers come piece by piece; true of every provider here.
+        needs_auth: whether the public server answers nobody without a key.
+        params (str): what `create_async_generator` takes, as the documented kind of string.
 
     Args:
         base_url: where the server is; default: `ASYNCLLM_<NAME>_BASE_URL`, then `url`.
@@ -165,6 +175,10 @@ class AsyncGeneratorProvider(ABC):
         The last item is a `Finish`: a stream that ends without one was cut off. An empty list says
         that something is being written which can't be given out before it is whole.
 
+        Args:
+            request: what is asked, with what `encode` made of it as its `body`.
+            http: to send it with; there is no other way out.
+
         Raises:
             AsyncLLMError: the answer can't be had, or not to its end.
 
@@ -223,7 +237,19 @@ class AsyncGeneratorProvider(ABC):
         proxy: str | None = None,
         **params: object,
     ) -> Reply:
-        """Return the whole reply; takes what `stream` takes, and raises what iterating raises."""
+        """Return the whole reply.
+
+        Args:
+            messages: role/content mappings, or a `str` for one user message.
+            model: a short name or a full id; default: the provider's.
+            proxy: for this call; comes before the provider's.
+            params: for the wire, as for `stream`.
+
+        Raises:
+            ConfigurationError: an argument can't be used.
+            AsyncLLMError: the answer can't be had, or not to its end.
+
+        """
         async with self.stream(messages, model=model, proxy=proxy, **params) as stream:
             return await stream.collect()
 
@@ -280,7 +306,18 @@ class AsyncGeneratorProvider(ABC):
 
     @classmethod
     async def create_async(cls, model: str | None, messages: Messages, **kwargs: Any) -> str:
-        """Return the answer's whole text; takes and raises what `create_async_generator` does."""
+        """Return the answer's whole text; the documented interface.
+
+        Args:
+            model: a short name or a full id; empty or None for the default.
+            messages: role/content mappings, or a `str` for one user message.
+            kwargs: as for `create_async_generator`, `proxy` included.
+
+        Raises:
+            ConfigurationError: an argument can't be used.
+            AsyncLLMError: the answer can't be had, or not to its end.
+
+        """
         tokens = cls.create_async_generator(model, messages, **kwargs)
         return "".join([token async for token in tokens])
 
@@ -288,6 +325,9 @@ class AsyncGeneratorProvider(ABC):
         """Return the full id of a model named shortly or fully.
 
         Any name will do for a provider without `models`: its server knows.
+
+        Args:
+            model: the name; an empty one is returned as it is.
 
         Raises:
             ConfigurationError: a short name is not one of `models`.
@@ -306,6 +346,9 @@ class AsyncGeneratorProvider(ABC):
         """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
 
         It is called before anything is sent, once for all attempts.
+
+        Args:
+            request: what is asked; its `body` is still empty.
 
         Raises:
             ConfigurationError: the request can't be sent as it is.

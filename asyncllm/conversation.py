@@ -32,7 +32,15 @@ class ConversationProvider(AsyncGeneratorProvider):
 
     @abstractmethod
     def server(self, request: Request, http: Http) -> ConversationServer:
-        """Return the server on which `request` needs a conversation."""
+        """Return the server on which `request` needs a conversation.
+
+        It is asked for each attempt, and sends nothing yet.
+
+        Args:
+            request: what is asked; its `conversation_id` is still empty.
+            http: for the server to send its own requests with.
+
+        """
 
     async def _run(
         self, request: Request, sessions: SessionManager, http: Http

@@ -33,6 +33,10 @@ SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in 
 class ConversationServer(Protocol):
     """What the pool needs to know of a server that keeps conversations.
 
+    Each of its methods sends one request; trying again is not its business. It raises
+    `AsyncLLMError` where that failed: `HTTPStatusError` with status 405 where settings are to be
+    accepted first, `NotFoundError` where there is no such conversation.
+
     Attributes:
         settings_key: what settings are accepted for: once for each value.
         key: what makes two unused conversations interchangeable.
@@ -50,7 +54,7 @@ class ConversationServer(Protocol):
         ...
 
     async def stop(self, conversation_id: str) -> None:
-        """End the generation that runs in a conversation."""
+        """End the generation that runs in a conversation; a failure is logged and passed over."""
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation."""

@@ -37,6 +37,10 @@ class AsyncLLMError(Exception):
         """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
 
         In this order: a text that was cut before could end in a part of a secret.
+
+        Args:
+            secrets: what no text may show, as it is; what encodes it is found too.
+
         """
         mask = masking(secrets)
         self.args = tuple(_excerpt(_masked(value, mask)) for value in self.args)
@@ -165,7 +169,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made
-        """The request as aiohttp describes it: method and URL, and no headers."""
+        """The request's method and URL, as aiohttp describes them, without its headers."""
         nothing = CIMultiDictProxy(CIMultiDict[str]())
         return RequestInfo(self.url, self.method, nothing, self.url)
 
@@ -177,7 +181,12 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
 
     @classmethod
     def class_for(cls, status: int) -> type[Self | HTTPStatusError]:
-        """Return the subclass that stands for `status`."""
+        """Return the subclass that stands for an HTTP status.
+
+        Args:
+            status: from 400.
+
+        """
         if status >= _FIRST_SERVER_ERROR:
             return ServerError
         return _BY_STATUS.get(status, HTTPStatusError)

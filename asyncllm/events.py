@@ -8,7 +8,12 @@ import msgspec
 
 
 class Reasoning(msgspec.Struct, frozen=True):
-    """A piece of the model's visible thinking, before or between the answer's text."""
+    """A piece of the model's visible thinking, before or between the answer's text.
+
+    Attributes:
+        text: the piece.
+
+    """
 
     text: str
 
@@ -37,7 +42,14 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What the answer cost, in tokens; None where the server did not say."""
+    """What the answer cost, in tokens; None where the server did not say.
+
+    Attributes:
+        prompt_tokens: of what was sent.
+        completion_tokens: of the answer.
+        total_tokens: of both.
+
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -56,7 +68,12 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 class Ping(msgspec.Struct, frozen=True):
-    """A keep-alive: the server is there, and nothing new has come."""
+    """A keep-alive: the server is there, and nothing new has come.
+
+    Attributes:
+        comment: what the server said, mostly nothing.
+
+    """
 
     comment: str = ""
 

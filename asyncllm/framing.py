@@ -22,7 +22,13 @@ _UTF8_BYTES = 4  # that a character has at most
 
 
 class NamedEvent(msgspec.Struct, frozen=True):
-    """An event that has a name of its own, as in `event: error`."""
+    """An event that has a name of its own, as in `event: error`.
+
+    Attributes:
+        name: the name.
+        data: the data, as UTF-8.
+
+    """
 
     name: str
     data: bytes

@@ -47,7 +47,8 @@ class Http:
 
     Attributes:
         proxy: the proxy to go through, or None.
-        refusals: see `ConnectionPool`.
+        refusals: what servers have refused, as pairs of base URL and field; one set for all
+            streams of a session manager, so that providers need not ask again.
 
     """
 
@@ -110,7 +111,12 @@ class Http:
         return _Exchange(sending, self._pool)
 
     def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request for `url` would carry, if any."""
+        """Return the header with the cookies that a request would carry; empty where it has none.
+
+        Args:
+            url: where the request would go.
+
+        """
         return self._pool.cookie_header(url)
 
     async def _send(

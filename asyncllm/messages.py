@@ -11,8 +11,14 @@ from asyncllm.errors import ConfigurationError
 class Message(TypedDict, total=False):
     """One message of a chat.
 
-    `content` is text or, where the provider takes them, a list of content parts such as
-    `{"type": "text", "text": …}`; it may be None only beside `tool_calls`.
+    Attributes:
+        role: "system", "user", "assistant", "tool" or another that the server knows.
+        content: text or, where the provider takes them, a list of content parts such as
+            `{"type": "text", "text": …}`; None only beside `tool_calls`.
+        name: who speaks, where there are several of a role.
+        tool_calls: the calls that an assistant's message asked for.
+        tool_call_id: the call whose result a tool's message is.
+
     """
 
     role: Required[str]

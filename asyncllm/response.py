@@ -69,7 +69,13 @@ class Response:
             yield payloads
 
     async def next_events(self) -> list[Payload]:
-        """Return what `events` yields next, and an empty list at the end; raises the same."""
+        """Return what `events` yields next, and an empty list at the end.
+
+        Raises:
+            ProtocolError: the body is a page or has no event at all, or an event is too large.
+            StreamInterrupted: the connection broke.
+
+        """
         self._decoder.check()  # what came behind the last ones may be too large
         if self.content_type == "text/html":
             raise _not_a_stream(await self.excerpt())
@@ -94,7 +100,10 @@ class Response:
         return self._decoder.ignored
 
     async def read(self, beginning: bytes = b"") -> bytes:
-        """Return the whole body, of which `beginning` has been read.
+        """Return the whole body.
+
+        Args:
+            beginning: what has been read of it.
 
         Raises:
             ProtocolError: it is larger than `max_event_bytes`.

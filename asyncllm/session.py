@@ -58,7 +58,8 @@ class SessionManager:
             `kill -9` the next manager with the same ledger deletes it; None for no such file.
             Processes of one machine may share it.
         grace: seconds that closing may take to delete what is still open.
-        max_event_bytes: the most bytes that one event of a stream may have.
+        max_event_bytes: the most bytes that one event of a stream, or a body that is no stream,
+            may have.
 
     Raises:
         ConfigurationError: an option can't be used.

@@ -108,6 +108,10 @@ class Stream:
         """Iterate over everything that comes: text as `str`, and events.
 
         It may be mixed with iterating over the stream itself: each item is given once.
+
+        Raises:
+            AsyncLLMError: while iterating; the stream failed.
+
         """
         return _Events(self._next_item)
 

@@ -6,8 +6,6 @@ The build needs no network, and the site loads nothing from one.
 
 from __future__ import annotations
 
-import inspect
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +47,6 @@ python_maximum_signature_line_length = 88
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-napoleon_custom_sections = [("Takes", "params_style")]
 
 # In docstrings, `name` is a link where such a thing is documented, and plain code elsewhere.
 default_role = "py:obj"
@@ -76,9 +73,6 @@ _PAGES = {
     "asyncllm.providers.services": ["Service"],
     "asyncllm.sync": ["SyncIterator", "SyncStream"],
 }
-_FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<code>.*?)^ *```$", re.MULTILINE | re.DOTALL
-)
 
 
 def _find_public_name(
@@ -99,29 +93,6 @@ def _find_public_name(
     return None
 
 
-def _read_fences(
-    _app: Sphinx, _what: str, _name: str, _obj: Any, _o: Any, lines: list[str]
-) -> None:
-    """Turn the fenced code of a docstring into what Sphinx reads as code."""
-
-    def directive(fence: re.Match[str]) -> str:
-        indent, code = (
-            fence["indent"],
-            "\n".join(f"   {line}" for line in fence["code"].split("\n")),
-        )
-        return f"{indent}.. code-block:: {fence['language']}\n\n{code}"
-
-    lines[:] = _FENCE.sub(directive, "\n".join(lines)).split("\n")
-
-
-def _read_properties(
-    _app: Sphinx, what: str, _name: str, obj: Any, _o: Any, lines: list[str]
-) -> None:
-    """Undo what Napoleon makes of a property whose sentence has a colon: a type and a text."""
-    if what == "property":
-        lines[:] = [*(inspect.getdoc(obj) or "").split("\n"), ""]
-
-
 class InlineDiagrams(SphinxPostTransform):
     """Puts SVG images into the page itself, where they take the page's colours, light or dark."""
 
@@ -140,6 +111,4 @@ class InlineDiagrams(SphinxPostTransform):
 def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.connect("missing-reference", _find_public_name)
-    app.connect("autodoc-process-docstring", _read_fences, priority=100)
-    app.connect("autodoc-process-docstring", _read_properties, priority=900)
     app.add_post_transform(InlineDiagrams)

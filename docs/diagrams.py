@@ -166,12 +166,12 @@ def who_owns_what() -> Drawing:
 def walk_of_a_token() -> Drawing:
     """Draw the rooms that a token goes through."""
     drawing = Drawing(
-        "The walk of a token: http, framing, translation, provider, Stream, you", 720, 175
+        "The walk of a token: response, framing, translation, provider, Stream, you", 720, 175
     )
     rooms = [
-        ("http", "bytes off", "the socket", "bytes"),
+        ("response", "bytes off", "the socket", "bytes"),
         ("framing", "no I/O,", "bounded", "payloads"),
-        ("translation", "one decode", "for a read", "items"),
+        ("translation", "one batch", "for a read", "items"),
         ("provider", "only", "translates", "batches"),
         ("Stream", "limits, reply,", "four ends", "tokens"),
         ("you", "iterate,", "close", ""),

@@ -65,7 +65,13 @@ class H2o(ConversationProvider):
     format_prompt = staticmethod(format_prompt)
 
     def encode(self, request: Request) -> bytes:
-        """Return the body; messages must be text, and parameters JSON."""
+        """Return the body, as JSON.
+
+        Raises:
+            ConfigurationError: a message holds something other than text, or a parameter has no
+                JSON form.
+
+        """
         options: dict[str, object] = {
             "id": str(uuid4()),
             "response_id": str(uuid4()),

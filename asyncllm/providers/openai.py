@@ -38,6 +38,12 @@ class OpenAICompatible(AsyncGeneratorProvider):
             from; or give `base_url`, with the path up to `/chat/completions`.
         options: as for every provider.
 
+    Attributes:
+        path: what follows the base URL.
+        defaults: parameters for the wire, where the caller gives no others.
+        asks_usage: whether to ask for usage.
+        service: the row of the table, or None.
+
     Raises:
         ConfigurationError: an option can't be used, or there is no base URL.
 
@@ -63,11 +69,22 @@ class OpenAICompatible(AsyncGeneratorProvider):
         return super().name if self.service is None else self.service.name
 
     def resolve_model(self, model: str) -> str:
-        """Return the full id of a model; what is not a short name is left to the server."""
+        """Return the full id of a model; what is not a short name is left to the server.
+
+        Args:
+            model: the name.
+
+        """
         return self.models.get(model, model)
 
     def encode(self, request: Request) -> bytes:
-        """Return the body; refuse what can't be JSON, a missing key, and more than one answer."""
+        """Return the body, as JSON.
+
+        Raises:
+            ConfigurationError: a parameter has no JSON form, more than one answer is asked for, or
+                the service wants a key or a model that is missing.
+
+        """
         service = self.service
         if service and service.needs_auth and not self._api_key and self._is_at_home:
             raise ConfigurationError(

@@ -20,7 +20,12 @@ AnyStep = Step | Literal["any"]
 
 @dataclass(frozen=True)
 class Fault:
-    """Something a server does that a client must cope with; by itself, during a stream."""
+    """Something a server does that a client must cope with; by itself, during a stream.
+
+    Attributes:
+        times: how many requests it befalls; None for every one.
+
+    """
 
     _: KW_ONLY
     times: int | None = None

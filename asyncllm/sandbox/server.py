@@ -29,7 +29,16 @@ _BODY_LIMIT = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: header names in lower case, of repeated names the last value."""
+    """What was asked.
+
+    Attributes:
+        method: the HTTP method.
+        path: without the query.
+        query: of repeated names the last value.
+        headers: names in lower case; of repeated names the last value.
+        body: as it came.
+
+    """
 
     method: str
     path: str
@@ -41,23 +50,29 @@ class Request:
 class Sandbox:
     """Every supported wire on one loopback port, for as long as it is open.
 
-    ```python
-    async with Sandbox(token_rate=50, faults=[Drop(after=3, times=1)]) as sandbox:
-        ...  # talk to sandbox.url
-        assert sandbox.conversations == 0
-    ```
+    Use it around what is to be tested::
 
-    Takes:
-        host, port: where to listen; port 0 takes a free one.
+        async with Sandbox(token_rate=50, faults=[Drop(after=3, times=1)]) as sandbox:
+            ...  # talk to sandbox.url
+            assert sandbox.conversations == 0
+
+    Everything but `start` and `aclose` may also be used from another thread.
+
+    Args:
+        host: where to listen.
+        port: where to listen; 0 takes a free one.
         rtt: seconds before each answer, for a stream before its first token.
-        token_rate: tokens per second; `None` for all at once.
-        tokens: the length of every answer in tokens; `None` for the natural one.
+        token_rate: tokens per second; None for all at once.
+        tokens: the length of every answer in tokens; None for the natural one.
         faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
         ssl: a server's context; the URL is then https.
         models: model names to know besides the documented ones.
-        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`; `None`: anything.
+        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`; None for anything.
 
-    Everything but `start` and `aclose` may also be used from another thread.
+    Attributes:
+        requests: what was asked, a `Request` each, the newest last; at most 10,000 of them.
+        port: where it listens.
+
     """
 
     def __init__(
@@ -100,7 +115,7 @@ class Sandbox:
 
     @property
     def conversations(self) -> int:
-        """How many chat-ui conversations exist, that is: are not deleted."""
+        """How many chat-ui conversations exist now; those that were deleted do not."""
         return len(self._chatui.conversations)
 
     @property
@@ -109,11 +124,24 @@ class Sandbox:
         return self._backend.generating
 
     def answers(self, conversation: str) -> tuple[str, ...]:
-        """List the answers stored in a chat-ui conversation, finished or stopped, oldest first."""
+        """List the answers stored in a chat-ui conversation, finished or stopped, oldest first.
+
+        Args:
+            conversation: its id.
+
+        Raises:
+            KeyError: there is no such conversation.
+
+        """
         return tuple(self._chatui.conversations[conversation].answers)
 
     def add_fault(self, fault: Fault) -> None:
-        """Declare a fault for the requests to come."""
+        """Declare a fault for the requests to come.
+
+        Args:
+            fault: comes after those of its kind that were declared before.
+
+        """
         self._faults.add(fault)
 
     def clear_faults(self) -> None:

@@ -1,4 +1,6 @@
-"""Every code block of every page and of both READMEs, run against the sandbox."""
+"""Every code block of every page, run against the sandbox."""
+
+import re
 
 import pytest
 from page_runner import ROOT, Page
@@ -11,7 +13,19 @@ ELSEWHERE = {"services.md", "bots.md", "scripts.md"}
 PAGES = sorted(
     path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if path.name not in ELSEWHERE
 )
-READMES = ["README.md", "README.ru.md"]
+
+
+EVERY_PAGE = sorted((ROOT / "docs").rglob("*.md")) + sorted(ROOT.glob("README*.md"))
+
+
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: path.name)
+def test_an_environment_that_the_page_makes_gets_asyncllm_from_the_clone(path):
+    for block in re.findall(
+        r"^```sh\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        if "-m venv" in block:
+            # A name would be looked up in an index, where anybody may have taken it.
+            assert re.search(r'pip install (-e )?"\.\[', block)
 
 
 @pytest.fixture

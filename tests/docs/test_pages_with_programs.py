@@ -1,6 +1,7 @@
 """The pages whose programs stand in examples/: what they tell a newcomer to do is done."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -15,8 +16,9 @@ import pytest
 from examples.fake_platform import TOKEN, Platform
 from examples.programs import free_port
 
-from asyncllm import H2o, SessionManager
-from asyncllm.sandbox import Sandbox, SlowAnswer, Stall, Status
+from asyncllm import H2o, OpenAICompatible, SessionManager, StreamTimeout, Timeouts
+from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from raw_server import CHUNKED, chunk, raw_server
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["services.md", "bots.md", "scripts.md"]
@@ -77,6 +79,23 @@ def log_rows():
         yield name, level, pattern
 
 
+async def ask_and_leave(*faults, limits=None):
+    """Read the beginning of an answer, and close the session manager."""
+    async with (
+        Sandbox(faults=[*faults, Stall(after=2)]) as sandbox,
+        SessionManager(grace=1, timeouts=limits) as sessions,
+        H2o(base_url=sandbox.url, sessions=sessions).stream("Hello") as stream,
+    ):
+        await anext(stream)
+
+
+async def ask_where_kept_connections_are_closed():
+    whole = CHUNKED + chunk(b'data:{"choices":[{"finish_reason":"stop"}]}\n\n') + b"0\r\n\r\n"
+    async with raw_server([whole], [None], [whole]) as (url, _), SessionManager() as sessions:
+        for _ in range(2):
+            await OpenAICompatible(base_url=url, sessions=sessions).complete("Hello")
+
+
 async def test_the_log_lines_that_the_service_page_names_are_logged(caplog):
     caplog.set_level("INFO")
     refused = [
@@ -84,16 +103,14 @@ async def test_the_log_lines_that_the_service_page_names_are_logged(caplog):
         Status(status=503, on="stop", times=1),
         Status(status=503, on="delete", retry_after=0.01),
     ]
-    for faults in (refused, [SlowAnswer(seconds=30, on="delete")]):
-        async with (
-            Sandbox(faults=[*faults, Stall(after=2)]) as sandbox,
-            SessionManager(grace=1) as sessions,
-            H2o(base_url=sandbox.url, sessions=sessions).stream("Hello") as stream,
-        ):
-            await anext(stream)
+    await ask_and_leave(*refused)
+    await ask_and_leave(SlowAnswer(seconds=30, on="delete"))
+    with contextlib.suppress(StreamTimeout):
+        await ask_and_leave(SlowCreate(seconds=30), limits=Timeouts(first_token=0.2))
+    await ask_where_kept_connections_are_closed()
     logged = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
     rows = [row for row in log_rows() if row[0] != "service"]
-    assert len(rows) == 5
+    assert len(rows) == 7
     for name, level, pattern in rows:
         assert any(
             (name, level) == found[:2] and re.fullmatch(pattern, found[2]) for found in logged

@@ -1,7 +1,10 @@
 """Both READMEs: run, called, and alike."""
 
 import ast
+import asyncio
 import re
+from collections import defaultdict
+from functools import partial
 
 import pytest
 from page_runner import FENCE, ROOT, Page
@@ -41,6 +44,27 @@ async def test_what_the_readme_defines_works_when_called(readme):
     reply = await readme.namespace["ask"]("ollama", "Hello", model="llama3.2")
     assert reply.finish_reason == "stop"
     await readme.namespace["test_my_bot_survives_a_dropped_connection"]()
+
+
+async def test_of_messages_that_come_at_once_the_bot_answers_only_the_last(readme):
+    shown, has_begun = defaultdict(list), asyncio.Event()
+
+    async def show(question, _, token):
+        shown[question].append(token)
+        has_begun.set()
+
+    async def hear(question):
+        await readme.namespace["on_message"]("chat", question, partial(show, question))
+
+    async with asyncio.TaskGroup() as messages:
+        messages.create_task(hear("First"))
+        await has_begun.wait()
+        for question in ("Second", "Third"):
+            messages.create_task(hear(question))
+    texts = {question: "".join(tokens) for question, tokens in shown.items()}
+    assert texts["Third"].endswith("about it.")
+    assert texts.keys() == {"First", "Third"}
+    assert not texts["First"].endswith("about it.")
 
 
 def blocks(name):

@@ -178,6 +178,16 @@ def test_the_page_has_every_option_of_the_command_and_no_other(command):
     assert shown == defaults
 
 
+# --- the rooms ---------------------------------------------------------------------------
+
+
+def test_every_room_is_in_the_table_of_the_contributors_and_no_other():
+    table = rows((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    named = [name.strip("`/") for row in table for name in row[0].split(", ")]
+    rooms = {path.name for path in (ROOT / "asyncllm").iterdir()}
+    assert sorted(named) == sorted(rooms - {"__init__.py", "__pycache__", "py.typed"})
+
+
 # --- drawings ----------------------------------------------------------------------------
 
 
