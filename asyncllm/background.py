@@ -1,0 +1,138 @@
+"""The event loop of `run_sync`: one for the process, in a thread of its own.
+
+It is started when first needed, and closed at exit, with every session manager in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures.thread  # noqa: F401 - can't be imported once the main thread has ended
+import os
+import threading
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asyncllm.errors import ConfigurationError
+from asyncllm.session import close_managers
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_T = TypeVar("_T")
+_UNWINDING_SECONDS = 2.0  # for tasks that are cancelled at exit, after all managers are closed
+
+
+class Background:
+    """The event loop of `run_sync`, in its thread."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller runs in the loop's own thread."""
+        return self._thread is threading.current_thread()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process started it; in a forked child nothing runs its loop."""
+        return self._process == os.getpid()
+
+    def call(self, function: Any) -> None:
+        """Call `function` in the loop, soon; never where the loop has ended."""
+        with suppress(RuntimeError):
+            if self.is_ours:
+                self._loop.call_soon_threadsafe(function)
+
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Start `coroutine` in the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def close(self) -> None:
+        """Close every session manager of the loop, end what still runs, and end the thread.
+
+        It takes about the longest `grace` of a manager. Ctrl-C does not cut it short: what it
+        waits for is bounded, and would be left on servers otherwise.
+        """
+        closing = self.start(_close_all())
+        while self._thread.is_alive():
+            with suppress(KeyboardInterrupt):
+                if closing.done():
+                    self.call(self._loop.stop)
+                    self._thread.join()
+                else:
+                    with suppress(CancelledError):
+                        closing.result()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+
+async def _close_all() -> None:
+    """Close every session manager, and cancel what is left then."""
+    await close_managers()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_UNWINDING_SECONDS)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    import uvloop  # noqa: PLC0415 - an extra
+
+    return uvloop.new_event_loop()
+
+
+_background: Background | None = None
+_of_the_parent: list[Background | None] = []
+_starting = threading.Lock()
+
+
+def running() -> Background:
+    """Return the background loop, which is started when first needed."""
+    global _background  # noqa: PLW0603 - there is one for the process
+    with _starting:
+        background = _background = _background or Background()
+    if background.is_here:
+        raise ConfigurationError(
+            "run_sync was called on the thread of its own event loop, which would wait for itself "
+            "for ever: use await there"
+        )
+    return background
+
+
+@atexit.register
+def _shut_down() -> None:
+    global _background
+    background, _background = _background, None
+    if background is not None:
+        background.close()
+
+
+def _start_anew() -> None:
+    """Let a forked child start a loop of its own: nothing runs its parent's there.
+
+    The parent's is kept all the same, as collecting it would close what the two share.
+    """
+    global _background, _starting
+    _of_the_parent.append(_background)
+    _background, _starting = None, threading.Lock()  # which another thread may have held
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
