@@ -76,7 +76,7 @@ class Stream:
         self._source: Source | None = None
         self._watchdog: Watchdog | None = None
         self._reader: asyncio.Task[object] | None = None
-        self._reader_gone = asyncio.Event()
+        self._reader_gone: asyncio.Event | None = None  # made when somebody waits for it
         self._cancelling = 0  # how often the reader had been cancelled before it read
         self._is_interrupted = False
         self._has_ended = False
@@ -162,6 +162,7 @@ class Stream:
         """Close the stream; with an `error`, whoever reads on gets it. For session managers."""
         self._stop(error)
         if self._reader is not None:
+            self._reader_gone = self._reader_gone or asyncio.Event()
             await self._reader_gone.wait()
         await self._closed()
 
@@ -278,7 +279,8 @@ class Stream:
             error.redact(self._secrets)
             error.reply = self.reply
         self._error = error
-        self._reader_gone.set()
+        if self._reader_gone is not None:
+            self._reader_gone.set()
 
 
 class _Events:
