@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     import msgspec
 
     from asyncllm.events import Item
@@ -51,42 +49,52 @@ class Translator(Protocol):
         ...
 
 
-async def translate(response: Response, translator: Translator) -> AsyncGenerator[list[Item], None]:
-    """Yield a batch for each network read that brings something: empty while nothing is whole.
+class Translation:
+    """What comes of one response, by one translator.
 
-    Raises:
-        AsyncLLMError: the answer failed or was cut off; what came before it was yielded.
-
+    Not a generator: each of those on a token's way costs more than all of the decoding.
     """
-    failure: AsyncLLMError | None = None
-    while payloads := await response.next_events():
-        batch: list[Item] = []
-        try:
-            translator.feed(payloads, batch)
-        except AsyncLLMError as error:
-            failure = error
-        if batch or translator.is_building:
-            yield batch
-        if failure is not None:
-            raise _explained(failure, response)
-        if translator.is_done:
-            return
-    last: list[Item] = []
-    try:
-        last = translator.close()
-    except AsyncLLMError as error:
-        failure = error
-    if failure is not None:
-        raise _explained(failure, response)
-    if last:
-        yield last
 
+    def __init__(self, response: Response, translator: Translator) -> None:
+        self._response = response
+        self._translator = translator
+        self._failure: AsyncLLMError | None = None
+        self._has_ended = False
 
-def _explained(failure: AsyncLLMError, response: Response) -> AsyncLLMError:
-    """Return `failure` with what the server said beside the events of an answer cut off."""
-    if isinstance(failure, StreamInterrupted) and response.ignored:
-        return StreamInterrupted(f"{failure}; between events came {response.ignored!r}")
-    return failure
+    async def next_batch(self) -> list[Item] | None:
+        """Return what the next network read brings, and None at the end.
+
+        A batch is empty where something is being written that is not whole yet.
+
+        Raises:
+            AsyncLLMError: the answer failed or was cut off; what came before it was returned.
+
+        """
+        translator = self._translator
+        while not (self._has_ended or translator.is_done):
+            batch: list[Item] = []
+            payloads = await self._response.next_events()
+            try:
+                if payloads:
+                    translator.feed(payloads, batch)
+                else:
+                    self._has_ended = True
+                    batch = translator.close()
+            except AsyncLLMError as error:
+                self._failure = error
+                self._has_ended = True
+            if batch or (payloads and translator.is_building):
+                return batch
+        if self._failure is not None:
+            raise self._explained(self._failure)
+        return None
+
+    def _explained(self, failure: AsyncLLMError) -> AsyncLLMError:
+        """Return `failure` with what the server said beside the events of an answer cut off."""
+        ignored = self._response.ignored
+        if isinstance(failure, StreamInterrupted) and ignored:
+            return StreamInterrupted(f"{failure}; between events came {ignored!r}")
+        return failure
 
 
 def decode_all(decoder: msgspec.json.Decoder[_T], payloads: list[Payload]) -> list[_T] | None:

@@ -6,7 +6,6 @@ Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/convers
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,7 +19,7 @@ from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
-from asyncllm.translation import decode, decode_all, translate
+from asyncllm.translation import Translation, decode, decode_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
@@ -102,11 +101,10 @@ class H2o(ConversationProvider):
         """Stream the answer in the conversation of `request`."""
         url = f"{request.base_url}/conversation/{request.conversation_id}"
         translator = _TGITranslator(stops_early="stop" in request.params)
-        async with (
-            http.open("POST", url, json=request.body, headers=_referer(request)) as response,
-            aclosing(translate(response, translator)) as batches,
-        ):
-            async for batch in batches:
+        headers = _referer(request)
+        async with http.open("POST", url, json=request.body, headers=headers) as response:
+            translation = Translation(response, translator)
+            while (batch := await translation.next_batch()) is not None:
                 yield batch
 
 

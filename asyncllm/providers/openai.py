@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
@@ -14,7 +13,7 @@ from asyncllm.checks import encode_json
 from asyncllm.errors import BadRequestError, ConfigurationError
 from asyncllm.providers.openai_chunks import ChatTranslator
 from asyncllm.providers.services import SERVICES, Service
-from asyncllm.translation import decode, translate
+from asyncllm.translation import Translation, decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -106,11 +105,9 @@ class OpenAICompatible(AsyncGeneratorProvider):
             if asks_usage and refusal in http.refusals:
                 asks_usage, body = False, self._encode(request, asks_usage=False)
             try:
-                async with (
-                    http.open("POST", url, json=body, query=self._query()) as response,
-                    aclosing(translate(response, ChatTranslator())) as batches,
-                ):
-                    async for batch in batches:
+                async with http.open("POST", url, json=body, query=self._query()) as response:
+                    translation = Translation(response, ChatTranslator())
+                    while (batch := await translation.next_batch()) is not None:
                         yield batch
                 return
             except BadRequestError as error:
