@@ -11,6 +11,8 @@ from page_runner import INSTALLED, ROOT, environment, files
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
 
+pytestmark = pytest.mark.programs
+
 
 def run(*command, cwd, **variables):
     return subprocess.run(

@@ -20,6 +20,8 @@ from asyncllm import H2o, OpenAICompatible, SessionManager, StreamTimeout, Timeo
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from raw_server import CHUNKED, chunk, raw_server
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[2]
 PAGES = ["services.md", "bots.md", "scripts.md"]
 SERVERS = ("asyncllm sandbox", "python service.py", "uvicorn ", "python bot.py")

@@ -11,6 +11,8 @@ from programs import copy, environment, started, until
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, SlowAnswer, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 
+pytestmark = pytest.mark.programs
+
 INTERVAL = 0.1  # seconds that the platform wants between two calls for one chat
 EVERY = 0.15  # seconds that the bot leaves; what it sends may be under way longer or shorter
 

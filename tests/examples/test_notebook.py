@@ -6,10 +6,13 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
 from programs import EXAMPLES
 
 from asyncllm.sandbox import Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
+
+pytestmark = pytest.mark.programs
 
 NOTEBOOK = EXAMPLES / "notebook.ipynb"
 PAGE = EXAMPLES.parent / "docs" / "scripts.md"

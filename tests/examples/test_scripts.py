@@ -9,6 +9,8 @@ from programs import EXAMPLES, copy, environment, started, until
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def server():

@@ -15,6 +15,8 @@ from programs import copy, environment, free_port, started, until
 from asyncllm.sandbox import BigEvent, Drop, Sandbox, SlowAnswer, Stall
 from asyncllm.sandbox.background import running_in_background
 
+pytestmark = pytest.mark.programs
+
 SERVICES = ["service.py", "service_fastapi.py"]
 SOON = 2.0  # seconds
 

@@ -494,6 +494,7 @@ def single_bytes_of_comments(size: int) -> list[bytes]:
     return byte_by_byte(b":\n" * (size // 2))
 
 
+@pytest.mark.reliability  # a clock, though a coarse one
 @pytest.mark.parametrize(
     ("chunks", "size"),
     [
