@@ -147,6 +147,8 @@ class AsyncGeneratorProvider(ABC):
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
         self._headers = check_headers({**self._own_headers(), **(headers or {})})
+        # What a provider might quote besides what comes through `Http`.
+        self._secrets = (self._api_key or "", *secrets_in(self._headers))
         self._sessions = sessions
         self._proxy = parse_proxy(proxy)
         self._timeouts = timeouts
@@ -226,7 +228,7 @@ class AsyncGeneratorProvider(ABC):
             model=request.model,
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
             owner=sessions,
-            secrets=self._secrets(),
+            secrets=self._secrets,
         )
 
     async def complete(
@@ -391,10 +393,6 @@ class AsyncGeneratorProvider(ABC):
     def _has_secret_headers(self) -> bool:
         return any(map(is_secret, self._headers))
 
-    def _secrets(self) -> list[str]:
-        """Return what a provider might quote besides what comes through `Http`."""
-        return [self._api_key or "", *secrets_in(self._headers)]
-
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
         return Http(
             sessions.connections,
@@ -416,7 +414,7 @@ class AsyncGeneratorProvider(ABC):
             lambda: self._run(request, sessions, http),
             self._retry or sessions.retry,
             type(self).__name__,
-            self._secrets(),
+            self._secrets,
         )
 
     async def _run_alone(

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _T = TypeVar("_T")
-_UNKNOWN = 404
 SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
 
 
@@ -298,20 +297,14 @@ class ConversationPool:
             self.hand_back(spare, was_used=True, is_running=False)
 
     async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
-        try:
-            async with asyncio.timeout(self._step):
-                if stop_first:
-                    await self._stop(conversation)
-                await retrying(
-                    partial(conversation.server.delete, conversation.id),
-                    self._retry,
-                    f"deleting {_name(conversation)}",
-                )
-        except NotFoundError:
-            self._strike_out(conversation)  # somebody was faster, or the server has forgotten it
-        except (AsyncLLMError, TimeoutError) as error:
-            log.warning("%s: not deleted: %s", _name(conversation), error)
-        else:
+        delete = partial(conversation.server.delete, conversation.id)
+
+        async def deletion() -> None:
+            if stop_first:
+                await self._stop(conversation)
+            await self._retried(delete, _name(conversation))
+
+        if await self._is_gone(deletion(), _name(conversation)):
             self._strike_out(conversation)
         self._existing.discard(conversation)
 
@@ -323,15 +316,23 @@ class ConversationPool:
         self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
     ) -> None:
         what = f"the conversation {entry.url} of a dead process"
+        if await self._is_gone(self._retried(partial(delete, entry), what), what):
+            ledger.remove(entry.url)
+
+    async def _retried(self, delete: Callable[[], Awaitable[None]], what: str) -> None:
+        await retrying(delete, self._retry, f"deleting {what}")
+
+    async def _is_gone(self, deletion: Awaitable[None], what: str) -> bool:
+        """Wait for a deletion, though not for ever; log what it could not delete."""
         try:
             async with asyncio.timeout(self._step):
-                await retrying(partial(delete, entry), self._retry, f"deleting {what}")
+                await deletion
         except NotFoundError:
-            pass  # it has gone already
+            pass  # somebody was faster, or the server has forgotten it
         except (AsyncLLMError, TimeoutError) as error:
             log.warning("%s: not deleted: %s", what, error)
-            return
-        ledger.remove(entry.url)
+            return False
+        return True
 
     async def _stop(self, conversation: Conversation) -> None:
         try:
