@@ -12,6 +12,7 @@ import trustme
 
 from asyncllm import H2o, OpenAICompatible, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
+from exception_texts import texts_of
 
 from . import launcher
 from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER
@@ -152,7 +153,7 @@ def _no_canary_in_any_log(caplog):
         for record in caplog.get_records(when):
             texts = [record.getMessage(), record.exc_text or "", repr(vars(record))]
             if record.exc_info:
-                texts += every_text_of(record.exc_info[1])
+                texts += texts_of(record.exc_info[1])
             assert_no_canary(texts)
 
 
@@ -162,21 +163,6 @@ async def _talkative_loop():
     asyncio.get_running_loop().set_debug(True)
 
 
-def every_text_of(error):
-    """Return what an exception, and every one that it drags along, could ever show."""
-    texts, left, seen = [], [error], set()
-    while left:
-        error = left.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        texts += [str(error), repr(error), repr(error.args), repr(vars(error))]
-        texts += getattr(error, "__notes__", [])
-        left += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
-        left += [arg for arg in error.args if isinstance(arg, BaseException)]
-    return texts
-
-
 @contextlib.contextmanager
 def raises(kind, match=None):
     """Expect an error that drags nothing along and shows no password."""
@@ -184,7 +170,7 @@ def raises(kind, match=None):
         yield caught
     assert type(caught.value) is kind
     assert caught.value.__cause__ is caught.value.__context__ is None
-    assert_no_canary(every_text_of(caught.value))
+    assert_no_canary(texts_of(caught.value))
 
 
 def assert_no_canary(texts):

@@ -8,7 +8,6 @@ import gc
 import json
 import logging
 import re
-import traceback
 import warnings
 from urllib.parse import quote, unquote
 
@@ -26,6 +25,7 @@ from asyncllm import (
 )
 from asyncllm.proxies import parse_proxy
 from conftest import settled
+from exception_texts import texts_of
 
 # Each has "canary" in it, so that a part of one is found too. What a URL would encode is meant.
 KEY, TOKEN, COOKIE = "canary-key+0/1=2==", "canary-token-012345", "canary-cookie-012345"
@@ -44,27 +44,6 @@ LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyn
 
 
 # --- the search ---------------------------------------------------------------------------------
-
-
-def texts_of(error):
-    """Return everything that an exception, and each one that it drags along, could ever show."""
-    texts, left, seen = [], [error], set()
-    while left:
-        error = left.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        texts += [str(error), repr(error), repr(error.args), repr(vars(error))]
-        texts += [str(value) for value in vars(error).values()]
-        texts += traceback.format_exception(error)
-        texts += getattr(error, "__notes__", [])
-        left += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
-        left += [each for each in (*error.args, *vars(error).values()) if is_exception(each)]
-    return texts
-
-
-def is_exception(value):
-    return isinstance(value, BaseException)
 
 
 def assert_nothing_shown(texts):
