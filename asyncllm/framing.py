@@ -16,6 +16,7 @@ from asyncllm.errors import ProtocolError
 from asyncllm.events import Ping
 
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"  # as numbers, which bytes are searched for several times faster
 _RETRY_DIGITS = 16  # more would be no time that anyone means
 _IGNORED_CHARACTERS = 300
 _UTF8_BYTES = 4  # that a character has at most
@@ -50,19 +51,34 @@ class SSEDecoder:
         retry: the newest `retry` field, in milliseconds, or None.
         ignored: the beginning of the newest line that is no field of the format, at most 300
             characters, or "": some servers write their complaints so.
+        has_failed: whether an event was too large; nothing more is taken then.
 
     """
+
+    __slots__ = (
+        "_after_cr",
+        "_is_between",
+        "_limit",
+        "_pieces",
+        "_size",
+        "_start",
+        "has_failed",
+        "ignored",
+        "last_event_id",
+        "retry",
+    )
 
     def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
         self.last_event_id = ""
         self.retry: int | None = None
         self.ignored = ""
         self._limit = max_event_bytes
+        self._is_between = False  # past the BOM, with nothing left of what came before
         self._start: bytes | None = b""  # what may be the beginning of a BOM; None once past it
         self._after_cr = False
         self._pieces: list[bytes] = []  # an event's beginning; no blank line in it
         self._size = 0
-        self._has_failed = False
+        self.has_failed = False
 
     def feed(self, chunk: bytes) -> list[Payload]:
         """Return what `chunk` completes, in order; an event without its blank line is kept.
@@ -75,23 +91,27 @@ class SSEDecoder:
                 before it.
 
         """
-        if self._is_between and _is_one_event(chunk) and len(chunk) - 2 <= self._limit:
-            return [chunk[6:-2]]  # as at a model's pace
+        end = len(chunk) - 2
+        if (
+            self._is_between
+            and end <= self._limit
+            and chunk[:6] == b"data: "
+            and chunk.find(b"\n") == end
+            and chunk[-1] == _LF
+            and _CR not in chunk
+        ):
+            return [chunk[6:end]]  # one event, as at a model's pace
         self.check()
         payloads: list[Payload] = []
         try:
             self._split(chunk, payloads)
         except _TooLargeError:
-            self._has_failed = True
+            self.has_failed = True
             self._pieces.clear()
+        self._is_between = not (self._pieces or self.has_failed) and self._start is None
         if not payloads:
             self.check()
         return payloads
-
-    @property
-    def _is_between(self) -> bool:
-        """Whether nothing is left of what came before."""
-        return not (self._pieces or self._has_failed) and self._start is None
 
     def check(self) -> None:
         """Raise the error behind what `feed` has returned, if there is one.
@@ -100,14 +120,14 @@ class SSEDecoder:
             ProtocolError: an event is larger than `max_event_bytes`.
 
         """
-        if self._has_failed:
+        if self.has_failed:
             raise ProtocolError(
                 f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
             )
 
     def _split(self, chunk: bytes, payloads: list[Payload]) -> None:
         """Append the payloads that `chunk` completes, and keep the rest."""
-        if self._start is not None or self._after_cr or b"\r" in chunk:
+        if self._start is not None or self._after_cr or _CR in chunk:
             chunk = self._normalise(chunk)
         tail = chunk
         cut_in_two = chunk[:1] == b"\n" and self._pieces and self._pieces[-1][-1:] == b"\n"
@@ -132,7 +152,7 @@ class SSEDecoder:
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF cut in two
             self._after_cr = False
-        if b"\r" in chunk:
+        if _CR in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return chunk
@@ -211,11 +231,6 @@ class SSEDecoder:
 
 class _TooLargeError(Exception):
     """An event is larger than is allowed."""
-
-
-def _is_one_event(chunk: bytes) -> bool:
-    is_data = chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")
-    return is_data and chunk.count(b"\n") == len(b"\n\n") and b"\r" not in chunk
 
 
 _starts_with_space = methodcaller("startswith", b" ")

@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
-from asyncllm.framing import SSEDecoder
 from asyncllm.proxies import is_refusal
 from asyncllm.redaction import masking
 from asyncllm.statuses import status_error
+from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from asyncllm.framing import Payload
 
-_EXCERPT_BYTES = 64 * 1024
 _ERROR_BODY_SECONDS = 2.0
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 0.25
-_SHOWN_CHARACTERS = 200
 
 
 class Response:
@@ -37,8 +35,20 @@ class Response:
     Attributes:
         status: the HTTP status.
         content_type: the media type, lower case, without parameters.
+        content: the bytes that are still to be read.
+        max_event_bytes: as given.
 
     """
+
+    __slots__ = (
+        "_events",
+        "_raw",
+        "_secrets",
+        "content",
+        "content_type",
+        "max_event_bytes",
+        "status",
+    )
 
     def __init__(
         self,
@@ -48,11 +58,11 @@ class Response:
     ) -> None:
         self.status = raw.status
         self.content_type = raw.content_type
+        self.content = raw.content
+        self.max_event_bytes = max_event_bytes
         self._raw = raw
-        self._max_event_bytes = max_event_bytes
         self._secrets = secrets
-        self._decoder = SSEDecoder(max_event_bytes)
-        self._beginning: bytes | None = b""  # of the body, until there is an event
+        self._events: Translation[Payload] | None = None
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
@@ -76,28 +86,14 @@ class Response:
             StreamInterrupted: the connection broke.
 
         """
-        self._decoder.check()  # what came behind the last ones may be too large
-        if self.content_type == "text/html":
-            raise _not_a_stream(await self.excerpt())
-        while chunk := await self._read_some():
-            if self._beginning is not None:
-                self._beginning = (self._beginning + chunk).lstrip()
-                if self._beginning.startswith(b"{"):
-                    body, self._beginning = self._beginning, None
-                    return [await self.read(body)]
-            if payloads := self._decoder.feed(chunk):
-                self._beginning = None
-                return payloads
-            if self._beginning is not None:
-                self._beginning = self._beginning[:_EXCERPT_BYTES]
-        if self._beginning:
-            raise _not_a_stream(self._masked(self._beginning))
-        return []
+        if self._events is None:
+            self._events = Translation(self, _AsTheyCome())
+        return await self._events.next_batch() or []
 
     @property
     def ignored(self) -> str:
-        """The newest line that was no part of an event, or ""."""
-        return self._decoder.ignored
+        """The newest line of `events` that was no part of one, or ""."""
+        return self._events.ignored if self._events is not None else ""
 
     async def read(self, beginning: bytes = b"") -> bytes:
         """Return the whole body.
@@ -111,20 +107,25 @@ class Response:
 
         """
         chunks, size = [beginning], len(beginning)
-        while size <= self._max_event_bytes:
+        while size <= self.max_event_bytes:
             if not (chunk := await self._read_some()):
                 return b"".join(chunks)
             chunks.append(chunk)
             size += len(chunk)
         raise ProtocolError(
-            f"the server sent a body of more than {self._max_event_bytes} bytes (max_event_bytes)"
+            f"the server sent a body of more than {self.max_event_bytes} bytes (max_event_bytes)"
         )
 
-    async def excerpt(self) -> str:
-        """Return the beginning of the body as text, at most 64 KiB of it, secrets masked."""
-        body = bytearray()
+    async def excerpt(self, beginning: bytes = b"") -> str:
+        """Return the beginning of the body as text, at most 64 KiB of it, secrets masked.
+
+        Args:
+            beginning: what has been read of it.
+
+        """
+        body = bytearray(beginning)
         await self._read_beginning(body)
-        return self._masked(body)
+        return self.masked(body)
 
     async def failure(self, method: str, url: str, *, is_forwarded: bool) -> AsyncLLMError:
         """Return the error that this response stands for, and close it."""
@@ -135,7 +136,7 @@ class Response:
                     await self._read_beginning(beginning)
         finally:
             self.close()
-        body = self._masked(beginning)
+        body = self.masked(beginning)
         reason = raw.reason or ""
         failure: AsyncLLMError
         if is_forwarded and is_refusal(raw.status, raw.headers):
@@ -168,7 +169,7 @@ class Response:
 
     async def drain(self) -> None:
         """Read a little past the end of the answer, so that the connection can be used again."""
-        content, size = self._raw.content, 0
+        content, size = self.content, 0
         if not content.at_eof():
             with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
@@ -179,23 +180,32 @@ class Response:
     async def _read_some(self) -> bytes:
         """Return what one read brings; b"" at the end."""
         try:
-            return await self._raw.content.readany()
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            reason = type(error).__name__
-        raise StreamInterrupted(f"the connection broke before the answer was whole ({reason})")
+            return await self.content.readany()
+        except READ_ERRORS as error:
+            kind = type(error)
+        raise broken(kind)
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""
         with contextlib.suppress(StreamInterrupted):
-            while len(body) < _EXCERPT_BYTES and (chunk := await self._read_some()):
+            while len(body) < EXCERPT_BYTES and (chunk := await self._read_some()):
                 body += chunk
 
-    def _masked(self, body: bytes | bytearray) -> str:
+    def masked(self, body: bytes | bytearray) -> str:
         """Return `body` as text: masked, and then cut, lest a part of a secret be left."""
         text = masking(self._secrets())(body.decode("utf-8", "replace"))
-        return text.encode()[:_EXCERPT_BYTES].decode("utf-8", "ignore")
+        return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
 
-def _not_a_stream(body: str) -> ProtocolError:
-    shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
-    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
+class _AsTheyCome:
+    """Translates events to themselves."""
+
+    is_done = is_building = False
+
+    def feed(self, payloads: list[Payload], batch: list[Payload]) -> None:
+        """Append all of them."""
+        batch += payloads
+
+    def close(self) -> list[Payload]:
+        """Return nothing: there is nothing that could be missing."""
+        return []

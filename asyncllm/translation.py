@@ -1,22 +1,35 @@
-"""From the payloads of a response to batches of items, whatever the wire."""
+"""From the bytes of a body to batches of items, whatever the wire."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import aiohttp
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
+from asyncllm.framing import SSEDecoder
 
 if TYPE_CHECKING:
     import msgspec
 
-    from asyncllm.events import Item
     from asyncllm.framing import Payload
-    from asyncllm.response import Response
 
 _T = TypeVar("_T")
+_Batched = TypeVar("_Batched")
+
+EXCERPT_BYTES = 64 * 1024
+"""The most bytes of a body that an error may show."""
+
+READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
+"""What reading a body raises when its connection breaks."""
+
+UNDECODABLE = (TypeError, ValueError, RecursionError)
+"""What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
+
+_SHOWN_CHARACTERS = 200
 
 
-class Translator(Protocol):
+class Translator(Protocol[_Batched]):
     """What knows one wire, for one answer; it does no I/O.
 
     Attributes:
@@ -31,7 +44,7 @@ class Translator(Protocol):
         """Whether something is being written that can't be given out before it is whole."""
         ...
 
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+    def feed(self, payloads: list[Payload], batch: list[_Batched]) -> None:
         """Append to `batch` what `payloads` say.
 
         Raises:
@@ -39,7 +52,7 @@ class Translator(Protocol):
 
         """
 
-    def close(self) -> list[Item]:
+    def close(self) -> list[_Batched]:
         """Say that the body has ended, and return what is left to say.
 
         Raises:
@@ -49,65 +62,147 @@ class Translator(Protocol):
         ...
 
 
-class Translation:
-    """What comes of one response, by one translator.
+class Body(Protocol):
+    """What a translation reads: a response.
 
-    Not a generator: each of those on a token's way costs more than all of the decoding.
+    Attributes:
+        content: the bytes.
+        content_type: the media type, lower case, without parameters.
+        max_event_bytes: the most bytes of one event, or of a body that is read whole.
+
     """
 
-    def __init__(self, response: Response, translator: Translator) -> None:
-        self._response = response
+    content: aiohttp.StreamReader
+    content_type: str
+    max_event_bytes: int
+
+    async def read(self, beginning: bytes) -> bytes:
+        """Return the whole body, of which `beginning` has been read."""
+        ...
+
+    async def excerpt(self, beginning: bytes) -> str:
+        """Return what may be shown of a body of which `beginning` has been read."""
+        ...
+
+    def masked(self, body: bytes) -> str:
+        """Return what may be shown of `body`."""
+        ...
+
+
+class Translation(Generic[_Batched]):
+    """What comes of one body, by one translator.
+
+    It is one coroutine from aiohttp's read to a batch, and no generator: with a thousand streams,
+    each of those on a token's way costs as much as its decoding.
+
+    Args:
+        body: what to read.
+        translator: what to give its events to.
+
+    """
+
+    __slots__ = (
+        "_beginning",
+        "_body",
+        "_content",
+        "_decoder",
+        "_failure",
+        "_has_ended",
+        "_translator",
+    )
+
+    def __init__(self, body: Body, translator: Translator[_Batched]) -> None:
+        self._body, self._content = body, body.content
         self._translator = translator
+        self._decoder = SSEDecoder(body.max_event_bytes)
+        self._beginning: bytes | None = b""  # of the body, until there is an event
         self._failure: AsyncLLMError | None = None
         self._has_ended = False
 
-    async def next_batch(self) -> list[Item] | None:
+    async def next_batch(self) -> list[_Batched] | None:
         """Return what the next network read brings, and None at the end.
 
         A batch is empty where something is being written that is not whole yet.
 
         Raises:
+            ProtocolError: the body is a page or has no event at all, or an event is too large.
             AsyncLLMError: the answer failed or was cut off; what came before it was returned.
 
         """
-        translator = self._translator
+        translator, decoder = self._translator, self._decoder
         while not (self._has_ended or translator.is_done):
-            batch: list[Item] = []
-            payloads = await self._response.next_events()
             try:
+                chunk = await self._content.readany()
+            except READ_ERRORS as error:
+                self._fail(broken(type(error)))
+                break
+            batch: list[_Batched] = []
+            payloads: list[Payload] | None = None
+            try:
+                if chunk and self._beginning is None:
+                    payloads = decoder.feed(chunk)
+                else:
+                    payloads = await self._begin_or_end(chunk)
                 if payloads:
                     translator.feed(payloads, batch)
-                else:
-                    self._has_ended = True
+                    self._has_ended = decoder.has_failed
+                elif self._has_ended:
                     batch = translator.close()
             except AsyncLLMError as error:
-                self._failure = error
-                self._has_ended = True
+                self._fail(error)
             if batch or (payloads and translator.is_building):
                 return batch
         if self._failure is not None:
             raise self._explained(self._failure)
+        if not translator.is_done:
+            decoder.check()
         return None
+
+    @property
+    def ignored(self) -> str:
+        """The newest line that was no part of an event, or ""."""
+        return self._decoder.ignored
+
+    async def _begin_or_end(self, chunk: bytes) -> list[Payload]:
+        """Take a read before which there was no event, or the one that says that it was the last.
+
+        A body that begins with `{`, white space aside, is one JSON object, as some servers send
+        although a stream was asked for, and is one event.
+        """
+        beginning = self._beginning
+        if beginning is not None and self._body.content_type == "text/html":
+            raise _not_a_stream(await self._body.excerpt(chunk))
+        if not chunk:
+            self._has_ended = True
+            if beginning:
+                raise _not_a_stream(self._body.masked(beginning))
+            return []
+        beginning = ((beginning or b"") + chunk).lstrip()
+        if beginning.startswith(b"{"):
+            self._beginning = None
+            return [await self._body.read(beginning)]
+        payloads = self._decoder.feed(chunk)
+        self._beginning = None if payloads else beginning[:EXCERPT_BYTES]
+        return payloads
+
+    def _fail(self, failure: AsyncLLMError) -> None:
+        self._failure, self._has_ended = failure, True
 
     def _explained(self, failure: AsyncLLMError) -> AsyncLLMError:
         """Return `failure` with what the server said beside the events of an answer cut off."""
-        ignored = self._response.ignored
-        if isinstance(failure, StreamInterrupted) and ignored:
-            return StreamInterrupted(f"{failure}; between events came {ignored!r}")
+        if isinstance(failure, StreamInterrupted) and self.ignored:
+            return StreamInterrupted(f"{failure}; between events came {self.ignored!r}")
         return failure
 
 
-def decode_all(decoder: msgspec.json.Decoder[_T], payloads: list[Payload]) -> list[_T] | None:
-    """Return what each of `payloads` holds, or None where one of them can't be decoded just so.
+def broken(kind: type[Exception]) -> StreamInterrupted:
+    """Return our error for one of the kind `READ_ERRORS`."""
+    return StreamInterrupted(f"the connection broke before the answer was whole ({kind.__name__})")
 
-    It can where all are the data of plain events and good JSON, as nearly always. Otherwise they
-    are to be looked at one by one.
-    """
-    try:
-        # Not joined and decoded as lines: msgspec takes two values in one line for two lines.
-        return list(map(decoder.decode, payloads))  # type: ignore[arg-type] # see below
-    except (TypeError, ValueError, RecursionError):  # a ping, say; or bad JSON
-        return None
+
+def _not_a_stream(body: str) -> ProtocolError:
+    shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
+    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
@@ -119,7 +214,7 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     """
     try:
         return decoder.decode(data)
-    except (ValueError, RecursionError) as error:  # of msgspec and of UTF-8; nested too deep
+    except UNDECODABLE as error:
         reason = str(error)
     shown = data.decode("utf-8", "replace")  # whole: it is masked before it is cut
     raise ProtocolError(

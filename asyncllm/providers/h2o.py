@@ -19,7 +19,7 @@ from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
-from asyncllm.translation import Translation, decode, decode_all
+from asyncllm.translation import UNDECODABLE, Translation, decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
@@ -204,21 +204,25 @@ class _TGITranslator:
 
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say."""
-        events = decode_all(_EVENT, payloads)
-        if events is not None:
-            for event in events:
-                self._take(event, batch)
-                if self.is_done:
-                    return
-            return
+        decode_event = _EVENT.decode
         for payload in payloads:
+            event: _Event | None
+            try:
+                event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
+            except UNDECODABLE:
+                event = None
+            if event is None and (event := self._decode_other(payload, batch)) is None:
+                continue
+            self._take(event, batch)
             if self.is_done:
                 return  # nothing that comes behind the end belongs to the answer
-            if isinstance(payload, Ping):
-                batch.append(payload)
-            else:
-                data = payload.data if isinstance(payload, NamedEvent) else payload
-                self._take(decode(_EVENT, data), batch)
+
+    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Event | None:
+        """Return what a payload holds that is not just good JSON; None for a ping."""
+        if isinstance(payload, Ping):
+            batch.append(payload)
+            return None
+        return decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
 
     def _take(self, event: _Event, batch: list[Item]) -> None:
         if event.error is not None:

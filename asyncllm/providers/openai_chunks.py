@@ -13,7 +13,7 @@ import msgspec
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
 from asyncllm.framing import NamedEvent
-from asyncllm.translation import decode, decode_all
+from asyncllm.translation import UNDECODABLE, decode
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
@@ -76,9 +76,11 @@ class ChatTranslator:
     finish reason.
     """
 
+    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage", "is_done")
+
     def __init__(self) -> None:
         self.is_done = False
-        self._tool_calls = _ToolCalls()
+        self._tool_calls: _ToolCalls | None = None  # few answers have any
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._has_content = False
@@ -86,32 +88,35 @@ class ChatTranslator:
     @property
     def is_building(self) -> bool:
         """Whether a tool call is being written."""
-        return self._tool_calls.have_begun
+        return self._tool_calls is not None
 
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say."""
-        is_done = payloads[-1] == _DONE
-        chunks = decode_all(_CHUNK, payloads[:-1] if is_done else payloads)
-        if chunks is None:
-            self._feed_one_by_one(payloads, batch)
-            return
-        for chunk in chunks:
-            self._take(chunk, batch)
-        if is_done:
-            self._finish(batch)
-
-    def _feed_one_by_one(self, payloads: list[Payload], batch: list[Item]) -> None:
+        decode_chunk = _CHUNK.decode
         for payload in payloads:
-            if isinstance(payload, Ping):
-                batch.append(payload)
+            chunk: _Chunk | None
+            try:
+                chunk = decode_chunk(payload)  # type: ignore[arg-type] # see UNDECODABLE
+            except UNDECODABLE:
+                chunk = None
+            if chunk is None and (chunk := self._decode_other(payload, batch)) is None:
+                if self.is_done:
+                    return
                 continue
-            data = payload.data if isinstance(payload, NamedEvent) else payload
-            if data == _DONE:
-                self._finish(batch)
-                return
-            if isinstance(payload, NamedEvent) and payload.name == "error":
-                self._refuse_text(data)
-            self._take(decode(_CHUNK, data), batch)
+            self._take(chunk, batch)
+
+    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Chunk | None:
+        """Return what a payload holds that is not just good JSON; None where it is no chunk."""
+        if isinstance(payload, Ping):
+            batch.append(payload)
+            return None
+        data = payload.data if isinstance(payload, NamedEvent) else payload
+        if data == _DONE:
+            self._finish(batch)
+            return None
+        if isinstance(payload, NamedEvent) and payload.name == "error":
+            self._refuse_text(data)
+        return decode(_CHUNK, data)
 
     def _finish(self, batch: list[Item]) -> None:
         self.is_done = True
@@ -125,7 +130,7 @@ class ChatTranslator:
                 answer that has begun.
 
         """
-        calls = self._tool_calls.whole()
+        calls = self._tool_calls.whole() if self._tool_calls is not None else []
         if self._finish_reason is None and not (self.is_done and (self._has_content or calls)):
             raise StreamInterrupted("the answer was cut off: it ended without a finish_reason")
         reason = self._finish_reason or ("tool_calls" if calls else "stop")
@@ -165,6 +170,7 @@ class ChatTranslator:
             batch.append(delta.refusal)
             self._has_content = True
         for call in delta.tool_calls or ():
+            self._tool_calls = self._tool_calls or _ToolCalls()
             self._tool_calls.add(call)
 
     def _refuse_text(self, data: bytes) -> None:
@@ -183,11 +189,6 @@ class _ToolCalls:
         self._calls: list[_PartialCall] = []
         self._by_id: dict[str, _PartialCall] = {}
         self._by_index: dict[int, _PartialCall] = {}
-
-    @property
-    def have_begun(self) -> bool:
-        """Whether there is a call, whole or not."""
-        return bool(self._calls)
 
     def add(self, delta: _ToolCallDelta) -> None:
         """Add a piece of a call."""

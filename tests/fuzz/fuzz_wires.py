@@ -32,12 +32,12 @@ with watching:
     from asyncllm.framing import NamedEvent, Payload, SSEDecoder
     from asyncllm.http import Response
     from asyncllm.providers.gravityengine import Gravityengine
-    from asyncllm.providers.h2o import _CREATED, _EVENT, H2o, _TGITranslator
+    from asyncllm.providers.h2o import _CREATED, H2o, _TGITranslator
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import _MODELS, OpenAICompatible
-    from asyncllm.providers.openai_chunks import _CHUNK, ChatTranslator
+    from asyncllm.providers.openai_chunks import ChatTranslator
     from asyncllm.statuses import status_error
-    from asyncllm.translation import decode, decode_all
+    from asyncllm.translation import decode
 
 TRANSLATORS = (
     lambda: _TGITranslator(stops_early=False),
@@ -158,18 +158,6 @@ def fuzz_framing(body: bytes, dice: random.Random) -> None:
         for payload in reading.payloads:
             data = payload.data if isinstance(payload, NamedEvent) else payload
             assert len(data.comment if isinstance(data, Ping) else data) <= limit
-    for decoder in (_EVENT, _CHUNK):
-        assert decode_all(decoder, whole.payloads) == decoded_one_by_one(decoder, whole.payloads)
-
-
-def decoded_one_by_one(decoder, payloads: list[Payload]) -> list[object] | None:
-    """Return what `decode_all` has to return."""
-    if not all(isinstance(payload, bytes) for payload in payloads):
-        return None
-    try:
-        return [decode(decoder, payload) for payload in payloads]
-    except ProtocolError:
-        return None
 
 
 def fuzz_translators(body: bytes, dice: random.Random) -> None:
