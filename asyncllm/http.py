@@ -7,6 +7,7 @@ answer is masked when it leaves.
 
 from __future__ import annotations
 
+import functools
 import math
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ class Http:
 
     """
 
+    __slots__ = ("_headers", "_pool", "_timeout", "proxy", "refusals")
+
     def __init__(
         self,
         pool: ConnectionPool,
@@ -63,11 +66,8 @@ class Http:
         self.proxy = proxy
         self.refusals = pool.refusals
         self._pool = pool
-        self._headers = dict(headers or {})
-        # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
-        )
+        self._headers = headers or {}
+        self._timeout = _client_timeout(connect)
 
     def open(
         self,
@@ -163,6 +163,15 @@ class Http:
         return [*_secrets(proxy), *(secret for each in fields for secret in secrets_in(each))]
 
 
+@functools.lru_cache
+def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
+    """Return aiohttp's limits, of which we use one; one object for all streams."""
+    # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
+    return aiohttp.ClientTimeout(
+        total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
+    )
+
+
 def _secrets(proxy: Proxy | None) -> tuple[str, ...]:
     return proxy.secrets if proxy is not None else ()
 
@@ -174,6 +183,8 @@ class _Exchange:
     together with the generator that has yet to leave.
     """
 
+    __slots__ = ("_pool", "_response", "_sending")
+
     def __init__(self, sending: Coroutine[object, object, Response], pool: ConnectionPool) -> None:
         self._sending = sending
         self._pool = pool
@@ -181,6 +192,7 @@ class _Exchange:
 
     async def __aenter__(self) -> Response:
         self._response = response = await self._sending
+        del self._sending  # it would keep the memory of its frame
         self._pool.in_use.add(response)
         return response
 

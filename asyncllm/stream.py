@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, assert_never
 
 from asyncllm.errors import AsyncLLMError, StreamInterrupted
 from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
@@ -56,6 +56,26 @@ class Stream:
     it does so again when iterated again.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_batch",
+        "_begin_source",
+        "_cancelling",
+        "_closing",
+        "_collected",
+        "_error",
+        "_has_ended",
+        "_is_interrupted",
+        "_name",
+        "_owner",
+        "_reader",
+        "_reader_gone",
+        "_secrets",
+        "_source",
+        "_timeouts",
+        "_watchdog",
+    )
+
     def __init__(
         self,
         begin: Callable[[], Awaitable[Begun]],
@@ -96,14 +116,6 @@ class Stream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> str:
-        while True:
-            for item in self._batch:
-                if type(item) is str:
-                    return item
-            if not await self._advance():
-                raise StopAsyncIteration
-
     def events(self) -> AsyncIterator[Item]:
         """Iterate over everything that comes: text as `str`, and events.
 
@@ -113,7 +125,7 @@ class Stream:
             AsyncLLMError: while iterating; the stream failed.
 
         """
-        return _Events(self._next_item)
+        return _Events(self._next)
 
     async def read(self) -> list[str]:
         """Wait for text and return all of it that has come, token by token; empty at the end.
@@ -122,11 +134,9 @@ class Stream:
             AsyncLLMError: the stream failed.
 
         """
-        while True:
-            if tokens := [item for item in self._batch if type(item) is str]:
-                return tokens
-            if not await self._advance():
-                return []
+        async for token in self:
+            return [token, *(item for item in self._batch if type(item) is str)]
+        return []
 
     async def collect(self) -> Reply:
         """Wait for the end and return the whole reply.
@@ -136,8 +146,8 @@ class Stream:
             AsyncLLMError: it failed.
 
         """
-        while await self._advance():
-            pass
+        async for _ in self.events():
+            self._batch = iter(())  # the rest of it is in the reply too
         reply = self.reply
         if reply.finish_reason == _CANCELLED:
             error = StreamInterrupted("the stream was closed before the answer's end")
@@ -166,50 +176,61 @@ class Stream:
             await self._reader_gone.wait()
         await self._closed()
 
-    async def _next_item(self) -> Item:
+    async def _next(self, *, is_text: bool = True) -> Any:
+        """Return the next text, or the next item; all that a token needs is in this one frame."""
         while True:
             for item in self._batch:
-                return item
-            if not await self._advance():
-                raise StopAsyncIteration
-
-    async def _advance(self) -> bool:
-        """Get the next batch; False at the end."""
-        if self._has_ended:
-            await self._closed()
-            if self._error is not None:
-                raise self._error
-            return False
-        if self._reader is not None:
-            raise RuntimeError("this stream is being read by another task")
-        batch: list[Item] | None = None
-        try:
-            self._start_read()
-            if self._source is not None:
-                batch = await self._source.__anext__()
+                if not is_text or type(item) is str:
+                    return item
+            if self._has_ended or self._reader is not None:
+                await self._refuse()
+            batch: list[Item] | None = None
+            try:
+                self._start_read()
+                source = self._source
+                batch = await (self._first_batch() if source is None else source.__anext__())
+            except StopAsyncIteration:
+                self._end_read(None)
+            except BaseException as error:
+                is_ours_alone = self._end_read(None)
+                if not (is_ours_alone and isinstance(error, asyncio.CancelledError)):
+                    self._conclude(error if isinstance(error, Exception) else None)
+                    raise  # that very one: a cancel scope knows its own by what it says
             else:
-                self._source, batch = await self._begin_source()
-        except StopAsyncIteration:
-            self._end_read(None)
-        except BaseException as error:
-            is_ours_alone = self._end_read(None)
-            if not (is_ours_alone and isinstance(error, asyncio.CancelledError)):
-                self._conclude(error if isinstance(error, Exception) else None)
-                raise  # that very one: a cancel scope knows its own by what it says
-        else:
-            self._end_read(batch)
-        if batch is None or self._is_interrupted:
-            await self._end_source()
-            return await self._advance()
-        self._batch = iter(batch)
-        return True
+                self._end_read(batch)
+            if batch is None or self._is_interrupted:
+                await self._end_source()
+            else:
+                self._batch = iter(batch)
+
+    if TYPE_CHECKING:
+
+        async def __anext__(self) -> str:
+            """Return the next text."""
+            ...
+    else:
+        __anext__ = _next
+
+    async def _refuse(self) -> None:
+        """Raise why nothing can be read."""
+        if not self._has_ended:
+            raise RuntimeError("this stream is being read by another task")
+        await self._closed()
+        raise self._error or StopAsyncIteration
+
+    async def _first_batch(self) -> list[Item] | None:
+        self._source, batch = await self._begin_source()
+        del self._begin_source  # with what it would take to begin again
+        return batch
 
     def _start_read(self) -> None:
         watchdog = self._watchdog or self._begin()
-        task = self._reader = asyncio.current_task()
-        assert task is not None
+        # The loop is given, as to find the running one takes long up to Python 3.11.
+        task = self._reader = asyncio.current_task(watchdog.loop)
+        if task is None:
+            raise RuntimeError("this stream belongs to another event loop: read it there")
         self._cancelling = task.cancelling()
-        if not self._collected.is_whole:  # what is left to do then is bounded by itself
+        if self._collected.finish_reason is None:  # what is left to do then is bounded by itself
             watchdog.wait()
 
     def _end_read(self, batch: list[Item] | None) -> bool:
@@ -218,14 +239,14 @@ class Stream:
         reader, self._reader = self._reader, None
         if self._watchdog is not None:
             self._watchdog.arrived(content=content)
-            if self._collected.is_whole:
+            if self._collected.finish_reason is not None:
                 self._watchdog.stop()
         if reader is None or not self._is_interrupted:
             return False
         return reader.uncancel() <= self._cancelling
 
     async def _end_source(self) -> None:
-        if not (self._is_interrupted or self._collected.is_whole):
+        if not self._is_interrupted and self._collected.finish_reason is None:
             self._error = StreamInterrupted("the answer ended without the sign that it is whole")
         source = self._source
         self._conclude(self._error)
@@ -286,18 +307,20 @@ class Stream:
 class _Events:
     """Iterates over the items of a stream."""
 
-    def __init__(self, next_item: Callable[[], Coroutine[object, object, Item]]) -> None:
+    def __init__(self, next_item: Callable[..., Coroutine[object, object, Item]]) -> None:
         self._next_item = next_item
 
     def __aiter__(self) -> Self:
         return self
 
     def __anext__(self) -> Coroutine[object, object, Item]:
-        return self._next_item()
+        return self._next_item(is_text=False)
 
 
 class _Collected:
     """What has arrived of an answer; text is joined once for each read, and once when asked for."""
+
+    __slots__ = ("_reasoning", "_texts", "_tool_calls", "_usage", "finish_reason", "model")
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -305,11 +328,7 @@ class _Collected:
         self._reasoning: list[str] = []
         self._tool_calls: list[ToolCall] = []
         self._usage: Usage | None = None
-        self._finish_reason: str | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        return self._finish_reason is not None
+        self.finish_reason: str | None = None
 
     def add(self, batch: list[Item]) -> bool:
         """Add a batch, and tell whether it is more than pings; an empty one is."""
@@ -321,7 +340,7 @@ class _Collected:
 
     def close(self) -> None:
         """Say that nothing more comes, whether the answer is whole or not."""
-        self._finish_reason = self._finish_reason or _CANCELLED
+        self.finish_reason = self.finish_reason or _CANCELLED
 
     def reply(self) -> Reply:
         return Reply(
@@ -329,7 +348,7 @@ class _Collected:
             reasoning="".join(self._reasoning),
             tool_calls=tuple(self._tool_calls),
             usage=self._usage,
-            finish_reason=self._finish_reason,
+            finish_reason=self.finish_reason,
             model=self.model,
         )
 
@@ -344,7 +363,7 @@ class _Collected:
             case Usage():
                 self._usage = item
             case Finish():
-                self._finish_reason = item.reason
+                self.finish_reason = item.reason
             case Ping():
                 return False
             case _:

@@ -40,14 +40,30 @@ class Watchdog:
     Only waiting counts: while the caller does something else between two reads, neither
     `first_token` nor `stall` runs; `total` does, and has a timer of its own. Their timer, where it
     fires too early, as it was set before the newest content came, sets itself anew for what is
-    left. So a read costs two looks at the clock, and no timer.
+    left. So a read costs a look at the clock, and no timer.
+
+    Attributes:
+        loop: the event loop in which the limits run.
+
     """
+
+    __slots__ = (
+        "_budget",
+        "_expire",
+        "_limit",
+        "_phase",
+        "_stall",
+        "_timer",
+        "_total_timer",
+        "_waiting_since",
+        "loop",
+    )
 
     def __init__(
         self, timeouts: Timeouts, expire: WeakMethod[Callable[[StreamTimeout], None]]
     ) -> None:
         self._expire = expire
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
         self._budget = self._limit
         self._stall = _or_never(timeouts.stall)
@@ -56,25 +72,25 @@ class Watchdog:
         self._total_timer: asyncio.TimerHandle | None = None
         if timeouts.total is not None:
             error = StreamTimeout("total", timeouts.total)
-            self._total_timer = self._loop.call_later(timeouts.total, self._give_up, error)
+            self._total_timer = self.loop.call_later(timeouts.total, self._give_up, error)
 
     def wait(self) -> None:
         """Say that the caller waits from now on."""
-        self._waiting_since = now = self._loop.time()
+        self._waiting_since = now = self.loop.time()
         if self._timer is None:
             self._set_timer(now)
 
     def arrived(self, *, content: bool) -> None:
         """Say that the wait is over; `content` gives the next one its full time again."""
-        if self._waiting_since is not None:
-            self._budget -= self._loop.time() - self._waiting_since
-            self._waiting_since = None
+        since, self._waiting_since = self._waiting_since, None
         if content:
             if self._phase == "first_token":
                 # The limit has changed, perhaps to a shorter one than the timer was set for.
                 self._phase, self._limit = "stall", self._stall
                 self._drop_timer()
             self._budget = self._stall
+        elif since is not None:
+            self._budget -= self.loop.time() - since
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -90,11 +106,11 @@ class Watchdog:
 
     def _set_timer(self, waiting_since: float) -> None:
         when = waiting_since + self._budget
-        self._timer = None if when == math.inf else self._loop.call_at(when, self._fired)
+        self._timer = None if when == math.inf else self.loop.call_at(when, self._fired)
 
     def _fired(self) -> None:
         self._timer = None
-        since, now = self._waiting_since, self._loop.time()
+        since, now = self._waiting_since, self.loop.time()
         if since is None:
             pass  # nobody waits; the next wait sets the timer
         elif now >= since + self._budget:

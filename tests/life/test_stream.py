@@ -29,6 +29,18 @@ async def test_text_and_events_may_be_mixed_and_come_once(h2o):
     assert "ended" in repr(stream)
 
 
+async def test_a_stream_is_not_read_on_in_another_event_loop(h2o):
+    async with h2o.stream("Hello") as stream:
+        await anext(stream)
+
+        def read_on():
+            with asyncio.Runner() as runner:
+                runner.run(stream.collect())
+
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            await asyncio.to_thread(read_on)
+
+
 async def test_a_loop_left_and_entered_again_loses_no_token(h2o):
     stream, tokens = h2o.stream("Hello"), []
     for _ in range(100):
@@ -297,8 +309,9 @@ async def test_a_stream_alone_in_a_cycle_of_garbage_deletes_its_conversation(rec
         try:
             stream = H2o(base_url=sandbox.url).stream("Hello")
             await anext(stream)
-            stream.mine = [stream]
-            del stream
+            cycle = [stream]
+            cycle.append(cycle)
+            del stream, cycle
             async with asyncio.timeout(2):
                 while sandbox.generating:  # until all has come, and no transport holds anything
                     await asyncio.sleep(0.001)
