@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from functools import partial
-from itertools import count
+from itertools import count, cycle
 from typing import TYPE_CHECKING
 
 from asyncllm import (
@@ -133,13 +133,12 @@ class Run:
                 )
 
     async def _restart(self) -> None:
-        """Take the server's memory away, or the server, at random moments."""
-        while True:
+        """Take the server, and its memory alone, away in turn at random moments."""
+        for lose in cycle((self._server.restart, self._server.lose_sessions)):
             await asyncio.sleep(self._dice.uniform(0.5, 3))
             if self.progress > _LAST_LIFE:
                 return
-            losing = self._server.lose_sessions, self._server.restart
-            await self._dice.choice(losing)()
+            await lose()
 
     def _stream(self, plan: Plan, retry: Retry) -> Stream:
         dice = self._dice
