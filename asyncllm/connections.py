@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+# asyncio allocates as much as it might read. By default that is 256 KiB, for which glibc asks the
+# kernel, and gives it back, unless there happens to be such a hole in the heap: then each token
+# costs several times as much (https://github.com/python/cpython/issues/85451).
+_READ_BYTES = 64 * 1024
 _IDLE_TUNNELS = 16
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
@@ -213,6 +217,8 @@ class _Route:
         if not is_known:
             self._open[closed] = transport
             closed.add_done_callback(self._forget)
+            if hasattr(transport, "max_size"):  # of asyncio's own loop, and without TLS
+                transport.max_size = _READ_BYTES
         return is_known
 
     def _forget(self, closed: asyncio.Future[None]) -> None:

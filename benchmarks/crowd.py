@@ -15,7 +15,8 @@ from benchmarks.server import RATE
 if TYPE_CHECKING:
     from benchmarks.contenders import Contender
 
-_SETTLE = 0.3  # seconds until a change of pace has worked through
+_SETTLE = 1.2  # seconds; TCP acknowledges the first 16 packets after a rest one by one
+_REST = 0.15  # seconds until nothing is on its way any more
 _OPENED_TOGETHER = 50
 _PERCENT_99 = 99
 _TRIES = 3  # anything may disturb one
@@ -104,7 +105,7 @@ class Crowd:
     async def _rest(self) -> float:
         """Let no stream get tokens; return by how much the server was late at the worst."""
         state = await control(self._origin, f"pace/{self._name}/0")
-        await asyncio.sleep(_SETTLE / 2)
+        await asyncio.sleep(_REST)
         self._check()
         return float(state["lag"])
 

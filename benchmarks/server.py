@@ -25,6 +25,7 @@ from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
+from benchmarks.processors import keep_apart
 from benchmarks.wires import TGI, stamped_parts, wire_of, writes_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from benchmarks.wires import Wire
 
 RATE = 20  # tokens a second of each paced stream
-LIFETIME = 1800.0
+LIFETIME = 7200.0
 
 _TICK = 0.001
 _SLOTS = round(1 / RATE / _TICK)
@@ -254,5 +255,6 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 if __name__ == "__main__":
+    keep_apart(is_server=True)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(serve())

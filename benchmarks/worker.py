@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contenders import Contender, contender
 from benchmarks.jobs import BlockingJobs, Jobs
+from benchmarks.processors import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -32,6 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.sdk:
         sys.path.insert(0, options.sdk)
+    keep_apart(is_server=False)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Whatever a library prints must not be taken for a result.
