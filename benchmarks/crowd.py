@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SETTLE = 1.2  # seconds; TCP acknowledges the first 16 packets after a rest one by one
 _REST = 0.15  # seconds until nothing is on its way any more
 _OPENED_TOGETHER = 50
+_PATIENCE = 10.0  # seconds for those
 _PERCENT_99 = 99
 _TRIES = 3  # anything may disturb one
 _ENOUGH = 0.95  # of the tokens due
@@ -38,17 +39,24 @@ class Crowd:
         self._streams: list[asyncio.Task[None]] = []
         self._delays: list[int] = []  # nanoseconds
 
-    async def grow(self, streams: int) -> None:
-        """Open streams until there are so many; each has had its first token then."""
+    async def grow(self, streams: int) -> bool:
+        """Open streams until there are so many; each has had its first token then.
+
+        Returns whether it went so far: some clients have a limit of their own on connections.
+        """
         while (missing := streams - len(self._streams)) > 0:
             more = min(missing, _OPENED_TOGETHER)
             self._delays.clear()
             for _ in range(more):
                 listening = self._contender.consume(f"paced/{self._name}", self._take)
                 self._streams.append(asyncio.ensure_future(listening))
+            until = time.monotonic() + _PATIENCE
             while len(self._delays) < more:
                 self._check()
+                if time.monotonic() > until:
+                    return False
                 await asyncio.sleep(0.005)
+        return True
 
     async def listen(self, streams: int, seconds: float) -> dict[str, float]:
         """Let `streams` of them get tokens for a while.
@@ -60,7 +68,8 @@ class Crowd:
             lag: by how many seconds the server was late to send, at the worst.
 
         """
-        await self._pace(streams)
+        if not await self._pace(streams):
+            raise AssertionError(f"{streams} streams can't be opened at once")
         came = await self._measure(streams, seconds)
         return {**came, "lag": await self._rest()}
 
@@ -69,7 +78,8 @@ class Crowd:
 
         Returns what `listen` does, and `is_held`: 1 if they came in time, otherwise 0.
         """
-        await self._pace(streams)
+        if not await self._pace(streams):
+            return {"is_held": False, "lag": await self._rest()}
         for _ in range(_TRIES):
             came = await self._measure(streams, seconds)
             is_held = came["p99"] <= IN_TIME and came["share"] >= _ENOUGH
@@ -84,11 +94,13 @@ class Crowd:
         if self._streams:
             await asyncio.wait(self._streams)
 
-    async def _pace(self, streams: int) -> None:
-        await self.grow(streams)
+    async def _pace(self, streams: int) -> bool:
+        if not await self.grow(streams):
+            return False
         gc.collect()  # it takes long enough to be seen, if it comes by itself
         await control(self._origin, f"pace/{self._name}/{streams}")
         await asyncio.sleep(_SETTLE)
+        return True
 
     async def _measure(self, streams: int, seconds: float) -> dict[str, float]:
         self._delays.clear()

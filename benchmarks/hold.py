@@ -28,7 +28,7 @@ class _Search:
         self._runner = runner
         self._guess = _GUESSES.get(runner.contender, 1600 if runner.is_uvloop else 1200)
         self._step = 1.4
-        self._exact, self._seconds = (1.1, 0.3) if bench.is_quick else (1.03, 1.0)
+        self._exact, self._seconds = (1.1, 0.3) if bench.is_quick else (1.05, 0.5)
 
     def run(self) -> Result:
         """Return the most streams that a new process holds, and the server's lag there."""

@@ -34,8 +34,8 @@ _PACED, _BURST = (200, 8.0), (4, 20_000, 8)  # streams, seconds; streams, tokens
 _ROOMS = {
     "event loop": ("/asyncio/", "/selectors.py"),
     "aiohttp": ("/aiohttp/",),
-    "reading and framing": ("/asyncllm/response.py", "/asyncllm/framing.py"),
-    "decoding": ("/asyncllm/translation.py", "/asyncllm/providers/"),
+    "framing": ("/asyncllm/response.py", "/asyncllm/framing.py"),
+    "translating": ("/asyncllm/translation.py", "/asyncllm/providers/"),
     "Stream": ("/asyncllm/stream.py", "/asyncllm/watchdog.py"),
     "the caller": ("/benchmarks/",),
 }
