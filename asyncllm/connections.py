@@ -217,8 +217,9 @@ class _Route:
         if not is_known:
             self._open[closed] = transport
             closed.add_done_callback(self._forget)
-            if hasattr(transport, "max_size"):  # of asyncio's own loop, and without TLS
-                transport.max_size = _READ_BYTES
+            read_by: Any = transport
+            if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
+                read_by.max_size = _READ_BYTES
         return is_known
 
     def _forget(self, closed: asyncio.Future[None]) -> None:
