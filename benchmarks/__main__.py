@@ -80,7 +80,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="measure less, in about four minutes")
+    parser.add_argument("--quick", action="store_true", help="measure less, in about three minutes")
     parser.add_argument(
         "--check",
         action="store_true",
