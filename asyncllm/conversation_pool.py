@@ -8,25 +8,23 @@ for such a task, and may be cancelled while it does.
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from collections import defaultdict, deque
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
 from asyncllm.retry import retrying
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
+from asyncllm.waiting import OwnedTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from asyncllm.ledger import Entry, Ledger
     from asyncllm.options import Retry
 
 log = logging.getLogger("asyncllm")
-
-_T = TypeVar("_T")
-SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
 
 
 class ConversationServer(Protocol):
@@ -105,8 +103,8 @@ class ConversationPool:
         self._retry = retry
         self._step = step
         self._is_closing = False
-        self._tasks: set[asyncio.Task[object]] = set()
-        self._settings: dict[Hashable, asyncio.Task[None]] = {}
+        self._tasks = OwnedTasks()
+        self._settings = AcceptedSettings(self._tasks, step)
         self._spares: defaultdict[Hashable, deque[Conversation]] = defaultdict(deque)
         self._spares_coming: defaultdict[Hashable, int] = defaultdict(int)
         self._existing: set[Conversation] = set()
@@ -125,8 +123,8 @@ class ConversationPool:
         self._fill_spares(server)
         if spare is not None:
             return spare
-        settings = await self._accept_settings(server)
-        creating = self._own(self._create(server, settings))
+        settings = await self._settings.accept(server)
+        creating = self._tasks.start(self._create(server, settings))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
@@ -149,7 +147,7 @@ class ConversationPool:
             self._spares[conversation.server.key].append(conversation)
         else:
             conversation.is_back = True
-            self._own(self._delete(conversation, stop_first=is_running))
+            self._tasks.start(self._delete(conversation, stop_first=is_running))
 
     def is_forgotten(self, conversation: Conversation, error: HTTPStatusError) -> bool:
         """Tell whether `error` says that the server has lost the session, not that it refuses.
@@ -158,43 +156,32 @@ class ConversationPool:
         """
         if error.status == SETTINGS_NOT_ACCEPTED:
             return True
-        settings = self._settings.get(conversation.server.settings_key)
-        is_old = conversation.is_spare or conversation.settings is not settings
+        is_old = conversation.is_spare or self._settings.are_new(
+            conversation.server, conversation.settings
+        )
         return is_old and isinstance(error, NotFoundError)
 
     def renew(self, conversation: Conversation) -> None:
         """Forget what the server has: `conversation`'s settings, and all spares like it."""
-        self._forget_settings(conversation.server, conversation.settings)
+        self._settings.forget(conversation.server, conversation.settings)
         self._drop_spares(conversation.server.key)
 
     def inherit(self, delete: Callable[[Entry], Awaitable[None]]) -> None:
         """Delete what dead processes have left in the ledger, in the background."""
         if self._ledger is not None:
             for entry in self._ledger.take_over():
-                self._own(self._delete_entry(self._ledger, entry, delete))
+                self._tasks.start(self._delete_entry(self._ledger, entry, delete))
 
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
         self._is_closing = True
         for key in list(self._spares):
             self._drop_spares(key)
-        for conversation in self._existing:
+        for conversation in list(self._existing):
             self.hand_back(conversation, was_used=True, is_running=True)
-        end = asyncio.get_running_loop().time() + grace
-        while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
-        while self._tasks:  # again and again: the end of one may have begun another
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks)
+        await self._tasks.aclose(asyncio.get_running_loop().time() + grace)
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
-
-    def _own(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _create(
         self, server: ConversationServer, settings: asyncio.Task[None]
@@ -206,8 +193,8 @@ class ConversationPool:
                 raise
             conversation_id = ""
         if not conversation_id:
-            self._forget_settings(server, settings)
-            settings = await self._accept_settings(server)
+            self._settings.forget(server, settings)
+            settings = await self._settings.accept(server)
             conversation_id = await server.create()
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
@@ -216,43 +203,7 @@ class ConversationPool:
         return conversation
 
     async def _create_spare(self, server: ConversationServer) -> Conversation:
-        return await self._create(server, await self._accept_settings(server))
-
-    async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
-        """Accept settings, or wait for the task that does; return the task."""
-        accepting = self._settings.get(server.settings_key)
-        # One that has failed just now may not have been forgotten yet.
-        if accepting is None or _has_failed(accepting):
-            accepting = self._own(self._ask_for_settings(server))
-            self._settings[server.settings_key] = accepting
-            accepting.add_done_callback(partial(self._check_settings, server))
-        try:
-            await asyncio.shield(accepting)
-            return accepting
-        except AsyncLLMError as error:
-            failure = copy.copy(error)
-        # Several may wait for the same failure: each stream adds its reply to one of its own,
-        # which has no secrets in its context either, hence not raised above.
-        raise failure
-
-    async def _ask_for_settings(self, server: ConversationServer) -> None:
-        try:
-            async with asyncio.timeout(self._step):
-                await server.accept_settings()
-                return
-        except TimeoutError as error:
-            if isinstance(error, AsyncLLMError):
-                raise
-        raise TransportError(f"no answer to the settings within {self._step:g} s")
-
-    def _check_settings(self, server: ConversationServer, accepting: asyncio.Task[None]) -> None:
-        """Have settings asked for anew where they were not accepted, if anybody waits or not."""
-        if _has_failed(accepting):
-            self._forget_settings(server, accepting)
-
-    def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
-        if self._settings.get(server.settings_key) is accepted:
-            del self._settings[server.settings_key]
+        return await self._create(server, await self._settings.accept(server))
 
     def _lacks_spares(self, key: Hashable) -> bool:
         there = len(self._spares[key]) + self._spares_coming[key]
@@ -261,7 +212,7 @@ class ConversationPool:
     def _fill_spares(self, server: ConversationServer) -> None:
         while self._lacks_spares(server.key):
             self._spares_coming[server.key] += 1
-            creating = self._own(self._create_spare(server))
+            creating = self._tasks.start(self._create_spare(server))
             creating.add_done_callback(partial(self._count_spare, server.key))
             self._orphan(creating, server)
 
@@ -339,10 +290,6 @@ class ConversationPool:
             await conversation.server.stop(conversation.id)
         except AsyncLLMError as error:
             log.info("%s: its generation was not stopped: %s", _name(conversation), error)
-
-
-def _has_failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _name(conversation: Conversation) -> str:
