@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from asyncllm.base import AsyncGeneratorProvider
+from asyncllm.conversation_pool import Progress
 from asyncllm.errors import HTTPStatusError
 from asyncllm.events import Finish
 
@@ -49,18 +50,20 @@ class ConversationProvider(AsyncGeneratorProvider):
         pool, server = sessions.conversations, self.server(request, http)
         for may_renew in (True, False):
             conversation = await pool.take(server)
-            is_running = True
+            progress = conversation.progress = Progress.ASKED
             try:
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
                 async with contextlib.aclosing(self.generate(asked, http)) as source:
                     async for batch in source:
-                        is_running = not (batch and isinstance(batch[-1], Finish))
+                        is_whole = batch and isinstance(batch[-1], Finish)
+                        progress = Progress.OVER if is_whole else Progress.ANSWERING
                         yield batch
                 return
             except HTTPStatusError as error:
-                is_running = False
+                progress = Progress.OVER
                 if not (may_renew and pool.is_forgotten(conversation, error)):
                     raise
                 pool.renew(conversation)
             finally:
-                pool.hand_back(conversation, was_used=True, is_running=is_running)
+                conversation.progress = progress
+                pool.hand_back(conversation)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
+from asyncllm.deletions import Deletion, Deletions
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
-from asyncllm.retry import retrying
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
 from asyncllm.waiting import OwnedTasks
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from asyncllm.options import Retry
 
 log = logging.getLogger("asyncllm")
+
+_OVERTAKING_SECONDS = 0.25
 
 
 class ConversationServer(Protocol):
@@ -61,6 +65,15 @@ class ConversationServer(Protocol):
         ...
 
 
+class Progress(Enum):
+    """How far a conversation has come: what its server may be doing in it."""
+
+    UNUSED = auto()
+    ASKED = auto()  # a message is on its way, or was read
+    ANSWERING = auto()
+    OVER = auto()
+
+
 class Conversation:
     """A conversation that exists on a server.
 
@@ -68,10 +81,13 @@ class Conversation:
         id: the server's name for it.
         server: where it is.
         settings: the acceptance of settings that it was created under.
+        progress: how far it has come.
         is_spare: whether it was made ahead, and may be forgotten by the server since.
         is_back: whether its user has handed it back for good.
 
     """
+
+    __slots__ = ("id", "is_back", "is_spare", "progress", "server", "settings")
 
     def __init__(
         self, conversation_id: str, server: ConversationServer, settings: asyncio.Task[None]
@@ -79,6 +95,7 @@ class Conversation:
         self.id = conversation_id
         self.server = server
         self.settings = settings
+        self.progress = Progress.UNUSED
         self.is_spare = False
         self.is_back = False
 
@@ -88,23 +105,32 @@ class ConversationPool:
 
     Args:
         spares: how many unused conversations to keep ready for each `ConversationServer.key`.
-        retry: the policy for deleting; creating is tried again by the stream that wants it.
+        retry: the policy for deleting, whose waits are also those between later attempts at what
+            failed; creating is tried again by the stream that wants it.
         ledger: where to note what exists on servers, or None.
         step: seconds that a step may take for which no stream waits, or all do: accepting
             settings, creating for nobody, deleting.
+        stop: seconds of these that ending a generation may take before it is deleted all the same.
 
     """
 
     def __init__(
-        self, *, spares: int, retry: Retry, ledger: Ledger | None = None, step: float = 30.0
+        self,
+        *,
+        spares: int,
+        retry: Retry,
+        ledger: Ledger | None = None,
+        step: float = 30.0,
+        stop: float = 5.0,
     ) -> None:
         self._ledger = ledger
         self._spares_wanted = spares
-        self._retry = retry
         self._step = step
+        self._stop_limit = stop
         self._is_closing = False
         self._tasks = OwnedTasks()
         self._settings = AcceptedSettings(self._tasks, step)
+        self._deletions = Deletions(self._tasks, retry=retry, step=step)
         self._spares: defaultdict[Hashable, deque[Conversation]] = defaultdict(deque)
         self._spares_coming: defaultdict[Hashable, int] = defaultdict(int)
         self._existing: set[Conversation] = set()
@@ -131,23 +157,21 @@ class ConversationPool:
             self._orphan(creating, server)
             raise
 
-    def hand_back(self, conversation: Conversation, *, was_used: bool, is_running: bool) -> None:
+    def hand_back(self, conversation: Conversation) -> None:
         """Take a conversation back, to keep it as a spare or to delete it; a plain function call.
 
         Args:
-            conversation: the one to take.
-            was_used: whether a message was sent in it.
-            is_running: whether the server may still be generating in it.
+            conversation: the one to take; its `progress` says what was done with it.
 
         """
         if conversation.is_back:
             return  # taken at closing already, before its user came to hand it back
-        if not was_used and self._lacks_spares(conversation.server.key):
+        is_unused = conversation.progress is Progress.UNUSED
+        if is_unused and self._lacks_spares(conversation.server.key):
             conversation.is_spare = True
             self._spares[conversation.server.key].append(conversation)
         else:
-            conversation.is_back = True
-            self._tasks.start(self._delete(conversation, stop_first=is_running))
+            self._drop(conversation)
 
     def is_forgotten(self, conversation: Conversation, error: HTTPStatusError) -> bool:
         """Tell whether `error` says that the server has lost the session, not that it refuses.
@@ -178,8 +202,10 @@ class ConversationPool:
         for key in list(self._spares):
             self._drop_spares(key)
         for conversation in list(self._existing):
-            self.hand_back(conversation, was_used=True, is_running=True)
+            self._drop(conversation)
+        self._deletions.close()
         await self._tasks.aclose(asyncio.get_running_loop().time() + grace)
+        self._deletions.report()
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
 
@@ -241,22 +267,26 @@ class ConversationPool:
         elif error := creating.exception():
             log.info("no conversation was created, and nobody waits for it: %s", error)
         else:
-            self.hand_back(creating.result(), was_used=False, is_running=False)
+            self.hand_back(creating.result())
 
     def _drop_spares(self, key: Hashable) -> None:
         for spare in self._spares.pop(key, ()):
-            self.hand_back(spare, was_used=True, is_running=False)
+            self._drop(spare)
 
-    async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
-        delete = partial(conversation.server.delete, conversation.id)
+    def _drop(self, conversation: Conversation) -> None:
+        if not conversation.is_back:
+            conversation.is_back = True
+            self._tasks.start(self._delete(conversation))
 
-        async def deletion() -> None:
-            if stop_first:
-                await self._stop(conversation)
-            await self._retried(delete, _name(conversation))
-
-        if await self._is_gone(deletion(), _name(conversation)):
-            self._strike_out(conversation)
+    async def _delete(self, conversation: Conversation) -> None:
+        await self._deletions.delete(
+            Deletion(
+                what=_name(conversation),
+                place=conversation.server.settings_key,
+                send=partial(self._send_delete, conversation),
+                strike_out=partial(self._strike_out, conversation),
+            )
+        )
         self._existing.discard(conversation)
 
     def _strike_out(self, conversation: Conversation) -> None:
@@ -266,30 +296,38 @@ class ConversationPool:
     async def _delete_entry(
         self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
     ) -> None:
-        what = f"the conversation {entry.url} of a dead process"
-        if await self._is_gone(self._retried(partial(delete, entry), what), what):
-            ledger.remove(entry.url)
+        await self._deletions.delete(
+            Deletion(
+                what=f"the conversation {entry.url} of a dead process",
+                place=urlsplit(entry.url).netloc,
+                send=partial(delete, entry),
+                strike_out=partial(ledger.remove, entry.url),
+            )
+        )
 
-    async def _retried(self, delete: Callable[[], Awaitable[None]], what: str) -> None:
-        await retrying(delete, self._retry, f"deleting {what}")
+    async def _send_delete(self, conversation: Conversation) -> None:
+        """Delete once; before that end what the server may be generating, or nobody could."""
+        if conversation.progress in {Progress.ASKED, Progress.ANSWERING}:
+            has_stopped = await self._stop(conversation)
+            if has_stopped and conversation.progress is Progress.ASKED:
+                # chat-ui stops only what it has read. A message that was not answered may have
+                # been overtaken by the request to stop, as the two come over two connections.
+                await asyncio.sleep(min(_OVERTAKING_SECONDS, self._stop_limit))
+                has_stopped = await self._stop(conversation)
+            if has_stopped:
+                conversation.progress = Progress.OVER
+        await conversation.server.delete(conversation.id)
 
-    async def _is_gone(self, deletion: Awaitable[None], what: str) -> bool:
-        """Wait for a deletion, though not for ever; log what it could not delete."""
+    async def _stop(self, conversation: Conversation) -> bool:
+        """Ask to end the generation; what hangs must not keep the conversation from going."""
         try:
-            async with asyncio.timeout(self._step):
-                await deletion
-        except NotFoundError:
-            pass  # somebody was faster, or the server has forgotten it
+            async with asyncio.timeout(self._stop_limit):
+                await conversation.server.stop(conversation.id)
         except (AsyncLLMError, TimeoutError) as error:
-            log.warning("%s: not deleted: %s", what, error)
+            reason = str(error) or f"no answer within {self._stop_limit:g} s"
+            log.info("%s: its generation was not stopped: %s", _name(conversation), reason)
             return False
         return True
-
-    async def _stop(self, conversation: Conversation) -> None:
-        try:
-            await conversation.server.stop(conversation.id)
-        except AsyncLLMError as error:
-            log.info("%s: its generation was not stopped: %s", _name(conversation), error)
 
 
 def _name(conversation: Conversation) -> str:

@@ -91,7 +91,10 @@ class SessionManager:
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
-            spares=spare_conversations, retry=self.retry, ledger=self._ledger
+            spares=spare_conversations,
+            retry=self.retry,
+            ledger=self._ledger,
+            stop=min(5.0, grace / 4),  # two such requests that hang leave half of it to delete
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None

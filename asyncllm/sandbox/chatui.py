@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from asyncllm.sandbox.faults import (
     Break,
     ErrorInStream,
     Framing,
+    Late,
     LoseSessions,
     Refusal,
     Step,
@@ -104,6 +106,8 @@ class ChatUI:
         self, step: Step, handler: _Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if (late := self._backend.faults.take(Late, step)) is not None:
+                await _hold_up(late.seconds)
             if self._backend.faults.take(LoseSessions, step) is not None:
                 self.lose_sessions()
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
@@ -227,6 +231,14 @@ class ChatUI:
         )
         conversation.generations.add(generation)
         return generation
+
+
+async def _hold_up(seconds: float) -> None:
+    """Wait, even if the client leaves meanwhile: what is on its way arrives."""
+    arriving = asyncio.create_task(asyncio.sleep(seconds))
+    while not arriving.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([arriving])
 
 
 def _error(status: int, message: str | None = None) -> web.Response:

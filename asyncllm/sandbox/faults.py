@@ -216,6 +216,19 @@ class SlowAnswer(Delay):
 
 
 @dataclass(frozen=True)
+class Late(Fault):
+    """A request is held up on its way: it takes effect `seconds` later, its client gone or not."""
+
+    seconds: float
+    on: AnyStep = "stream"
+
+    @property
+    def step(self) -> AnyStep:
+        """As declared."""
+        return self.on
+
+
+@dataclass(frozen=True)
 class LoseSessions(Fault):
     """Settings and conversations are forgotten just before such a request is looked at."""
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from asyncllm import Retry, TransportError
-from asyncllm.conversation_pool import ConversationPool
+from asyncllm.conversation_pool import ConversationPool, Progress
 from conftest import settled
 
 STEP = 0.05
@@ -41,6 +41,12 @@ class Hanging:
 
     def ledger_entry(self, conversation_id):
         raise NotImplementedError
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -125,9 +131,40 @@ async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
     assert "creating a conversation on a server" in caplog.text
 
 
-async def test_a_delete_that_hangs_ends_and_is_logged(pool, caplog):
+async def hand_back_amid_an_answer(pool, server):
+    conversation = await pool.take(server)
+    conversation.progress = Progress.ANSWERING
+    pool.hand_back(conversation)
+
+
+async def test_a_delete_that_hangs_is_given_up_for_now_and_logged(pool, caplog):
     server = Hanging("delete")
-    pool.hand_back(await pool.take(server), was_used=True, is_running=True)
-    await settled()
+    await hand_back_amid_an_answer(pool, server)
+    await until(lambda: "not deleted: no answer within" in caplog.text)
     assert server.asked == ["settings", "create", "stop", "delete"]
-    assert "not deleted" in caplog.text
+
+
+async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_deleted(caplog):
+    pool, server = ConversationPool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
+    await hand_back_amid_an_answer(pool, server)
+    await pool.aclose(grace=10)
+    assert server.asked == ["settings", "create", "stop", "delete"]
+    assert "not deleted" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("progress", "asked"),
+    [
+        (Progress.UNUSED, ["delete"]),
+        (Progress.ASKED, ["stop", "stop", "delete"]),
+        (Progress.ANSWERING, ["stop", "delete"]),
+        (Progress.OVER, ["delete"]),
+    ],
+)
+async def test_what_may_be_generated_is_stopped_before_its_conversation_is_deleted(progress, asked):
+    pool, server = ConversationPool(spares=0, retry=Retry()), Hanging()
+    conversation = await pool.take(server)
+    conversation.progress = progress
+    pool.hand_back(conversation)
+    await pool.aclose(grace=10)
+    assert server.asked == ["settings", "create", *asked]

@@ -8,7 +8,7 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox import Late, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from conftest import open_descriptors, settled
 
@@ -31,6 +31,18 @@ async def test_a_stream_ended_early_is_stopped_before_it_is_deleted(sandbox, ses
     ]
     assert last_two == [("POST", True), ("DELETE", False)]
     assert (sandbox.conversations, sandbox.generating) == (0, 0)
+
+
+async def test_a_question_that_is_overtaken_by_the_request_to_stop_is_stopped(sandbox, h2o):
+    sandbox.add_fault(Late(seconds=0.1))
+    sandbox.add_fault(Late(seconds=0.2, on="delete"))  # or it would not find the conversation
+    sandbox.add_fault(Stall())
+    task = asyncio.create_task(h2o.complete("Hello"))
+    await until(lambda: len(sandbox.requests) == 3)  # it has come, but is not read yet
+    task.cancel()
+    await asyncio.wait([task])
+    await until(lambda: sandbox.conversations == 0)
+    assert sandbox.generating == 0
 
 
 async def test_cancel_while_creating_leaves_no_conversation(sandbox, sessions, h2o):

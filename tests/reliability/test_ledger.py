@@ -92,7 +92,7 @@ async def test_the_live_conversations_of_others_are_left_alone(server, path):
 
 async def test_what_could_not_be_deleted_stays_for_the_next(server, path, caplog):
     await kill_amid_a_stream(server, path)
-    server.add_fault(Status(status=500, on="delete", times=3))
+    server.add_fault(Status(status=500, on="delete"))
     async with SessionManager(ledger=path, retry=Retry(attempts=1)):
         await until(lambda: caplog.text.count("of a dead process: not deleted") == 3)
     assert len(rows(path)) == 3

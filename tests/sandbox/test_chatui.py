@@ -16,6 +16,7 @@ from asyncllm.sandbox import (
     ErrorInStream,
     Framing,
     HtmlPage,
+    Late,
     LoseSessions,
     PingForever,
     PlainError,
@@ -605,6 +606,20 @@ async def test_slow_answer_can_befall_another_step():
         assert not deleting.done()
         deleting.cancel()
         await asyncio.wait({deleting})
+
+
+async def test_a_late_question_takes_effect_although_its_client_has_left():
+    async with visit(faults=[Late(0.1), Stall()]) as visitor:
+        conversation = await visitor.conversation()
+        asking = asyncio.ensure_future(visitor.ask("POST", conversation, json=body("Hi")))
+        await until(lambda: len(visitor.sandbox.requests) == 3)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
+        assert visitor.sandbox.generating == 0
+        await until(lambda: visitor.sandbox.generating == 1)
+        assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
+        await until(lambda: visitor.sandbox.generating == 0)
 
 
 @pytest.mark.parametrize("before", ["stream", "create"])
