@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 import msgspec
 
-from asyncllm.checks import check_base_url, check_headers, warn_of_plain_http
+from asyncllm.checks import check_base_url, merged_headers, warn_of_plain_http
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
@@ -116,7 +116,7 @@ class AsyncGeneratorProvider(ABC):
         proxy: as `scheme://user:password@host:port`; comes before the session manager's.
         timeouts: come before the session manager's.
         retry: comes before the session manager's.
-        headers: sent with each request.
+        headers: sent with each request, in the place of the provider's own of the same name.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -146,7 +146,9 @@ class AsyncGeneratorProvider(ABC):
         self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
-        self._headers = check_headers({**self._own_headers(), **(headers or {})})
+        self._headers = merged_headers(self._own_headers(), headers or {})
+        # Whom a server knows: two users, with headers or keys of their own, are never one to it.
+        self._identity = (self._api_key, frozenset(self._headers.items()))
         # What a provider might quote besides what comes through `Http`.
         self._secrets = (self._api_key or "", *secrets_in(self._headers))
         self._sessions = sessions
@@ -399,6 +401,7 @@ class AsyncGeneratorProvider(ABC):
             proxy=proxy,
             headers=self._headers,
             connect=(self._timeouts or sessions.timeouts).connect,
+            identity=self._identity,
         )
 
     def _run(self, request: Request, sessions: SessionManager, http: Http) -> Source:

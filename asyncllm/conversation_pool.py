@@ -15,8 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from asyncllm.checks import check_id
 from asyncllm.deletions import Deletion, Deletions
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
 from asyncllm.waiting import OwnedTasks
 
@@ -39,11 +40,14 @@ class ConversationServer(Protocol):
     accepted first, `NotFoundError` where there is no such conversation.
 
     Attributes:
-        settings_key: what settings are accepted for: once for each value.
-        key: what makes two unused conversations interchangeable.
+        name: what the log calls it.
+        settings_key: what settings are accepted for, once for each value: where, and as whom.
+        key: what makes two unused conversations interchangeable: besides that the model, say,
+            and the proxy.
 
     """
 
+    name: str
     settings_key: Hashable
     key: Hashable
 
@@ -77,8 +81,11 @@ class Progress(Enum):
 class Conversation:
     """A conversation that exists on a server.
 
+    Raises:
+        ProtocolError: its id can't be used.
+
     Attributes:
-        id: the server's name for it.
+        id: the server's name for it, as it came: fit for a log, but not yet for a URL.
         server: where it is.
         settings: the acceptance of settings that it was created under.
         progress: how far it has come.
@@ -92,7 +99,7 @@ class Conversation:
     def __init__(
         self, conversation_id: str, server: ConversationServer, settings: asyncio.Task[None]
     ) -> None:
-        self.id = conversation_id
+        self.id = check_id(conversation_id)
         self.server = server
         self.settings = settings
         self.progress = Progress.UNUSED
@@ -212,13 +219,13 @@ class ConversationPool:
     async def _create(
         self, server: ConversationServer, settings: asyncio.Task[None]
     ) -> Conversation:
+        conversation_id: str | None = None
         try:
             conversation_id = await server.create()
         except HTTPStatusError as error:
             if error.status != SETTINGS_NOT_ACCEPTED:
                 raise
-            conversation_id = ""
-        if not conversation_id:
+        if conversation_id is None:
             self._settings.forget(server, settings)
             settings = await self._settings.accept(server)
             conversation_id = await server.create()
@@ -262,7 +269,7 @@ class ConversationPool:
             log.warning(
                 "creating a conversation on %s: no answer in time; if it was created it is there "
                 "still",
-                server.settings_key,
+                server.name,
             )
         elif error := creating.exception():
             log.info("no conversation was created, and nobody waits for it: %s", error)
@@ -324,6 +331,8 @@ class ConversationPool:
             async with asyncio.timeout(self._stop_limit):
                 await conversation.server.stop(conversation.id)
         except (AsyncLLMError, TimeoutError) as error:
+            if isinstance(error, TransportError) and not self._is_closing:
+                raise  # a server that is away will be back, and could then not be told to stop
             reason = str(error) or f"no answer within {self._stop_limit:g} s"
             log.info("%s: its generation was not stopped: %s", _name(conversation), reason)
             return False
@@ -331,4 +340,4 @@ class ConversationPool:
 
 
 def _name(conversation: Conversation) -> str:
-    return f"conversation {conversation.id} on {conversation.server.settings_key}"
+    return f"conversation {conversation.id!r} on {conversation.server.name}"

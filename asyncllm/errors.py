@@ -33,6 +33,9 @@ class AsyncLLMError(Exception):
     reply: Reply | None = None
     is_passing: bool | None = None
 
+    def __str__(self) -> str:
+        return _in_one_line(super().__str__())
+
     def redact(self, secrets: Iterable[str]) -> None:
         """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
 
@@ -49,6 +52,15 @@ class AsyncLLMError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their args by default, which fails for keyword-only ones.
         return _rebuild, (type(self), self.args, vars(self))
+
+
+def _in_one_line(text: str) -> str:
+    """Escape what is not printable: a server's word must not end a line of a log, or begin one."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _masked(value: object, mask: Callable[[str], str]) -> object:
@@ -174,7 +186,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         return RequestInfo(self.url, self.method, nothing, self.url)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.url}: {self.status} {self.message}"
+        return _in_one_line(f"{self.method} {self.url}: {self.status} {self.message}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

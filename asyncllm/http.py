@@ -28,7 +28,7 @@ from asyncllm.redaction import secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Coroutine, Mapping
+    from collections.abc import Container, Coroutine, Hashable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
@@ -45,15 +45,17 @@ class Http:
         proxy: the proxy to go through; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
+        identity: who asks: what one identity has on a server is not another's.
 
     Attributes:
         proxy: the proxy to go through, or None.
+        identity: as given.
         refusals: what servers have refused, as pairs of base URL and field; one set for all
             streams of a session manager, so that providers need not ask again.
 
     """
 
-    __slots__ = ("_headers", "_pool", "_timeout", "proxy", "refusals")
+    __slots__ = ("_headers", "_pool", "_timeout", "identity", "proxy", "refusals")
 
     def __init__(
         self,
@@ -62,8 +64,10 @@ class Http:
         proxy: Proxy | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float | None = None,
+        identity: Hashable = None,
     ) -> None:
         self.proxy = proxy
+        self.identity = identity
         self.refusals = pool.refusals
         self._pool = pool
         self._headers = headers or {}

@@ -6,15 +6,24 @@ Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/convers
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
-from asyncllm.checks import encode_json
+from asyncllm.checks import encode_json, path_segment
 from asyncllm.conversation import ConversationProvider
-from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.errors import (
+    AuthenticationError,
+    BadRequestError,
+    HTTPStatusError,
+    ProtocolError,
+    ProviderError,
+    StreamInterrupted,
+)
 from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
 from asyncllm.ledger import Entry
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
 
     from asyncllm.base import Request
+    from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
     from asyncllm.framing import Payload
     from asyncllm.http import Http
@@ -37,6 +47,10 @@ _PARAMETERS = {
     "repetition_penalty": 1.2,
     "return_full_text": False,
 }
+# What chat-ui says of a form: in 2023 of its Referer; of today, of its Origin, or of its fields.
+_REFERER_REFUSED = "Invalid referer"
+_ORIGIN_WANTED = "need to have an origin"
+_ERROR_ID = '"errorId"'
 _END_OF_TEXT = "<|endoftext|>"
 
 
@@ -95,33 +109,66 @@ class H2o(ConversationProvider):
 
     def server(self, request: Request, http: Http) -> ChatUI:
         """Return the chat-ui on which `request` needs a conversation."""
-        return ChatUI(request, http)
+        own = self._own_headers()["Referer"]
+        is_own = self._headers.get("Referer") == own and own.startswith("http://")
+        return ChatUI(request, http, other_referer=f"https{own[4:]}" if is_own else None)
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer in the conversation of `request`."""
-        url = f"{request.base_url}/conversation/{request.conversation_id}"
+        url = f"{request.base_url}/conversation/{path_segment(request.conversation_id)}"
         translator = _TGITranslator(stops_early="stop" in request.params)
-        headers = _referer(request)
-        async with http.open("POST", url, json=request.body, headers=headers) as response:
+        async with http.open("POST", url, json=request.body) as response:
             translation = Translation(response, translator)
             while (batch := await translation.next_batch()) is not None:
                 yield batch
 
+    def _own_headers(self) -> dict[str, str]:
+        # chat-ui refuses forms that do not come from its own pages.
+        return {"Referer": f"{self.base_url}/"}
+
+
+@dataclass(frozen=True)
+class _Party:
+    """Where and as whom something is asked; the log shows but the former."""
+
+    base_url: str
+    identity: Hashable = field(repr=False)
+
 
 class ChatUI:
-    """The conversations of one chat-ui and one model; see `ConversationServer`."""
+    """The conversations of one chat-ui and one model; see `ConversationServer`.
 
-    def __init__(self, request: Request, http: Http) -> None:
-        self.settings_key: Hashable = request.base_url
-        self.key: Hashable = (request.base_url, request.model, http.proxy)
+    Args:
+        request: says where, and which model.
+        http: to ask with.
+        other_referer: what to name as the page that settings come from where the usual one is
+            refused; None where there is no other.
+
+    """
+
+    def __init__(self, request: Request, http: Http, other_referer: str | None = None) -> None:
+        self.name = request.base_url
+        self.settings_key: Hashable = _Party(request.base_url, http.identity)
+        self.key: Hashable = (self.settings_key, request.model, http.proxy)
         self._model = request.model
         self._http = http
         self._base_url = request.base_url
         self._conversation = f"{request.base_url}/conversation"
-        self._headers = _referer(request)
+        self._other_referer = other_referer
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
+        try:
+            return await self._send_settings({})
+        except HTTPStatusError as error:
+            refusal = error
+        if self._other_referer is not None and _REFERER_REFUSED in refusal.body:
+            # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+            with contextlib.suppress(AuthenticationError):
+                return await self._send_settings({"Referer": self._other_referer})
+        raise _explained(refusal, self._base_url)
+
+    async def _send_settings(self, headers: dict[str, str]) -> None:
         form = {
             "ethicsModalAccepted": "true",
             "shareConversationsWithModelAuthors": "true",
@@ -131,38 +178,54 @@ class ChatUI:
         }
         # Answered with a redirect to the page, which nobody needs.
         url, done = f"{self._base_url}/settings", range(200, 400)
-        async with self._http.open("POST", url, form=form, headers=self._headers, accept=done):
+        async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
 
     async def create(self) -> str:
         """Create a conversation and return its id."""
         json = {"model": self._model}
-        async with self._http.open(
-            "POST", self._conversation, json=json, headers=self._headers
-        ) as response:
+        async with self._http.open("POST", self._conversation, json=json) as response:
             return decode(_CREATED, await response.read()).conversation_id
 
     async def stop(self, conversation_id: str) -> None:
         """End the generation; chat-ui goes on with it when its reader just leaves."""
-        url = f"{self._conversation}/{conversation_id}/stop-generating"
-        async with self._http.open("POST", url, headers=self._headers):
+        async with self._http.open("POST", f"{self._url(conversation_id)}/stop-generating"):
             pass
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation."""
-        url = f"{self._conversation}/{conversation_id}"
-        async with self._http.open("DELETE", url, headers=self._headers):
+        async with self._http.open("DELETE", self._url(conversation_id)):
             pass
 
     def ledger_entry(self, conversation_id: str) -> Entry:
         """Return what another process needs to delete a conversation: the session is a cookie."""
-        url = f"{self._conversation}/{conversation_id}"
-        return Entry(url, {**self._headers, **self._http.cookie_header(url)})
+        url = self._url(conversation_id)
+        return Entry(url, self._http.cookie_header(url))
+
+    def _url(self, conversation_id: str) -> str:
+        return f"{self._conversation}/{path_segment(conversation_id)}"
 
 
-def _referer(request: Request) -> dict[str, str]:
-    # chat-ui refuses forms that do not come from its own pages.
-    return {"Referer": f"{request.base_url}/"}
+def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
+    """Return an error that says what to change, where chat-ui's own does not."""
+    if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
+        return ProtocolError(
+            f"{base_url} looks like a newer chat-ui, which H2o's format of 2023 doesn't fit: it "
+            f"answered {refusal.status} to the settings of chat-ui 0.3"
+        )
+    if _REFERER_REFUSED not in refusal.body:
+        return refusal
+    return BadRequestError(
+        refusal.method,
+        str(refusal.url),
+        status=refusal.status,
+        message=(
+            f"chat-ui takes itself to be served elsewhere than at {base_url}: set ORIGIN on the "
+            'server to this address, or give headers={"Referer": …} with the one it believes in'
+        ),
+        body=refusal.body,
+        headers=refusal.headers,
+    )
 
 
 class _Created(msgspec.Struct, rename="camel"):

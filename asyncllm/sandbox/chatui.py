@@ -24,6 +24,8 @@ from asyncllm.sandbox.faults import (
     Framing,
     Late,
     LoseSessions,
+    NewId,
+    NoOrigin,
     Refusal,
     Step,
     Truncate,
@@ -111,7 +113,9 @@ class ChatUI:
             if self._backend.faults.take(LoseSessions, step) is not None:
                 self.lose_sessions()
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
-            if (refused := self._refused_by_hook(request, session)) is not None:
+            is_without_origin = self._backend.faults.take(NoOrigin, step) is not None
+            origin = request.url.with_scheme("https") if is_without_origin else request.url
+            if (refused := self._refused_by_hook(request, session, origin)) is not None:
                 await asyncio.sleep(self._backend.rtt)
                 return refused
             refusal = self._backend.faults.take(Refusal, step)
@@ -124,7 +128,9 @@ class ChatUI:
 
         return handle
 
-    def _refused_by_hook(self, request: web.Request, session: str) -> web.Response | None:
+    def _refused_by_hook(
+        self, request: web.Request, session: str, origin: URL
+    ) -> web.Response | None:
         if request.method != "POST":
             return None
         if request.content_type in _FORMS:
@@ -133,7 +139,7 @@ class ChatUI:
                 return web.Response(
                     status=403, text="Non-JSON form requests need to have a referer"
                 )
-            if not _is_same_origin(referer, request.url):
+            if not _is_same_origin(referer, origin):
                 return web.Response(status=403, text="Invalid referer for POST request")
         if request.path != "/settings" and session not in self._accepted:
             return web.json_response(
@@ -167,7 +173,8 @@ class ChatUI:
             return _error(500)
         if not isinstance(model, str) or model not in self._models:
             return _error(500)
-        identifier = uuid.uuid4().hex[:24]
+        given = self._backend.faults.take(NewId, "create")
+        identifier = given.id if given is not None else uuid.uuid4().hex[:24]
         self.conversations[identifier] = Conversation(call.session)
         return web.json_response({"conversationId": identifier})
 
@@ -188,9 +195,9 @@ class ChatUI:
 
     def _find(self, call: _Call) -> Conversation | web.Response:
         identifier = call.request.match_info["id"]
-        if not _IS_OBJECT_ID(identifier):
-            return _error(500)
         found = self.conversations.get(identifier)
+        if found is None and not _IS_OBJECT_ID(identifier):
+            return _error(500)
         if found is None or found.session != call.session:
             return _error(404, "Conversation not found")
         return found

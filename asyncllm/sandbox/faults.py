@@ -241,6 +241,28 @@ class LoseSessions(Fault):
         return self.before
 
 
+@dataclass(frozen=True)
+class NewId(Fault):
+    """chat-ui gives the new conversation this id, as a hostile server might."""
+
+    id: str
+
+    @property
+    def step(self) -> Step:
+        """Create."""
+        return "create"
+
+
+@dataclass(frozen=True)
+class NoOrigin(Fault):
+    """chat-ui runs without ORIGIN, and takes itself to be served over https."""
+
+    @property
+    def step(self) -> Step:
+        """Settings, as these come as a form."""
+        return "settings"
+
+
 # --- habits: the same answer, differently put --------------------------------------------
 
 

@@ -15,7 +15,7 @@ STEP = 0.05
 class Hanging:
     """A server that never answers the step `hangs_on`, and all others at once."""
 
-    settings_key = key = "a server"
+    name = settings_key = key = "a server"
 
     def __init__(self, hangs_on=None):
         self.hangs_on = hangs_on
@@ -51,7 +51,8 @@ async def until(condition):
 
 @pytest.fixture
 async def pool():
-    pool = ConversationPool(spares=0, retry=Retry(attempts=1), step=STEP)
+    retry = Retry(attempts=1, initial_wait=STEP, max_wait=STEP)
+    pool = ConversationPool(spares=0, retry=retry, step=STEP)
     yield pool
     await pool.aclose(grace=1)
     await settled()
@@ -150,6 +151,19 @@ async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_delet
     await pool.aclose(grace=10)
     assert server.asked == ["settings", "create", "stop", "delete"]
     assert "not deleted" not in caplog.text
+
+
+async def test_a_server_that_can_not_be_told_to_stop_is_not_told_to_delete_before_it_can(pool):
+    server, failures = Hanging(), [TransportError("away")] * 2
+
+    async def stop(_):
+        server.asked.append("stop")
+        if failures:
+            raise failures.pop()
+
+    server.stop = stop
+    await hand_back_amid_an_answer(pool, server)
+    await until(lambda: server.asked == ["settings", "create", *["stop"] * 3, "delete"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,10 @@ from asyncllm.sandbox import (
     ErrorInStream,
     HtmlPage,
     LoseSessions,
+    NewId,
+    NoOrigin,
     PingForever,
+    PlainError,
     Sandbox,
     Status,
     Truncate,
@@ -310,6 +313,102 @@ async def test_base_url_comes_from_the_environment(sandbox, monkeypatch):
     monkeypatch.setenv("ASYNCLLM_H2O_BASE_URL", sandbox.url + "/")
     assert H2o().base_url == sandbox.url
     assert H2o(base_url="http://other.example").base_url == "http://other.example"
+
+
+def as_https(url):
+    return f"https{url.removeprefix('http')}/"
+
+
+async def test_a_chat_ui_that_takes_itself_to_be_served_over_https_is_told_what_it_believes(
+    sandbox, h2o
+):
+    sandbox.add_fault(NoOrigin())
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    referers = [request.headers["referer"] for request in asked(sandbox, "settings")]
+    assert referers == [f"{sandbox.url}/", as_https(sandbox.url)]
+
+
+@pytest.mark.parametrize("name", ["Referer", "referer"])
+async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, name):
+    sandbox.add_fault(NoOrigin())
+    headers = {name: as_https(sandbox.url)}
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    assert {r.headers["referer"] for r in sandbox.requests} == {as_https(sandbox.url)}
+    assert len(asked(sandbox, "settings")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "headers", "error", "message"),
+    [
+        (403, "Invalid referer for POST request", {}, asyncllm.BadRequestError, "set ORIGIN on"),
+        (
+            *(403, "Invalid referer for POST request", {"referer": "https://elsewhere.example/"}),
+            *(asyncllm.BadRequestError, "set ORIGIN on the server .* or give headers"),
+        ),
+        (
+            *(403, "Non-JSON form requests need to have an origin", {}),
+            *(asyncllm.ProtocolError, "looks like a newer chat-ui, which H2o's format of 2023"),
+        ),
+        (
+            *(500, '{"message":"An error occurred","errorId":"1"}', {}),
+            *(asyncllm.ProtocolError, "looks like a newer chat-ui"),
+        ),
+        (403, "Forbidden", {}, asyncllm.AuthenticationError, "Forbidden"),
+    ],
+)
+async def test_a_refusal_of_the_settings_says_what_to_change(
+    sandbox, sessions, status, text, headers, error, message
+):
+    sandbox.add_fault(PlainError(status=status, text=text, on="settings"))
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
+    with pytest.raises(error, match=message):
+        await h2o.complete(HELLO)
+    assert len(sandbox.requests) == 2 if "set ORIGIN" in message and not headers else 1
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "../../../admin/users/1?x=",
+        "..%2f..%2fadmin",
+        "%2e%2e",
+        "a/b?c#d",
+        "http://elsewhere.example/",
+        "//elsewhere.example",
+        "…ключ 1",
+        "a\\b",
+        ";x=1",
+        "x" * 200,
+    ],
+)
+async def test_a_conversation_s_id_stays_one_segment_of_the_path(sandbox, sessions, h2o, hostile):
+    sandbox.add_fault(NewId(id=hostile, times=1))
+    sandbox.add_fault(Drop(after=3, times=1))
+    with pytest.raises(asyncllm.StreamInterrupted):
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create", "stream", "stop", "delete"]
+    place = f"/conversation/{hostile}"
+    assert [r.path for r in sandbox.requests][2:] == [place, f"{place}/stop-generating", place]
+    assert not any(request.query for request in sandbox.requests)
+    assert sandbox.conversations == 0
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["", ".", "..", "x" * 201, "a\nWARNING forged", "a\r", "\0", "\x1b[2J", "\u202e", "\u2028"],
+)
+async def test_an_id_that_can_not_be_used_is_an_error_in_one_line(
+    sandbox, sessions, h2o, caplog, hostile
+):
+    caplog.set_level("DEBUG")
+    sandbox.add_fault(NewId(id=hostile))
+    with pytest.raises(asyncllm.ProtocolError, match="id that can't be used") as caught:
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create"]
+    assert all(text.isprintable() for text in [str(caught.value), *caplog.messages])
 
 
 # --- bad input ---------------------------------------------------------------------------

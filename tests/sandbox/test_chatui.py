@@ -18,6 +18,7 @@ from asyncllm.sandbox import (
     HtmlPage,
     Late,
     LoseSessions,
+    NoOrigin,
     PingForever,
     PlainError,
     Sandbox,
@@ -620,6 +621,15 @@ async def test_a_late_question_takes_effect_although_its_client_has_left():
         await until(lambda: visitor.sandbox.generating == 1)
         assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
         await until(lambda: visitor.sandbox.generating == 0)
+
+
+async def test_without_an_origin_only_a_referer_over_https_is_its_own():
+    async with visit(faults=[NoOrigin()]) as visitor:
+        assert (await visitor.settings()).status == 403
+        headers = {"Referer": visitor.sandbox.url.replace("http:", "https:")}
+        accepted = await visitor.ask("POST", "/settings", data=FORM, headers=headers)
+        assert accepted.status == 200
+        assert (await visitor.create()).status == 200
 
 
 @pytest.mark.parametrize("before", ["stream", "create"])

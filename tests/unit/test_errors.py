@@ -263,3 +263,11 @@ def test_a_status_error_says_what_was_asked_and_what_was_answered():
 def test_a_status_error_needs_neither_body_nor_headers():
     error = HTTPStatusError("GET", "http://host.example/", status=418, message="teapot")
     assert (error.body, error.retry_after, dict(error.headers)) == ("", None, {})
+
+
+@pytest.mark.parametrize("kind", [*TEXT_ERRORS, *STATUS_ERRORS])
+def test_a_text_is_one_line_whatever_a_server_wrote_into_it(kind):
+    hostile = "no\r\nWARNING forged\x1b[2J\u2028\u202e\x00 \ud800, ключ"
+    error = kind(hostile) if kind in TEXT_ERRORS else status_error(kind, message=hostile)
+    assert str(error).isprintable()
+    assert str(error).endswith(r"no\r\nWARNING forged\x1b[2J\u2028\u202e\x00 \ud800, ключ")
