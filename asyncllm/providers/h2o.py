@@ -15,18 +15,16 @@ import msgspec
 from asyncllm.checks import encode_json
 from asyncllm.conversation import ConversationProvider
 from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Ping, Usage
-from asyncllm.framing import NamedEvent
+from asyncllm.events import Finish, Usage
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
-from asyncllm.translation import UNDECODABLE, Translation, decode
+from asyncllm.translation import JSONTranslator, Translation, decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable
 
     from asyncllm.base import Request
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
     from asyncllm.http import Http
 
 _PARAMETERS = {
@@ -192,39 +190,17 @@ _EVENT = msgspec.json.Decoder(_Event)
 _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 
-class _TGITranslator:
+class _TGITranslator(JSONTranslator[_Event]):
     """Reads TGI's stream: a token an event, and the whole text with the last one."""
 
-    is_building = False
+    __slots__ = ("_has_text", "_stops_early")
 
     def __init__(self, *, stops_early: bool) -> None:
-        self.is_done = False
+        super().__init__(_EVENT)
         self._stops_early = stops_early
         self._has_text = False
 
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say."""
-        decode_event = _EVENT.decode
-        for payload in payloads:
-            event: _Event | None
-            try:
-                event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
-            except UNDECODABLE:
-                event = None
-            if event is None and (event := self._decode_other(payload, batch)) is None:
-                continue
-            self._take(event, batch)
-            if self.is_done:
-                return  # nothing that comes behind the end belongs to the answer
-
-    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Event | None:
-        """Return what a payload holds that is not just good JSON; None for a ping."""
-        if isinstance(payload, Ping):
-            batch.append(payload)
-            return None
-        return decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
-
-    def _take(self, event: _Event, batch: list[Item]) -> None:
+    def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
@@ -235,8 +211,9 @@ class _TGITranslator:
         if event.generated_text is not None:
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
+        return self.is_done
 
-    def close(self) -> list[Item]:
+    def _end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
 

@@ -6,18 +6,17 @@ were seen to do otherwise; the tests are named after each.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
-from asyncllm.framing import NamedEvent
-from asyncllm.translation import UNDECODABLE, decode
+from asyncllm.events import Finish, Reasoning, ToolCall, Usage
+from asyncllm.translation import JSONTranslator
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -69,60 +68,32 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
 
 
-class ChatTranslator:
+class ChatTranslator(JSONTranslator[_Chunk]):
     """Reads one answer; see `asyncllm.translation.Translator`.
 
     `Finish` is given last, when the server says that nothing more comes: usage may follow the
     finish reason.
     """
 
-    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage", "is_done")
+    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage")
 
     def __init__(self) -> None:
-        self.is_done = False
+        super().__init__(_CHUNK)
         self._tool_calls: _ToolCalls | None = None  # few answers have any
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._has_content = False
 
-    @property
-    def is_building(self) -> bool:
-        """Whether a tool call is being written."""
-        return self._tool_calls is not None
-
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say."""
-        decode_chunk = _CHUNK.decode
-        for payload in payloads:
-            chunk: _Chunk | None
-            try:
-                chunk = decode_chunk(payload)  # type: ignore[arg-type] # see UNDECODABLE
-            except UNDECODABLE:
-                chunk = None
-            if chunk is None and (chunk := self._decode_other(payload, batch)) is None:
-                if self.is_done:
-                    return
-                continue
-            self._take(chunk, batch)
-
-    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Chunk | None:
-        """Return what a payload holds that is not just good JSON; None where it is no chunk."""
-        if isinstance(payload, Ping):
-            batch.append(payload)
-            return None
-        data = payload.data if isinstance(payload, NamedEvent) else payload
+    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Take the end, or an error in words."""
         if data == _DONE:
-            self._finish(batch)
-            return None
-        if isinstance(payload, NamedEvent) and payload.name == "error":
-            self._refuse_text(data)
-        return decode(_CHUNK, data)
+            self.is_done = True
+            batch.extend(self._end())
+        elif name == "error" and not data.lstrip().startswith(b"{"):
+            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+        return self.is_done
 
-    def _finish(self, batch: list[Item]) -> None:
-        self.is_done = True
-        batch.extend(self.close())
-
-    def close(self) -> list[Item]:
+    def _end(self) -> list[Item]:
         """Return what is left to say: tool calls, usage and the finish.
 
         Raises:
@@ -137,7 +108,7 @@ class ChatTranslator:
         usage = [] if self._usage is None else [self._usage]
         return [*calls, *usage, Finish(reason)]
 
-    def _take(self, chunk: _Chunk, batch: list[Item]) -> None:
+    def _take(self, chunk: _Chunk, batch: list[Item]) -> bool:
         if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):
             raise ProviderError(f"generation failed: {_complaint(chunk)}")
         if chunk.usage is not None:
@@ -161,6 +132,7 @@ class ChatTranslator:
                 self._finish_reason = choice.finish_reason
             elif choice.message is not None:
                 self._finish_reason = self._finish_reason or "stop"
+        return False  # that is for `[DONE]` to say, or the end of the body
 
     def _take_more(self, delta: _Delta, batch: list[Item]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
@@ -172,11 +144,7 @@ class ChatTranslator:
         for call in delta.tool_calls or ():
             self._tool_calls = self._tool_calls or _ToolCalls()
             self._tool_calls.add(call)
-
-    def _refuse_text(self, data: bytes) -> None:
-        """Raise what an error event says that is not JSON."""
-        if not data.lstrip().startswith(b"{"):
-            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+            self.is_building = True
 
 
 class _ToolCalls:
@@ -203,7 +171,9 @@ class _ToolCalls:
             self._by_index[delta.index] = call
         call.name = call.name or function.name or ""
         if isinstance(function.arguments, dict):
-            call.arguments.append(msgspec.json.encode(function.arguments).decode())
+            # Not msgspec, which writes no halves of characters.
+            text = json.dumps(function.arguments, ensure_ascii=False, separators=(",", ":"))
+            call.arguments.append(text)
         elif function.arguments:
             call.arguments.append(function.arguments)
 

@@ -245,6 +245,14 @@ async def test_a_refusal_is_text():
     assert (await answered(body, END))[0] == "I can't."
 
 
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+async def test_an_emoji_cut_over_two_events_is_read(pieces):
+    body = event("a\ud83c") + event("\udffdb") + END
+    step = len(body) // pieces + 1
+    parts = [body[i : i + step] for i in range(0, len(body), step)]
+    assert await answered(*parts) == ["a", "🏽b", Finish("stop")]
+
+
 async def test_only_the_first_choice_is_read():
     other = b'data: {"choices":[{"index":1,"delta":{"content":"no"}}]}\n\n'
     assert await answered(other, event("yes"), END) == ["yes", Finish("stop")]
