@@ -36,6 +36,7 @@ class _Delta(msgspec.Struct, gc=False):
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_ToolCallDelta] | None = None
+    function_call: _Function | None = None  # one call, as it was before there were several
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -60,12 +61,14 @@ class _Chunk(msgspec.Struct, gc=False):
 
 class _PartialCall(msgspec.Struct):
     id: str
+    index: int | None
     name: str = ""
     arguments: list[str] = []
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
+_LEGACY_INDEX = -1  # which no server gives to a call
 
 
 class ChatTranslator(JSONTranslator[_Chunk]):
@@ -105,6 +108,8 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         if self._finish_reason is None and not (self.is_done and (self._has_content or calls)):
             raise StreamInterrupted("the answer was cut off: it ended without a finish_reason")
         reason = self._finish_reason or ("tool_calls" if calls else "stop")
+        if reason == "function_call":
+            reason = "tool_calls"
         usage = [] if self._usage is None else [self._usage]
         return [*calls, *usage, Finish(reason)]
 
@@ -123,6 +128,7 @@ class ChatTranslator(JSONTranslator[_Chunk]):
                     or delta.reasoning_content is not None
                     or delta.reasoning is not None
                     or delta.refusal is not None
+                    or delta.function_call is not None
                 ):
                     self._take_more(delta, batch)
                 if delta.content:
@@ -141,34 +147,37 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         if delta.refusal:
             batch.append(delta.refusal)
             self._has_content = True
-        for call in delta.tool_calls or ():
+        calls = delta.tool_calls or []
+        if delta.function_call is not None:
+            calls = [*calls, _ToolCallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
+        for call in calls:
             self._tool_calls = self._tool_calls or _ToolCalls()
-            self._tool_calls.add(call)
-            self.is_building = True
+            self.is_building |= self._tool_calls.add(call)
 
 
 class _ToolCalls:
-    """Assembles tool calls from their deltas, routed by id where they have one, else by index.
+    """Assembles tool calls from their deltas, routed by id and index, or by what they have of both.
 
     Servers leave the index out, or give each call the same; some do so with the id.
     """
 
     def __init__(self) -> None:
         self._calls: list[_PartialCall] = []
-        self._by_id: dict[str, _PartialCall] = {}
+        self._by_id: dict[tuple[str, int | None], _PartialCall] = {}  # with its index, and without
         self._by_index: dict[int, _PartialCall] = {}
 
-    def add(self, delta: _ToolCallDelta) -> None:
-        """Add a piece of a call."""
+    def add(self, delta: _ToolCallDelta) -> bool:
+        """Add a piece of a call, and tell whether it said anything of it."""
         function = delta.function or _Function()
-        call = self._find(delta, function)
-        if call is None:
-            call = _PartialCall(id=delta.id or f"call_{len(self._calls)}")
+        known = self._find(delta, function)
+        call = known or _PartialCall(delta.id or f"call_{len(self._calls)}", delta.index)
+        if known is None:
             self._calls.append(call)
         if delta.id:
-            self._by_id[delta.id] = call
+            self._by_id[delta.id, delta.index] = self._by_id[delta.id, None] = call
         if delta.index is not None:
             self._by_index[delta.index] = call
+            call.index = delta.index
         call.name = call.name or function.name or ""
         if isinstance(function.arguments, dict):
             # Not msgspec, which writes no halves of characters.
@@ -176,6 +185,7 @@ class _ToolCalls:
             call.arguments.append(text)
         elif function.arguments:
             call.arguments.append(function.arguments)
+        return bool(known is None or function.name or function.arguments)
 
     def whole(self) -> list[ToolCall]:
         """Return the calls, in the order in which they began."""
@@ -183,7 +193,10 @@ class _ToolCalls:
 
     def _find(self, delta: _ToolCallDelta, function: _Function) -> _PartialCall | None:
         if delta.id:
-            return self._by_id.get(delta.id)
+            newest = self._by_id.get((delta.id, None))
+            if newest is not None and newest.index is None:
+                return newest  # its index comes late, if at all
+            return self._by_id.get((delta.id, delta.index))
         if delta.index is not None:
             return self._by_index.get(delta.index)
         # With neither, a name begins a call, and anything else goes on with the newest.

@@ -76,6 +76,59 @@ def test_what_comes_behind_the_end_is_no_part_of_the_answer(make):
     assert read(make(), [[*end, b"{"]]) == read(make(), [end]) == (["a", Finish("stop")], None)
 
 
+# --- tool calls ---------------------------------------------------------------------------------
+
+
+def calls_of(*deltas):
+    return json.dumps({"choices": [{"delta": {"tool_calls": deltas}}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "adds"),
+    [
+        (calls_of({"index": 0, "function": {"arguments": "1"}}), True),
+        (calls_of({"index": 1, "id": "y"}), True),
+        (b'{"choices":[{"delta":{"function_call":{"arguments":"1"}}}]}', True),
+        (calls_of({"index": 0, "function": {"arguments": ""}}), False),
+        (calls_of({"index": 0, "id": "x"}), False),
+        (calls_of({"index": 0, "id": "x", "function": {}}), False),
+        (calls_of(), False),
+        (b'{"choices":[{"delta":{"content":""}}]}', False),
+        (b'{"choices":[{"delta":{}}]}', False),
+        (b'{"choices":[]}', False),
+        (b'{"usage":{"total_tokens":1}}', False),
+        (Ping(), False),
+    ],
+    ids=repr,
+)
+def test_only_what_adds_to_a_tool_call_counts_as_content(payload, adds):
+    translator, batch = ChatTranslator(), []
+    translator.feed([calls_of({"index": 0, "id": "x", "function": {"name": "f"}})], batch)
+    assert translator.is_building
+    translator.feed([payload], batch)
+    assert translator.is_building is adds
+
+
+@given(
+    calls=st.lists(st.tuples(st.sampled_from("xy"), st.lists(st.text("01"), min_size=1))),
+    data=st.data(),
+)
+def test_pieces_of_calls_in_any_order_are_put_together_whoever_shares_an_id(calls, data):
+    left = {index: [*pieces] for index, (_, pieces) in enumerate(calls)}
+    deltas, order = [], []
+    while left:
+        index = data.draw(st.sampled_from(sorted(left)))
+        if index not in order:
+            order.append(index)
+        function = {"name": f"f{index}", "arguments": left[index].pop(0)}
+        deltas.append({"index": index, "id": calls[index][0], "function": function})
+        left = {index: pieces for index, pieces in left.items() if pieces}
+    payloads = [calls_of(delta) for delta in deltas]
+    items, _ = read(ChatTranslator(), [[*payloads, WHOLE["chat"], b"[DONE]"]])
+    whole = [ToolCall(calls[i][0], f"f{i}", "".join(calls[i][1])) for i in order]
+    assert [item for item in items if isinstance(item, ToolCall)] == whole
+
+
 # --- characters cut in two ----------------------------------------------------------------------
 
 
