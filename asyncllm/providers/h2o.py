@@ -18,13 +18,15 @@ from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Usage
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
+from asyncllm.providers.streamed_text import StreamedText
 from asyncllm.translation import JSONTranslator, Translation, decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable
+    from collections.abc import AsyncGenerator, Hashable, Sequence
 
     from asyncllm.base import Request
     from asyncllm.events import Item
+    from asyncllm.framing import Payload
     from asyncllm.http import Http
 
 _PARAMETERS = {
@@ -98,7 +100,11 @@ class H2o(ConversationProvider):
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer in the conversation of `request`."""
         url = f"{request.base_url}/conversation/{request.conversation_id}"
-        translator = _TGITranslator(stops_early="stop" in request.params)
+        translator = _TGITranslator(
+            stops_early="stop" in request.params,
+            stops=_texts(request.params.get("stop")),
+            has_prompt=bool(request.params.get("return_full_text")),
+        )
         headers = _referer(request)
         async with http.open("POST", url, json=request.body, headers=headers) as response:
             translation = Translation(response, translator)
@@ -191,14 +197,32 @@ _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "leng
 
 
 class _TGITranslator(JSONTranslator[_Event]):
-    """Reads TGI's stream: a token an event, and the whole text with the last one."""
+    """Reads TGI's stream: a token an event, and the whole text with the last one.
 
-    __slots__ = ("_has_text", "_stops_early")
+    Args:
+        stops_early: whether a stop sequence may end the answer.
+        stops: the stop sequences, which some servers cut off the whole text.
+        has_prompt: whether the whole text begins with the prompt, which is not streamed.
 
-    def __init__(self, *, stops_early: bool) -> None:
+    """
+
+    __slots__ = ("_has_prompt", "_pieces", "_stops", "_stops_early", "_streamed")
+
+    def __init__(
+        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
+    ) -> None:
         super().__init__(_EVENT)
         self._stops_early = stops_early
-        self._has_text = False
+        self._stops = stops
+        self._has_prompt = has_prompt
+        self._streamed = StreamedText()
+        self._pieces: list[str] = []  # what the payloads fed last have streamed
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say; see `Translator`."""
+        super().feed(payloads, batch)
+        if self._pieces:
+            self._remember()
 
     def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
@@ -207,8 +231,10 @@ class _TGITranslator(JSONTranslator[_Event]):
         token = event.token
         if token is not None and token.text and not _is_special(token):
             batch.append(token.text)
-            self._has_text = True
+            self._pieces.append(token.text)
         if event.generated_text is not None:
+            if self._pieces:
+                self._remember()
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
         return self.is_done
@@ -217,10 +243,22 @@ class _TGITranslator(JSONTranslator[_Event]):
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
 
+    def _remember(self) -> None:
+        self._streamed.add("".join(self._pieces))
+        self._pieces.clear()
+
     def _finish(self, event: _Event, whole: str) -> list[Item]:
-        items: list[Item] = []
-        if whole and not self._has_text:
-            items.append(whole)  # a server that did not stream
+        """Return what is left to say: text that was not streamed, usage and the finish.
+
+        Raises:
+            ProtocolError: the whole text is another than the one that was streamed.
+
+        """
+        rest = ""
+        if self._streamed.is_empty or not self._has_prompt:
+            last = "" if event.token is None else event.token.text
+            rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
+        items: list[Item] = [rest] if rest else []
         details = event.details
         if details is not None and details.generated_tokens is not None:
             items.append(Usage(completion_tokens=details.generated_tokens))
@@ -233,5 +271,17 @@ class _TGITranslator(JSONTranslator[_Event]):
         return [*items, Finish(reason)]
 
 
+def _texts(stop: object) -> list[str]:
+    stops = stop if isinstance(stop, list | tuple) else [stop]
+    return [text for text in stops if isinstance(text, str)]
+
+
 def _is_special(token: _Token) -> bool:
     return token.special or token.text == _END_OF_TEXT
+
+
+def _without_end(event: _Event, whole: str) -> str:
+    """Return the whole text without the special token that ends it, which is no text."""
+    if event.token is not None and _is_special(event.token):
+        whole = whole.removesuffix(event.token.text)
+    return whole.removesuffix(_END_OF_TEXT)
