@@ -25,13 +25,13 @@ class AsyncLLMError(Exception):
     Attributes:
         reply: what had arrived of the answer, when the error ended a stream that had started;
             otherwise None.
-        is_passing: whether the same request may well succeed a little later, where a provider
-            knows better than the kind of error says; otherwise None.
+        is_passing: whether the same request may well succeed a little later, so that it is tried
+            again before the first event of a stream. Providers may know better, and set it.
 
     """
 
     reply: Reply | None = None
-    is_passing: bool | None = None
+    is_passing: bool = False
 
     def __str__(self) -> str:
         return _in_one_line(super().__str__())
@@ -96,9 +96,13 @@ class ConfigurationError(AsyncLLMError, ValueError):
 class TransportError(AsyncLLMError, OSError):
     """The server could not be reached, or it hung up before it answered."""
 
+    is_passing = True
+
 
 class ProxyError(TransportError):
     """The proxy could not be reached, refused us, or could not reach the server."""
+
+    is_passing = False
 
 
 class StreamTimeout(AsyncLLMError, TimeoutError):  # noqa: N818 - the field's own name for it
@@ -139,6 +143,9 @@ class StreamInterrupted(AsyncLLMError):  # noqa: N818 - the field's own name for
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
     """The server answered with an error status.
 
+    It passes if its status is 408, 409, 425, 429 or 5xx, unless the server says otherwise in its
+    header `x-should-retry`.
+
     It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
     neither query nor user, request headers and response cookies are left out.
 
@@ -178,6 +185,8 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
             for name, value in (headers or {}).items()
             if name.lower() not in _SECRET_RESPONSE_HEADERS
         )
+        wish = self.headers.get("x-should-retry", "").strip().lower()
+        self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made
@@ -225,6 +234,7 @@ class ServerError(HTTPStatusError):
 
 
 _FIRST_SERVER_ERROR = 500
+_PASSING_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 _BY_STATUS: dict[int, type[HTTPStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import aiohttp
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
-from asyncllm.framing import SSEDecoder
+from asyncllm.events import Ping
+from asyncllm.framing import NamedEvent, SSEDecoder
+from asyncllm.surrogates import Joiner, decode_with_halves, without_halves
 
 if TYPE_CHECKING:
     import msgspec
 
+    from asyncllm.events import Item
     from asyncllm.framing import Payload
 
 _T = TypeVar("_T")
@@ -41,7 +45,10 @@ class Translator(Protocol[_Batched]):
 
     @property
     def is_building(self) -> bool:
-        """Whether something is being written that can't be given out before it is whole."""
+        """Whether what was fed last added to something that can't be given out before it is whole.
+
+        That counts as content, though no item comes of it.
+        """
         ...
 
     def feed(self, payloads: list[Payload], batch: list[_Batched]) -> None:
@@ -60,6 +67,88 @@ class Translator(Protocol[_Batched]):
 
         """
         ...
+
+
+class JSONTranslator(ABC, Generic[_T]):
+    """The loop over the payloads of a wire whose events are JSON: a translator without its words.
+
+    What is ordinary goes the short way: decoded once, then taken. Halves of characters, which
+    strict decoders refuse, go the long way, and are joined in what comes of it.
+
+    Args:
+        decoder: of one event.
+
+    Attributes:
+        is_done: see `Translator`; for subclasses to set.
+        is_building: see `Translator`; for subclasses to set, in each call of `feed` anew.
+
+    """
+
+    __slots__ = ("_decoder", "_joiner", "is_building", "is_done")
+
+    def __init__(self, decoder: msgspec.json.Decoder[_T]) -> None:
+        self.is_done = False
+        self.is_building = False
+        self._decoder = decoder
+        self._joiner: Joiner | None = None  # once a half has come
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say; see `Translator`."""
+        self.is_building = False
+        start, decode_event, take = len(batch), self._decoder.decode, self._take
+        try:
+            for payload in payloads:
+                event: _T | None
+                try:
+                    event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
+                except UNDECODABLE:
+                    event = None
+                if event is None:
+                    event = self._decode_other(payload, batch)
+                if take(event, batch) if event is not None else self.is_done:
+                    return  # nothing that comes behind the end belongs to the answer
+        except AsyncLLMError as error:
+            if self._joiner is not None:
+                error.args = tuple(map(without_halves, error.args))
+            raise
+        finally:
+            if self._joiner is not None:
+                batch[start:] = self._joiner.join(batch[start:])
+
+    def close(self) -> list[Item]:
+        """Return what is left to say; see `Translator`."""
+        items = self._end()
+        return items if self._joiner is None else self._joiner.join(items)
+
+    @abstractmethod
+    def _take(self, event: _T, batch: list[Item], /) -> bool:
+        """Append what an event says, and tell whether the answer is whole with it."""
+
+    @abstractmethod
+    def _end(self) -> list[Item]:
+        """Return what is left to say at the end of the body."""
+
+    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Append what the data of an event that may have a name say, where they are no JSON."""
+        return False
+
+    def _decode_other(self, payload: Payload, batch: list[Item]) -> _T | None:
+        """Return the event in a payload that is not just good JSON; None where it is taken."""
+        if isinstance(payload, Ping):
+            batch.append(payload)
+            return None
+        said = payload if isinstance(payload, NamedEvent) else NamedEvent("", payload)
+        if self._take_word(said.name, said.data, batch):
+            return None
+        try:
+            return decode(self._decoder, said.data)
+        except ProtocolError:
+            repaired = decode_with_halves(said.data, self._decoder.type)
+            if repaired is None:
+                raise
+        self._joiner = self._joiner or Joiner()
+        self.is_building = True  # a half may be all that came
+        return repaired
 
 
 class Body(Protocol):

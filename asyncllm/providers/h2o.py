@@ -24,14 +24,14 @@ from asyncllm.errors import (
     ProviderError,
     StreamInterrupted,
 )
-from asyncllm.events import Finish, Ping, Usage
-from asyncllm.framing import NamedEvent
+from asyncllm.events import Finish, Usage
 from asyncllm.ledger import Entry
 from asyncllm.messages import format_prompt
-from asyncllm.translation import UNDECODABLE, Translation, decode
+from asyncllm.providers.streamed_text import StreamedText
+from asyncllm.translation import JSONTranslator, Translation, decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable
+    from collections.abc import AsyncGenerator, Hashable, Sequence
 
     from asyncllm.base import Request
     from asyncllm.errors import AsyncLLMError
@@ -116,7 +116,11 @@ class H2o(ConversationProvider):
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer in the conversation of `request`."""
         url = f"{request.base_url}/conversation/{path_segment(request.conversation_id)}"
-        translator = _TGITranslator(stops_early="stop" in request.params)
+        translator = _TGITranslator(
+            stops_early="stop" in request.params,
+            stops=_texts(request.params.get("stop")),
+            has_prompt=bool(request.params.get("return_full_text")),
+        )
         async with http.open("POST", url, json=request.body) as response:
             translation = Translation(response, translator)
             while (batch := await translation.next_batch()) is not None:
@@ -255,58 +259,69 @@ _EVENT = msgspec.json.Decoder(_Event)
 _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 
-class _TGITranslator:
-    """Reads TGI's stream: a token an event, and the whole text with the last one."""
+class _TGITranslator(JSONTranslator[_Event]):
+    """Reads TGI's stream: a token an event, and the whole text with the last one.
 
-    is_building = False
+    Args:
+        stops_early: whether a stop sequence may end the answer.
+        stops: the stop sequences, which some servers cut off the whole text.
+        has_prompt: whether the whole text begins with the prompt, which is not streamed.
 
-    def __init__(self, *, stops_early: bool) -> None:
-        self.is_done = False
+    """
+
+    __slots__ = ("_has_prompt", "_pieces", "_stops", "_stops_early", "_streamed")
+
+    def __init__(
+        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
+    ) -> None:
+        super().__init__(_EVENT)
         self._stops_early = stops_early
-        self._has_text = False
+        self._stops = stops
+        self._has_prompt = has_prompt
+        self._streamed = StreamedText()
+        self._pieces: list[str] = []  # what the payloads fed last have streamed
 
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say."""
-        decode_event = _EVENT.decode
-        for payload in payloads:
-            event: _Event | None
-            try:
-                event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
-            except UNDECODABLE:
-                event = None
-            if event is None and (event := self._decode_other(payload, batch)) is None:
-                continue
-            self._take(event, batch)
-            if self.is_done:
-                return  # nothing that comes behind the end belongs to the answer
+        """Append what `payloads` say; see `Translator`."""
+        super().feed(payloads, batch)
+        if self._pieces:
+            self._remember()
 
-    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Event | None:
-        """Return what a payload holds that is not just good JSON; None for a ping."""
-        if isinstance(payload, Ping):
-            batch.append(payload)
-            return None
-        return decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
-
-    def _take(self, event: _Event, batch: list[Item]) -> None:
+    def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
         token = event.token
         if token is not None and token.text and not _is_special(token):
             batch.append(token.text)
-            self._has_text = True
+            self._pieces.append(token.text)
         if event.generated_text is not None:
+            if self._pieces:
+                self._remember()
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
+        return self.is_done
 
-    def close(self) -> list[Item]:
+    def _end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
 
+    def _remember(self) -> None:
+        self._streamed.add("".join(self._pieces))
+        self._pieces.clear()
+
     def _finish(self, event: _Event, whole: str) -> list[Item]:
-        items: list[Item] = []
-        if whole and not self._has_text:
-            items.append(whole)  # a server that did not stream
+        """Return what is left to say: text that was not streamed, usage and the finish.
+
+        Raises:
+            ProtocolError: the whole text is another than the one that was streamed.
+
+        """
+        rest = ""
+        if self._streamed.is_empty or not self._has_prompt:
+            last = "" if event.token is None else event.token.text
+            rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
+        items: list[Item] = [rest] if rest else []
         details = event.details
         if details is not None and details.generated_tokens is not None:
             items.append(Usage(completion_tokens=details.generated_tokens))
@@ -319,5 +334,17 @@ class _TGITranslator:
         return [*items, Finish(reason)]
 
 
+def _texts(stop: object) -> list[str]:
+    stops = stop if isinstance(stop, list | tuple) else [stop]
+    return [text for text in stops if isinstance(text, str)]
+
+
 def _is_special(token: _Token) -> bool:
     return token.special or token.text == _END_OF_TEXT
+
+
+def _without_end(event: _Event, whole: str) -> str:
+    """Return the whole text without the special token that ends it, which is no text."""
+    if event.token is not None and _is_special(event.token):
+        whole = whole.removesuffix(event.token.text)
+    return whole.removesuffix(_END_OF_TEXT)

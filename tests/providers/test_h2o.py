@@ -24,6 +24,7 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
+from raw_server import CHUNKED, chunk, raw_server
 
 FALCON_40B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 FALCON_7B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"
@@ -220,6 +221,37 @@ async def test_each_fault_raises_its_error_with_what_had_arrived(
         await anext(stream)
     await sessions.aclose()
     assert sandbox.conversations == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "more", "error"),
+    [
+        ({"token": {"text": "</s>", "special": True}, "generated_text": "Hi there"}, "", None),
+        ({"token": {"text": "</s>", "special": True}, "generated_text": "Hi there</s>"}, "", None),
+        ({"generated_text": "Hi there<|endoftext|>"}, "", None),
+        ({"token": {"text": "!"}, "generated_text": "Hi there!"}, "!", None),
+        ({"token": {"text": "STOP"}, "generated_text": "Hi there"}, "STOP", None),
+        ({"token": {"text": "OP"}, "generated_text": "Hi the"}, "OP", None),
+        ({"generated_text": " Hi there, you"}, ", you", None),
+        ({"generated_text": "Hi"}, "", asyncllm.ProtocolError),
+        ({"generated_text": "Hi, there"}, "", asyncllm.ProtocolError),
+        ({"token": {"text": "!"}, "generated_text": "there!"}, "!", asyncllm.ProtocolError),
+    ],
+)
+async def test_the_whole_text_is_compared_with_what_was_streamed(last, more, error):
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+    created = b'{"conversationId":"c"}'
+    events = [{"token": {"text": " Hi"}}, {"token": {"text": " there"}}, last]
+    body = b"".join(b"data:%s\n\n" % json.dumps(event).encode() for event in events)
+    steps = [[ok % (0, b"")], [ok % (22, created)], [CHUNKED, chunk(body), b"0\r\n\r\n"]]
+    async with raw_server(*steps, *[[ok % (0, b"")]] * 2) as (url, _):
+        stream = H2o(base_url=url).stream("x", stop=["reOP"])
+        if error:
+            with pytest.raises(error, match="whole answer") as caught:
+                await stream.collect()
+            assert caught.value.reply.text == f" Hi there{more}"
+        else:
+            assert (await stream.collect()).text == f" Hi there{more}"
 
 
 async def test_a_rate_limit_says_when_to_come_back(sandbox, sessions):

@@ -40,7 +40,7 @@ SHOWN = re.compile(
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"theme=dark; sid={COOKIE}"}
 PROXY_USER = f"{USER}:{quote(PASSWORD, safe='')}"
 QUICK = Retry(attempts=2, initial_wait=0.001, max_wait=0.002)
-LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncllm", "stamina")
+LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncllm")
 
 
 # --- the search ---------------------------------------------------------------------------------

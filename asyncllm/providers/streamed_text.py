@@ -1,0 +1,94 @@
+"""Whether the whole text that ends a stream is the one that was streamed, and what of it was not.
+
+White space does not count: tokenizers set it otherwise in a whole text than between its pieces,
+before the first word or a full stop, say.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from asyncllm.errors import ProtocolError
+from asyncllm.surrogates import without_halves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_KEPT_CHARACTERS = 64 * 1024
+_SPECIAL = re.compile(rb"<[^<>]*>")
+_SPACE = b" \t\n\v\f\r"
+
+
+class StreamedText:
+    """What was streamed so far: its newest part as it is, and of all before it a checksum."""
+
+    __slots__ = ("_checksum", "_checksummed", "_size", "_texts")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._size = 0
+        self._checksummed = 0  # how many bytes without white space
+        self._checksum = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was streamed."""
+        return not self._texts
+
+    def add(self, text: str) -> None:
+        """Remember what a network read has brought."""
+        self._texts.append(text)
+        self._size += len(text)
+        if self._size > 2 * _KEPT_CHARACTERS:
+            self._shorten()
+
+    def rest_of(self, whole: str, endings: Iterable[str] = ()) -> str:
+        """Return what `whole` says beyond what was streamed; "" where that is white space only.
+
+        Args:
+            whole: the text as the server says that it is.
+            endings: what some servers cut off at its end, though it was streamed; something in
+                angle brackets, a special token that was not said to be one, is among it anyway.
+
+        Raises:
+            ProtocolError: another text was streamed.
+
+        """
+        newest = "".join(self._texts)
+        streamed, said = _packed(newest), _packed(whole)
+        is_same = crc32(said[: self._checksummed]) == self._checksum
+        said = said[self._checksummed :]
+        if is_same and streamed.startswith(said):
+            cut = streamed.removeprefix(said)
+            if not cut or _SPECIAL.fullmatch(cut) or cut in map(_packed, endings):
+                return ""
+        elif is_same and said.startswith(streamed):
+            rest = _behind(whole, self._checksummed + len(streamed))
+            return rest.lstrip() if newest[-1:].isspace() else rest
+        raise ProtocolError(
+            "the text that the server gives as its whole answer is not the one that it streamed"
+        )
+
+    def _shorten(self) -> None:
+        text = "".join(self._texts)
+        older, newest = _packed(text[:-_KEPT_CHARACTERS]), text[-_KEPT_CHARACTERS:]
+        self._checksum = crc32(older, self._checksum)
+        self._checksummed += len(older)
+        self._texts, self._size = [newest], len(newest)
+
+
+def _packed(text: str) -> bytes:
+    return without_halves(text).encode().translate(None, _SPACE)
+
+
+def _behind(text: str, count: int) -> str:
+    """Return what comes behind the first `count` bytes of `text` that are no white space."""
+    data = without_halves(text).encode()
+
+    def packed_size(end: int) -> int:
+        return len(data[:end].translate(None, _SPACE))
+
+    return data[bisect_left(range(len(data)), count, key=packed_size) :].decode()
