@@ -31,6 +31,8 @@ class Background:
     def __init__(self) -> None:
         self._process = os.getpid()
         self._loop = _new_loop()
+        self._loop.set_task_factory(self._new_task)
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
         self._thread.start()
 
@@ -69,6 +71,19 @@ class Background:
                 else:
                     with suppress(CancelledError):
                         closing.result()
+
+    def _new_task(
+        self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make a task that lives until it has ended.
+
+        A loop itself does not hold its tasks: what a consumer in another thread has dropped, and
+        what waits for that consumer, would be garbage together, and destroyed amid its work.
+        """
+        task = asyncio.Task(work, loop=loop, **options)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -170,6 +170,7 @@ class Stream:
 
     async def end(self, error: AsyncLLMError | None) -> None:
         """Close the stream; with an `error`, whoever reads on gets it. For session managers."""
+        self._check_loop()
         self._stop(error)
         if self._reader is not None:
             self._reader_gone = self._reader_gone or asyncio.Event()
@@ -184,9 +185,9 @@ class Stream:
                     return item
             if self._has_ended or self._reader is not None:
                 await self._refuse()
+            self._start_read()
             batch: list[Item] | None = None
             try:
-                self._start_read()
                 source = self._source
                 batch = await (self._first_batch() if source is None else source.__anext__())
             except StopAsyncIteration:
@@ -213,6 +214,7 @@ class Stream:
 
     async def _refuse(self) -> None:
         """Raise why nothing can be read."""
+        self._check_loop()
         if not self._has_ended:
             raise RuntimeError("this stream is being read by another task")
         await self._closed()
@@ -225,13 +227,16 @@ class Stream:
 
     def _start_read(self) -> None:
         watchdog = self._watchdog or self._begin()
-        # The loop is given, as to find the running one takes long up to Python 3.11.
-        task = self._reader = asyncio.current_task(watchdog.loop)
-        if task is None:
-            raise RuntimeError("this stream belongs to another event loop: read it there")
+        task = self._reader = watchdog.current_task()
         self._cancelling = task.cancelling()
         if self._collected.finish_reason is None:  # what is left to do then is bounded by itself
             watchdog.wait()
+
+    def _check_loop(self) -> None:
+        """Refuse to touch, in another event loop, what has yet to end in its own."""
+        is_settled = self._has_ended and (self._closing is None or self._closing.done())
+        if self._watchdog is not None and not is_settled:
+            self._watchdog.current_task()
 
     def _end_read(self, batch: list[Item] | None) -> bool:
         """Take what a read brought; tell whether it was interrupted, and cancelled by nobody."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import anyio
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import asyncllm
 from asyncllm import H2o, Retry, SessionManager, Timeouts
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox.background import running_in_background
 
 
 async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):
@@ -29,16 +31,40 @@ async def test_text_and_events_may_be_mixed_and_come_once(h2o):
     assert "ended" in repr(stream)
 
 
-async def test_a_stream_is_not_read_on_in_another_event_loop(h2o):
-    async with h2o.stream("Hello") as stream:
-        await anext(stream)
-
-        def read_on():
-            with asyncio.Runner() as runner:
-                runner.run(stream.collect())
-
+@pytest.mark.parametrize("use", ["collect", "__anext__", "aclose"])
+@pytest.mark.parametrize("is_busy", [False, True])
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_a_stream_is_not_used_in_another_event_loop(sandbox, h2o, use, is_busy, is_read):
+    sandbox.add_fault(Stall(after=1))
+    stream, reader = h2o.stream("Hello"), None
+    assert await anext(stream) == "This"
+    if is_read:
+        reader = asyncio.create_task(stream.collect())
+        await asyncio.sleep(0)
+    with ThreadPoolExecutor(1) as pool:
+        using = pool.submit(asyncio.run, getattr(stream, use)())
+        if is_busy:
+            wait([using], timeout=5)  # which keeps this loop from doing anything else
         with pytest.raises(RuntimeError, match="belongs to another event loop"):
-            await asyncio.to_thread(read_on)
+            await asyncio.wrap_future(using)
+    assert stream.reply.finish_reason is None
+    await stream.aclose()
+    if reader is not None:
+        with pytest.raises(asyncllm.StreamInterrupted, match="closed before"):
+            await reader
+
+
+def test_a_stream_waits_for_its_loop_while_another_one_runs_in_the_thread():
+    stalling = Sandbox(faults=[Stall(after=1)])
+    with running_in_background(stalling) as sandbox, asyncio.Runner() as own:
+        stream = H2o(base_url=sandbox.url).stream("Hello")
+        assert own.run(stream.__anext__()) == "This"
+        for use in (stream.__anext__, stream.collect, stream.aclose):
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                asyncio.run(use())
+        assert stream.reply.finish_reason is None
+        own.run(stream.aclose())
+        assert asyncio.run(stream.read()) == []  # it has ended, wherever one looks
 
 
 async def test_a_loop_left_and_entered_again_loses_no_token(h2o):
