@@ -15,7 +15,7 @@ def main() -> None:
         except ModuleNotFoundError as error:
             if error.name not in ("typer", "rich"):
                 raise
-            sys.exit("asyncllm: the command line needs an extra: pip install 'asyncllm[cli]'")
+            sys.exit("asyncllm: the command line needs an extra: pip install 'asyncllm-sdk[cli]'")
         app()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -96,7 +96,9 @@ class Proxy(msgspec.Struct, frozen=True):
 
         """
         if find_spec("aiohttp_socks") is None:
-            raise ConfigurationError("SOCKS proxies need an extra: pip install 'asyncllm[socks]'")
+            raise ConfigurationError(
+                "SOCKS proxies need an extra: pip install 'asyncllm-sdk[socks]'"
+            )
         from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
 
         return ProxyConnector(

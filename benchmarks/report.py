@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEADER = ("scenario", "figure", "value", "must reach", "")
 _PACKAGES = (
-    "asyncllm",
+    "asyncllm-sdk",
     "aiohttp",
     "msgspec",
     "uvloop",

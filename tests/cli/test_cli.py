@@ -162,4 +162,4 @@ def test_without_its_extra_the_command_line_says_what_to_install(tmp_path):
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(name='typer')")
     done = run("providers", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
-    assert "pip install 'asyncllm[cli]'" in done.stderr
+    assert "pip install 'asyncllm-sdk[cli]'" in done.stderr

@@ -1,6 +1,8 @@
 """What pages have their reader write: the files of a test, and a whole package, installed."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -26,6 +28,13 @@ def write(folder, found):
         (folder / name).write_text(text, encoding="utf-8")
 
 
+def installed(done):
+    """Look at what pip said; without a package index there is nothing to test."""
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"packages can't be installed here (in CI this fails): {done.stderr[-300:]}")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_tests_of_the_testing_page_pass(tmp_path):
     found = files(ROOT / "docs/testing.md")
     assert list(found) == ["test_ask.py"]
@@ -43,19 +52,39 @@ def test_the_package_of_the_tutorial_is_built_installed_and_works(tmp_path):
     write(tmp_path, found)
     venv.create(tmp_path / ".venv", with_pip=True)
     programs = tmp_path / ".venv/bin"
-    pip = [programs / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    done = run(*pip, ROOT, ".[test]", cwd=tmp_path)
-    if done.returncode and not os.environ.get("CI"):
-        pytest.skip(f"packages can't be installed here (in CI this fails): {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    section = (ROOT / "docs/write-a-provider.md").read_text("utf-8").partition("\n## Install it")[2]
+    *install, test = re.search(r"```sh\n(.*?)\n```", section, re.DOTALL)[1].splitlines()
+    assert (len(install), test) == (2, "pytest")
 
-    done = run(programs / "pytest", "-q", "-W", "error", cwd=tmp_path)
+    commands = " && ".join(install).replace("~/asyncllm", str(ROOT))
+    installed(run("bash", "-c", commands, cwd=tmp_path, PATH=path))
+    found = run(programs / "pip", "list", "--format", "freeze", cwd=tmp_path).stdout.lower()
+    assert re.findall(r"^asyncllm.*?(?==|$)", found, re.MULTILINE) == ["asyncllm-sdk"]
+
+    done = run("bash", "-c", test, cwd=tmp_path, PATH=path, PYTEST_ADDOPTS="-q -W error")
     assert "10 passed" in done.stdout, done.stdout + done.stderr
     done = run(programs / "asyncllm", "providers", cwd=tmp_path)
     assert "acme" in done.stdout
     with running_in_background(Sandbox()) as sandbox:
         variables = environment(sandbox.url) | {"ASYNCLLM_ACME_BASE_URL": sandbox.url}
-        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         done = run("bash", "-c", INSTALLED, cwd=tmp_path, **variables, PATH=path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Hello" in done.stdout
+
+
+def test_a_python_too_old_is_refused_before_pip_looks_for_versions_of_the_extras(tmp_path):
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "asyncllm", clone / "asyncllm")
+    for name in ("README.md", "LICENSE", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone)
+    venv.create(tmp_path / ".venv", with_pip=True)
+    pip = [tmp_path / ".venv/bin/pip", "install", "--dry-run"]
+    installed(run(*pip, "--no-deps", clone, cwd=tmp_path))  # so that the refusal has one cause
+
+    settings = (clone / "pyproject.toml").read_text("utf-8")
+    (clone / "pyproject.toml").write_text(settings.replace('">=3.11"', '">=3.99"'), "utf-8")
+    refused = run(*pip, f"{clone}[cli]", cwd=tmp_path)
+    assert "asyncllm-sdk needs Python >=3.99; this is 3." in refused.stdout + refused.stderr
+    assert refused.returncode
+    assert "Collecting" not in refused.stdout

@@ -1,6 +1,7 @@
 """Every code block of every page, run against the sandbox."""
 
 import re
+from pathlib import Path
 
 import pytest
 from page_runner import ROOT, Page
@@ -26,6 +27,34 @@ def test_an_environment_that_the_page_makes_gets_asyncllm_from_the_clone(path):
         if "-m venv" in block:
             # A name would be looked up in an index, where anybody may have taken it.
             assert re.search(r'pip install (-e )?"\.\[', block)
+
+
+# What names the distribution `asyncllm`, a stranger's on PyPI, in a command or a requirement.
+STRANGER = re.compile(
+    r"\b(?:pipx?|uvx?|poetry|pdm) [^\n&;|`]*(?<![\w./~-])asyncllm(?![\w-])"
+    r"|(?<![\w./-])asyncllm(?:\[[a-z]| ?[<>=~!]=)"
+    r"""|dependencies = \[[^]]*["']asyncllm["']"""
+)
+TOLD = ["*.md", "*.toml", "*.py", ".ci/*", "docs/**/*.md", "examples/*"]
+TOLD += ["asyncllm/**/*.py", "tests/**/*.py", "benchmarks/**/*.py"]
+
+
+def test_nothing_tells_to_install_the_stranger_that_is_named_asyncllm_on_pypi():
+    wrong = [
+        "pip install -q asyncllm",
+        "uv add 'asyncllm[cli]'",
+        'dependencies = ["x", "asyncllm"]',
+    ]
+    right = [
+        "pip install asyncllm-sdk",
+        'pip install ".[cli]" && asyncllm ask',
+        "asyncllm-sdk[cli]",
+    ]
+    assert [bool(STRANGER.search(text)) for text in wrong + right] == [True] * 3 + [False] * 3
+    told = {path for pattern in TOLD for path in ROOT.glob(pattern)} - {Path(__file__)}
+    texts = {path: path.read_text("utf-8") for path in told}
+    found = {path: match[0] for path, text in texts.items() if (match := STRANGER.search(text))}
+    assert (found, len(texts) > 100) == ({}, True)
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def socks4a(_directory):
 def proxy_py(directory, certificate, users=()):
     """Run proxy.py from PyPI, an HTTP proxy that is spoken to over TLS."""
     if find_spec("proxy") is None:
-        unavailable("proxy.py is not installed: pip install 'asyncllm[test]'")
+        unavailable("proxy.py is not installed: pip install 'asyncllm-sdk[test]'")
     chain, key = directory / "proxy.chain.pem", directory / "proxy.key.pem"
     chain.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
     certificate.private_key_pem.write_to_path(key)

@@ -134,7 +134,7 @@ async def test_a_server_that_is_not_trusted_is_no_fault_of_the_proxy(
 async def test_socks_without_its_extra_names_the_extra(ask, server, manager, monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp_socks", None)  # as if it were not installed
     sessions = await manager(proxy=f"socks5://{USER}:{PASSWORD}@127.0.0.1:1080")
-    with raises(ConfigurationError, match=r"pip install 'asyncllm\[socks\]'"):
+    with raises(ConfigurationError, match=r"pip install 'asyncllm-sdk\[socks\]'"):
         await ask(server, sessions).complete("Hello")
 
 

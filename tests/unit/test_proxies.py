@@ -127,6 +127,6 @@ async def test_a_socks_proxy_has_a_connector_of_its_own_with_the_options_given(s
 def test_socks_without_its_extra_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp_socks", None)  # as if it were not installed
     proxy = parse_proxy("socks5://ann:sesame@proxy.example")
-    with pytest.raises(ConfigurationError, match=r"pip install 'asyncllm\[socks\]'") as caught:
+    with pytest.raises(ConfigurationError, match=r"pip install 'asyncllm-sdk\[socks\]'") as caught:
         proxy.connector(ssl=True)
     assert caught.value.__context__ is None
