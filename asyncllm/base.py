@@ -147,6 +147,8 @@ class AsyncGeneratorProvider(ABC):
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
         self._headers = check_headers({**self._own_headers(), **(headers or {})})
+        # Whom a server knows: two users, with headers or keys of their own, are never one to it.
+        self._identity = (self._api_key, frozenset(self._headers.items()))
         # What a provider might quote besides what comes through `Http`.
         self._secrets = (self._api_key or "", *secrets_in(self._headers))
         self._sessions = sessions
@@ -399,6 +401,7 @@ class AsyncGeneratorProvider(ABC):
             proxy=proxy,
             headers=self._headers,
             connect=(self._timeouts or sessions.timeouts).connect,
+            identity=self._identity,
         )
 
     def _run(self, request: Request, sessions: SessionManager, http: Http) -> Source:
