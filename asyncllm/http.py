@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from asyncllm.checks import encode_json
+from asyncllm.cookies import with_cookies
 from asyncllm.errors import (
     AsyncLLMError,
     ConfigurationError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
+    from asyncllm.cookies import CookieJar
     from asyncllm.proxies import Proxy
 
 _SUCCESS = range(200, 300)
@@ -45,7 +47,7 @@ class Http:
         proxy: the proxy to go through; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
-        identity: who asks: what one identity has on a server is not another's.
+        identity: who asks: those of one identity share cookies, and nobody else does.
 
     Attributes:
         proxy: the proxy to go through, or None.
@@ -55,7 +57,7 @@ class Http:
 
     """
 
-    __slots__ = ("_headers", "_pool", "_timeout", "identity", "proxy", "refusals")
+    __slots__ = ("_headers", "_jar", "_pool", "_timeout", "identity", "proxy", "refusals")
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Http:
         self.proxy = proxy
         self.identity = identity
         self.refusals = pool.refusals
+        self._jar: CookieJar = pool.jar_of(identity)
         self._pool = pool
         self._headers = headers or {}
         self._timeout = _client_timeout(connect)
@@ -117,11 +120,15 @@ class Http:
     def cookie_header(self, url: str) -> dict[str, str]:
         """Return the header with the cookies that a request would carry; empty where it has none.
 
+        Of two cookies of one name, the one in the headers of this `Http` is sent, not the server's.
+
         Args:
             url: where the request would go.
 
         """
-        return self._pool.cookie_header(url)
+        headers = dict(self._headers)
+        self._add_cookies(headers, url)
+        return {name: value for name, value in headers.items() if name.lower() == "cookie"}
 
     async def _send(
         self,
@@ -138,6 +145,7 @@ class Http:
         if proxy is not None:
             options |= proxy.request_options()
             headers |= proxy.credentials if is_forwarded else {}
+        self._add_cookies(headers, url)
         options["headers"] = headers
         failure: AsyncLLMError
         try:
@@ -148,6 +156,8 @@ class Http:
             failure = _request_failure(error, self._timeout.connect, proxy)
             failure.redact(_secrets(proxy))
         else:
+            if told := raw.headers.getall("Set-Cookie", ()):
+                self._jar.keep(told, url)
             response = Response(
                 raw, self._pool.max_event_bytes, lambda: self._secrets_of(raw, proxy)
             )
@@ -155,6 +165,16 @@ class Http:
                 return response
             failure = await response.failure(method, url, is_forwarded=is_forwarded)
         raise failure  # outside of the handler: aiohttp's own texts must not be its context
+
+    def _add_cookies(self, headers: dict[str, str], url: str) -> None:
+        """Add what servers have set to what the caller sends, which comes first."""
+        if not (added := self._jar.header_for(url)):
+            return
+        for name, given in headers.items():
+            if name.lower() == "cookie":
+                headers[name] = with_cookies(given, added)
+                return
+        headers["Cookie"] = added
 
     def _secrets_of(self, raw: aiohttp.ClientResponse, proxy: Proxy | None) -> list[str]:
         """Return what was told to a server, and what it told us to keep."""

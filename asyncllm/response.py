@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
 from asyncllm.proxies import is_refusal
 from asyncllm.redaction import masking
@@ -16,6 +14,8 @@ from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
+
+    import aiohttp
 
     from asyncllm.framing import Payload
 
@@ -171,7 +171,7 @@ class Response:
         """Read a little past the end of the answer, so that the connection can be used again."""
         content, size = self.content, 0
         if not content.at_eof():
-            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+            with contextlib.suppress(TimeoutError, *READ_ERRORS):
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     while size < _DRAIN_BYTES and (chunk := await content.readany()):
                         size += len(chunk)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 from asyncllm.events import Ping
@@ -24,8 +25,11 @@ _Batched = TypeVar("_Batched")
 EXCERPT_BYTES = 64 * 1024
 """The most bytes of a body that an error may show."""
 
-READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
-"""What reading a body raises when its connection breaks."""
+READ_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+"""What reading a body raises when its connection breaks, or its chunks are none.
+
+Of aiohttp's parsers the one in pure Python raises an HttpProcessingError as it is.
+"""
 
 UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""

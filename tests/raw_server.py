@@ -9,7 +9,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @asynccontextmanager
 async def raw_server(*answers):
-    """Serve one answer after another: bytes are sent, floats waited, None hangs up."""
+    """Serve one answer after another: bytes are sent, numbers and events waited for, None ends."""
     connections, left = [], list(answers)
 
     async def serve(reader, writer):
@@ -26,6 +26,8 @@ async def raw_server(*answers):
                     writer.transport.abort()
                 elif isinstance(step, float):
                     await asyncio.sleep(step)
+                elif isinstance(step, asyncio.Event):
+                    await step.wait()
                 else:
                     writer.write(step)
                     await writer.drain()
