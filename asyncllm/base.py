@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asyncllm.messages import Messages
     from asyncllm.options import Retry
     from asyncllm.proxies import Proxy
-    from asyncllm.stream import Begun, Source
+    from asyncllm.stream import Begun
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()
@@ -404,17 +404,13 @@ class AsyncGeneratorProvider(ABC):
             identity=self._identity,
         )
 
-    def _run(self, request: Request, sessions: SessionManager, http: Http) -> Source:
-        """Return the source of one attempt; providers that need `sessions` for it override this."""
-        return self.generate(request, http)
-
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
     ) -> Begun:
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
         return await begin(
-            lambda: self._run(request, sessions, http),
+            lambda: self.generate(request, http),
             self._retry or sessions.retry,
             type(self).__name__,
             self._secrets,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import Counter, deque
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -89,7 +89,7 @@ class Conversation:
         server: where it is.
         settings: the acceptance of settings that it was created under.
         progress: how far it has come.
-        is_spare: whether it was made ahead, and may be forgotten by the server since.
+        is_spare: whether it has waited for its user, and may be forgotten by the server since.
         is_back: whether its user has handed it back for good.
 
     """
@@ -138,8 +138,8 @@ class ConversationPool:
         self._tasks = OwnedTasks()
         self._settings = AcceptedSettings(self._tasks, step)
         self._deletions = Deletions(self._tasks, retry=retry, step=step)
-        self._spares: defaultdict[Hashable, deque[Conversation]] = defaultdict(deque)
-        self._spares_coming: defaultdict[Hashable, int] = defaultdict(int)
+        self._spares: dict[Hashable, deque[Conversation]] = {}  # none of which is empty
+        self._spares_coming: Counter[Hashable] = Counter()
         self._existing: set[Conversation] = set()
 
     async def take(self, server: ConversationServer) -> Conversation:
@@ -151,8 +151,7 @@ class ConversationPool:
             AsyncLLMError: settings were refused, or no conversation was created.
 
         """
-        spares = self._spares[server.key]
-        spare = spares.popleft() if spares else None
+        spare = self._take_spare(server.key)
         self._fill_spares(server)
         if spare is not None:
             return spare
@@ -176,7 +175,7 @@ class ConversationPool:
         is_unused = conversation.progress is Progress.UNUSED
         if is_unused and self._lacks_spares(conversation.server.key):
             conversation.is_spare = True
-            self._spares[conversation.server.key].append(conversation)
+            self._spares.setdefault(conversation.server.key, deque()).append(conversation)
         else:
             self._drop(conversation)
 
@@ -239,8 +238,17 @@ class ConversationPool:
         return await self._create(server, await self._settings.accept(server))
 
     def _lacks_spares(self, key: Hashable) -> bool:
-        there = len(self._spares[key]) + self._spares_coming[key]
+        there = len(self._spares.get(key, ())) + self._spares_coming[key]
         return not self._is_closing and there < self._spares_wanted
+
+    def _take_spare(self, key: Hashable) -> Conversation | None:
+        spares = self._spares.get(key)
+        if spares is None:
+            return None
+        spare = spares.popleft()
+        if not spares:
+            del self._spares[key]
+        return spare
 
     def _fill_spares(self, server: ConversationServer) -> None:
         while self._lacks_spares(server.key):
@@ -251,6 +259,8 @@ class ConversationPool:
 
     def _count_spare(self, key: Hashable, _: object) -> None:
         self._spares_coming[key] -= 1
+        if not self._spares_coming[key]:
+            del self._spares_coming[key]
 
     def _orphan(self, creating: asyncio.Task[Conversation], server: ConversationServer) -> None:
         """See to a conversation that nobody waits for: to its end, though not for ever."""

@@ -53,8 +53,8 @@ class SessionManager:
         retry: what streams without a policy of their own try again.
         ssl: how to verify servers, such as a context with a certificate authority of your own.
         spare_conversations: how many unused conversations to keep ready for each base URL,
-            model, proxy and set of headers, so that a stream starts without waiting for one to be
-            created.
+            model, proxy and set of headers, so that a stream starts without waiting for one to
+            be created.
         ledger: the path of a small file in which to note what exists on servers, so that after a
             `kill -9` the next manager with the same ledger deletes it; None for no such file.
             Processes of one machine may share it.

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from asyncllm.waiting import OwnedTasks
 
 SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
+_MOST = 1000
 
 
 class AcceptedSettings:
     """What has been accepted, as a task for each `ConversationServer.settings_key`.
+
+    Those that were used longest ago are forgotten, as keys are as many as there are users.
 
     Args:
         tasks: who owns the tasks that ask.
@@ -30,7 +33,7 @@ class AcceptedSettings:
     def __init__(self, tasks: OwnedTasks, step: float) -> None:
         self._tasks = tasks
         self._step = step
-        self._accepting: dict[Hashable, asyncio.Task[None]] = {}
+        self._accepting: dict[Hashable, asyncio.Task[None]] = {}  # the newest used comes last
 
     async def accept(self, server: ConversationServer) -> asyncio.Task[None]:
         """Accept settings, or wait for the task that does; return the task.
@@ -39,12 +42,14 @@ class AcceptedSettings:
             AsyncLLMError: settings were refused, or the server did not answer.
 
         """
-        accepting = self._accepting.get(server.settings_key)
+        accepting = self._accepting.pop(server.settings_key, None)
         # One that has failed just now may not have been forgotten yet.
         if accepting is None or _has_failed(accepting):
             accepting = self._tasks.start(self._ask(server))
-            self._accepting[server.settings_key] = accepting
             accepting.add_done_callback(partial(self._check, server))
+        self._accepting[server.settings_key] = accepting
+        if len(self._accepting) > _MOST:
+            del self._accepting[next(iter(self._accepting))]  # which costs but a request
         try:
             await asyncio.shield(accepting)
             return accepting

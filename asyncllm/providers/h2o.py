@@ -109,9 +109,8 @@ class H2o(ConversationProvider):
 
     def server(self, request: Request, http: Http) -> ChatUI:
         """Return the chat-ui on which `request` needs a conversation."""
-        own = self._own_headers()["Referer"]
-        is_own = self._headers.get("Referer") == own and own.startswith("http://")
-        return ChatUI(request, http, other_referer=f"https{own[4:]}" if is_own else None)
+        is_referer_ours = self._own_headers().items() <= self._headers.items()
+        return ChatUI(request, http, is_referer_ours=is_referer_ours)
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer in the conversation of `request`."""
@@ -131,7 +130,7 @@ class H2o(ConversationProvider):
         return {"Referer": f"{self.base_url}/"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Party:
     """Where and as whom something is asked; the log shows but the former."""
 
@@ -145,20 +144,20 @@ class ChatUI:
     Args:
         request: says where, and which model.
         http: to ask with.
-        other_referer: what to name as the page that settings come from where the usual one is
-            refused; None where there is no other.
+        is_referer_ours: whether another may be tried where it is refused, as no caller gave it.
 
     """
 
-    def __init__(self, request: Request, http: Http, other_referer: str | None = None) -> None:
+    # As many of these are kept as there are conversations.
+    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key")
+
+    def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
         self.name = request.base_url
         self.settings_key: Hashable = _Party(request.base_url, http.identity)
         self.key: Hashable = (self.settings_key, request.model, http.proxy)
         self._model = request.model
         self._http = http
-        self._base_url = request.base_url
-        self._conversation = f"{request.base_url}/conversation"
-        self._other_referer = other_referer
+        self._is_referer_ours = is_referer_ours
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
@@ -166,11 +165,12 @@ class ChatUI:
             return await self._send_settings({})
         except HTTPStatusError as error:
             refusal = error
-        if self._other_referer is not None and _REFERER_REFUSED in refusal.body:
+        scheme, _, place = self.name.partition("://")
+        if self._is_referer_ours and scheme == "http" and _REFERER_REFUSED in refusal.body:
             # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
             with contextlib.suppress(AuthenticationError):
-                return await self._send_settings({"Referer": self._other_referer})
-        raise _explained(refusal, self._base_url)
+                return await self._send_settings({"Referer": f"https://{place}/"})
+        raise _explained(refusal, self.name)
 
     async def _send_settings(self, headers: dict[str, str]) -> None:
         form = {
@@ -181,14 +181,14 @@ class ChatUI:
             "searchEnabled": "true",
         }
         # Answered with a redirect to the page, which nobody needs.
-        url, done = f"{self._base_url}/settings", range(200, 400)
+        url, done = f"{self.name}/settings", range(200, 400)
         async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
 
     async def create(self) -> str:
         """Create a conversation and return its id."""
         json = {"model": self._model}
-        async with self._http.open("POST", self._conversation, json=json) as response:
+        async with self._http.open("POST", f"{self.name}/conversation", json=json) as response:
             return decode(_CREATED, await response.read()).conversation_id
 
     async def stop(self, conversation_id: str) -> None:
@@ -207,7 +207,7 @@ class ChatUI:
         return Entry(url, self._http.cookie_header(url))
 
     def _url(self, conversation_id: str) -> str:
-        return f"{self._conversation}/{path_segment(conversation_id)}"
+        return f"{self.name}/conversation/{path_segment(conversation_id)}"
 
 
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:

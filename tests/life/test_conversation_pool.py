@@ -132,6 +132,48 @@ async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
     assert "creating a conversation on a server" in caplog.text
 
 
+class Named(Hanging):
+    """One of many models, or of many users."""
+
+    def __init__(self, key, settings_key="a server"):
+        super().__init__()
+        self.key, self.settings_key = key, settings_key
+
+
+async def test_nothing_is_kept_for_each_model_that_was_ever_asked(pool):
+    for number in range(1000):
+        conversation = await pool.take(Named(number))
+        conversation.progress = Progress.OVER
+        pool.hand_back(conversation)
+    await settled()
+    kept = [pool._spares, pool._spares_coming, pool._existing, pool._deletions._kept]
+    assert [len(each) for each in kept] == [0] * 4
+
+
+async def test_spares_are_counted_for_each_model_and_nothing_else_is(caplog):
+    pool = ConversationPool(spares=2, retry=Retry())
+    servers = [Named(number) for number in range(20)]
+    for server in servers:
+        pool.hand_back(await pool.take(server))
+    await settled()
+    assert {key: len(spares) for key, spares in pool._spares.items()} == dict.fromkeys(range(20), 2)
+    assert not pool._spares_coming
+    await pool.aclose(grace=10)
+    assert (len(pool._spares), len(pool._existing)) == (0, 0)
+
+
+async def test_of_the_settings_of_many_users_the_newest_are_kept(pool):
+    first = Named("a model", "user 0")
+    await pool.take(first)
+    for number in range(1, 1000):
+        await pool.take(Named("a model", f"user {number}"))
+    await pool.take(first)
+    await pool.take(Named("a model", "user 1000"))
+    await pool.take(first)
+    assert first.asked == ["settings", "create", "create", "create"]
+    assert len(pool._settings._accepting) == 1000
+
+
 async def hand_back_amid_an_answer(pool, server):
     conversation = await pool.take(server)
     conversation.progress = Progress.ANSWERING

@@ -1,5 +1,7 @@
 """H2o as its documents describe it, against the sandbox's chat-ui."""
 
+import asyncio
+import contextlib
 import json
 import ssl
 
@@ -268,6 +270,42 @@ async def test_passing_faults_are_tried_again(sandbox, h2o):
     reply = await h2o.complete(HELLO)
     assert reply.finish_reason == "stop"
     assert steps(sandbox).count("stream") == 3
+
+
+@pytest.mark.parametrize("times", [2, None])
+async def test_attempts_that_meet_a_rate_limit_share_one_conversation(
+    sandbox, sessions, h2o, times
+):
+    sandbox.add_fault(Status(status=429, times=times))
+    with contextlib.suppress(asyncllm.RateLimitError):
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create", "stream", "stream", "stream", "delete"]
+    assert sandbox.conversations == 0
+
+
+async def test_a_conversation_that_was_lost_while_a_rate_limit_lasted_is_replaced(sandbox, h2o):
+    sandbox.add_fault(Status(status=429, times=1))
+    sandbox.add_fault(Status(status=404, times=1))
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    assert steps(sandbox).count("create") == 2
+
+
+async def test_a_stream_that_is_left_between_two_attempts_leaves_no_conversation(
+    sandbox, sessions, caplog
+):
+    caplog.set_level("INFO")
+    sandbox.add_fault(Status(status=429, retry_after=600))
+    retry = asyncllm.Retry(max_wait=600)
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, retry=retry)
+    task = asyncio.create_task(h2o.complete(HELLO))
+    async with asyncio.timeout(10):
+        while "attempt 1 of 3 failed" not in caplog.text:
+            await asyncio.sleep(0.001)
+        assert sandbox.conversations == 1
+        task.cancel()
+        while sandbox.conversations:
+            await asyncio.sleep(0.001)
 
 
 async def test_what_was_seen_is_never_repeated(sandbox, h2o):
