@@ -22,6 +22,7 @@ from asyncllm.errors import (
     ProxyError,
     StreamTimeout,
     TransportError,
+    let_go,
 )
 from asyncllm.proxies import socks_errors
 from asyncllm.redaction import secrets_in
@@ -142,6 +143,7 @@ class Http:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
+            let_go(error)
             failure.redact(_secrets(proxy))
         else:
             response = Response(
@@ -150,7 +152,10 @@ class Http:
             if raw.status in accept:
                 return response
             failure = await response.failure(method, url, is_forwarded=is_forwarded)
-        raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        try:
+            raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        finally:
+            del failure  # its traceback holds this frame: they would be a cycle of garbage
 
     def _secrets_of(self, raw: aiohttp.ClientResponse, proxy: Proxy | None) -> list[str]:
         """Return what was told to a server, and what it told us to keep."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProxyError, TransportError
+from asyncllm.errors import (
+    AsyncLLMError,
+    HTTPStatusError,
+    ProxyError,
+    TransportError,
+    let_go,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -38,13 +44,15 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
     except AsyncLLMError as error:
         if retry.attempts == 1 or not is_passing(error):
             raise
-        failure = error
+        # The one to be seen to; it is taken out for that, as its traceback holds this frame.
+        failures: list[Exception] = [error]
     import stamina  # noqa: PLC0415 - imported and set up for the unlucky only
 
     def wait_before_next(error: Exception) -> bool | float:
         log.info("%s: attempt %d of %d failed: %s", what, attempt.num, retry.attempts, error)
         if not is_passing(error):
             return False
+        failures.append(error)
         asked = error.retry_after if isinstance(error, HTTPStatusError) else None
         return True if asked is None else min(asked, retry.max_wait)
 
@@ -58,7 +66,8 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
     ):
         with attempt:
             if attempt.num == 1:
-                raise failure  # the one above was the first attempt
+                raise failures.pop()  # the one above was the first attempt
+            let_go(failures.pop())
             return await work()
     raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
 
