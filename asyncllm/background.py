@@ -34,7 +34,15 @@ class Background:
         self._loop.set_task_factory(self._new_task)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._loop.close()
+            raise ConfigurationError(
+                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 starts "
+                "none once the main thread has ended; use run_sync before that, or let the main "
+                "thread join this one"
+            ) from error
 
     @property
     def is_here(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientResponseError, RequestInfo
@@ -87,6 +88,17 @@ def _rebuild(
     error.args = args
     vars(error).update(state)
     return error
+
+
+def let_go(error: BaseException | None) -> None:
+    """Drop what the frames hold through which an error came that nobody will see.
+
+    Tasks and errors among it hold the error in turn, and it what called them: a cycle, in which
+    a stream that began after a failure would wait for the garbage collector when it is dropped.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 class ConfigurationError(AsyncLLMError, ValueError):

@@ -23,6 +23,7 @@ from asyncllm.errors import (
     ProxyError,
     StreamTimeout,
     TransportError,
+    let_go,
 )
 from asyncllm.proxies import socks_errors
 from asyncllm.redaction import secrets_in
@@ -154,6 +155,7 @@ class Http:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
+            let_go(error)
             failure.redact(_secrets(proxy))
         else:
             if told := raw.headers.getall("Set-Cookie", ()):
@@ -164,7 +166,10 @@ class Http:
             if raw.status in accept:
                 return response
             failure = await response.failure(method, url, is_forwarded=is_forwarded)
-        raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        try:
+            raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        finally:
+            del failure  # its traceback holds this frame: they would be a cycle of garbage
 
     def _add_cookies(self, headers: dict[str, str], url: str) -> None:
         """Add what servers have set to what the caller sends, which comes first."""

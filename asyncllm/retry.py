@@ -7,7 +7,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, let_go
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -43,8 +43,8 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
             log.info("%s: attempt %d of %d failed: %s", what, attempt, retry.attempts, error)
             if is_last:
                 raise
-            # Not the error itself: its traceback would keep alive what the attempt held.
             asked = error.retry_after if isinstance(error, HTTPStatusError) else None
+            let_go(error)  # its traceback would keep alive what the attempt held
         own = back_off + random.uniform(0, retry.initial_wait)  # noqa: S311 - no secret
         await asyncio.sleep(min(max(own, asked or 0.0), retry.max_wait))
         back_off = min(2 * back_off, retry.max_wait)

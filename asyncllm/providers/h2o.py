@@ -170,7 +170,10 @@ class ChatUI:
             # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
             with contextlib.suppress(AuthenticationError):
                 return await self._send_settings({"Referer": f"https://{place}/"})
-        raise _explained(refusal, self.name)
+        try:
+            raise _explained(refusal, self.name)
+        finally:
+            del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
     async def _send_settings(self, headers: dict[str, str]) -> None:
         form = {

@@ -2,15 +2,19 @@
 
 import asyncio
 import gc
+import socket
+import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import anyio
 import pytest
+import uvloop
 
 import asyncllm
-from asyncllm import H2o, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Timeouts
+from asyncllm.sandbox import LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
+from raw_server import HEAD, raw_server
 
 
 async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):
@@ -207,7 +211,7 @@ async def test_each_limit_ends_the_stream_in_time(fault, timeouts, phase):
         start = loop.time()
         with pytest.raises(asyncllm.StreamTimeout) as caught:
             await h2o.complete("Hello")
-        assert 0.2 <= loop.time() - start < 0.2 * 1.05 + 0.05 + 0.1  # creating comes before a stall
+        assert 0.2 <= loop.time() - start < 15  # how exactly is measured in test_timeouts.py
         assert caught.value.phase == phase
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.reply.text in ("", "This is")
@@ -308,22 +312,99 @@ async def test_a_stream_dropped_within_a_cycle_is_cleaned_up_too():
             cycle.append(cycle)
             del stream, cycle
         gc.collect()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             while sandbox.conversations or len(asyncio.all_tasks()) > 1 + sandbox.generating:
                 await asyncio.sleep(0.001)
                 gc.collect()
 
 
-async def test_a_stream_that_was_retried_needs_no_garbage_collector_to_end_when_dropped(sessions):
-    async with Sandbox(token_rate=200, faults=[Status(status=503, times=2)]) as sandbox:
+PASSED = {
+    "nothing": [],
+    "a status": [Status(status=503, times=2)],
+    "a status of another step": [Status(status=503, times=2, on="create")],
+    "a status of the step that all share": [Status(status=503, times=2, on="settings")],
+    "a lost session": [LoseSessions()],
+}
+
+
+@pytest.mark.parametrize("faults", PASSED.values(), ids=PASSED)
+async def test_a_stream_that_began_late_needs_no_garbage_collector_to_end_when_dropped(
+    sessions, faults
+):
+    async with Sandbox(token_rate=200, faults=faults) as sandbox:
         stream = H2o(base_url=sandbox.url, sessions=sessions).stream("Hello")
+        is_there = weakref.ref(stream)
+        gc.collect()
         gc.disable()
         try:
             await anext(stream)
             del stream
+            assert not is_there()
             async with asyncio.timeout(2):
                 while sandbox.conversations:
                     await asyncio.sleep(0.001)
+        finally:
+            gc.enable()
+
+
+def answer(status, body=b""):
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+BROKEN = {
+    "it hung up": [[None]],
+    "it hung up amid the head": [[b"HTTP/1.1 200 OK\r\n", None]],
+    "it refused a field": [[answer(400, b"stream_options")]],
+    "it hung up on a kept connection": [[answer(200, b"{}")], [None]],
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_stream_whose_server_failed_first_needs_no_garbage_collector(broken, loop):
+    token = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
+
+    async def main():
+        answers = [*broken, [HEAD + b"\r\n" + token, 30.0]]
+        async with (
+            raw_server(*answers) as (url, _),
+            SessionManager(retry=Retry(initial_wait=0.01)) as sessions,
+        ):
+            llm = OpenAICompatible(base_url=url, sessions=sessions)
+            if len(broken) == 2:
+                with pytest.raises(asyncllm.StreamInterrupted):
+                    await llm.complete("Hello")
+            stream = llm.stream("Hello")
+            is_there = weakref.ref(stream)
+            gc.collect()
+            gc.disable()
+            try:
+                assert await anext(stream) == "x"
+                del stream
+                assert not is_there()
+            finally:
+                gc.enable()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("wire", [H2o, Lockchat])
+async def test_a_stream_whose_server_was_away_needs_no_garbage_collector(wire):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with SessionManager(retry=Retry(initial_wait=0.01, attempts=100)) as sessions:
+        stream = wire(base_url=f"http://127.0.0.1:{port}", sessions=sessions).stream("Hello")
+        is_there = weakref.ref(stream)
+        gc.collect()
+        gc.disable()
+        try:
+            first = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.05)
+            async with Sandbox(port=port, token_rate=200):
+                await first
+                del stream, first
+                assert not is_there()
         finally:
             gc.enable()
 
