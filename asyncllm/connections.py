@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 import aiohttp
+from yarl import URL
 
 from asyncllm.cookies import KeepingOnly, SessionCookieJar, with_cookies
-from asyncllm.errors import TransportError
+from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp.connector import Connection
 
+    from asyncllm.ledger import Way
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
 
@@ -64,6 +66,7 @@ class ConnectionPool:
         # Not left to aiohttp: it knows no ALL_PROXY, and reads `.netrc` for each request.
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
+        self._lent: set[str | None] = set()  # hosts that got cookies which a caller gave
         self._jar: SessionCookieJar | None = None
         self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
@@ -83,7 +86,10 @@ class ConnectionPool:
         the request; what does so later may have, and that is the retry policy's business.
         """
         route = self._route_for(proxy, keeps=True)
-        _add_cookies(options["headers"], self.cookie_header(url))
+        headers: dict[str, str] = options["headers"]
+        if any(name.lower() == "cookie" for name in headers):
+            self._lent.add(URL(url).host)
+        options["headers"] = self.with_cookies(url, headers)
         try:
             return await route.request(method, url, options)
         except StaleConnectionError:
@@ -91,17 +97,46 @@ class ConnectionPool:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
         route = self._route_for(proxy, keeps=False)
-        return await route.request(method, url, options)
+        answer = await route.request(method, url, options)
+        if isinstance(answer, _Response):
+            answer.was_resent = True
+        return answer
 
-    def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request for `url` would carry, if any."""
+    def with_cookies(self, url: str, headers: dict[str, str]) -> dict[str, str]:
+        """Return `headers` with the cookies that a request for `url` carries, if any, added."""
         cookies = self._jar.header_for(url) if self._jar is not None else ""
-        return {"Cookie": cookies} if cookies else {}
+        _add_cookies(headers, {"Cookie": cookies} if cookies else {})
+        return headers
 
-    def without_cookies(self) -> ConnectionPool:
-        """Return a pool like this one, with nothing in it."""
+    def is_lent(self, url: str) -> bool:
+        """Tell whether a caller has sent a cookie of its own there, which is in the jar since."""
+        return URL(url).host in self._lent
+
+    @property
+    def has_own_tls(self) -> bool:
+        """Whether servers are verified by a context that the caller gave."""
+        return self._ssl is not True
+
+    def heirs(self, way: Way | None) -> ConnectionPool:
+        """Return a pool with nothing in it, whose requests verify servers as `way` says.
+
+        Args:
+            way: how to go; None for as this pool does, proxies of its environment included.
+
+        Raises:
+            ConfigurationError: that takes a context of its own, and this pool has none.
+
+        """
+        if way is not None and way.has_own_tls and not self.has_own_tls:
+            raise ConfigurationError(
+                "its server was verified by an `ssl` context, and this session manager has none: "
+                "give it one"
+            )
         pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=self.max_event_bytes)
-        pool._ssl, pool._environment = self._ssl, self._environment
+        if way is None:
+            pool._environment = self._environment
+        if way is None or way.has_own_tls:
+            pool._ssl = self._ssl
         return pool
 
     async def aclose(self) -> None:
@@ -260,10 +295,12 @@ class _Response(aiohttp.ClientResponse):
     Attributes:
         stale_until: when a connection that had served before is known to be open, on the
             monotonic clock; 0 for a new one.
+        was_resent: whether it answers a request that was sent a second time.
 
     """
 
     stale_until = 0.0
+    was_resent = False
 
     async def start(self, connection: Connection) -> Self:
         """Read the head of the response."""

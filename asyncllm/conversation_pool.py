@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
+from asyncllm.holdings import Holdings
 from asyncllm.retry import retrying
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ class ConversationServer(Protocol):
     Attributes:
         settings_key: what settings are accepted for: once for each value.
         key: what makes two unused conversations interchangeable.
+        was_resent: whether `create` was sent twice, so that there may be one conversation more.
 
     """
 
     settings_key: Hashable
     key: Hashable
+    was_resent: bool
 
     async def accept_settings(self) -> None:
         """Make the server willing to create conversations."""
@@ -59,8 +62,15 @@ class ConversationServer(Protocol):
         """Delete a conversation."""
 
     def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation."""
+        """Return what another process needs to stop and delete a conversation."""
         ...
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all that this session holds.
+
+        None where the server can't do so, or where the session may hold what is not ours. It is
+        asked before each `create`, whose answer may never come.
+        """
 
 
 class Conversation:
@@ -101,6 +111,8 @@ class ConversationPool:
         self, *, spares: int, retry: Retry, ledger: Ledger | None = None, step: float = 30.0
     ) -> None:
         self._ledger = ledger
+        self._holdings = Holdings(ledger)
+        self._clean_up: Callable[[Entry], Awaitable[None]] | None = None
         self._spares_wanted = spares
         self._retry = retry
         self._step = step
@@ -167,11 +179,16 @@ class ConversationPool:
         self._forget_settings(conversation.server, conversation.settings)
         self._drop_spares(conversation.server.key)
 
-    def inherit(self, delete: Callable[[Entry], Awaitable[None]]) -> None:
-        """Delete what dead processes have left in the ledger, in the background."""
+    def inherit(self, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left in the ledger, in the background.
+
+        Args:
+            clean_up: deletes what an entry stands for, also where that was left by ourselves.
+
+        """
+        self._clean_up = clean_up
         if self._ledger is not None:
-            for entry in self._ledger.take_over():
-                self._own(self._delete_entry(self._ledger, entry, delete))
+            self._own(self._inherit(self._ledger, clean_up))
 
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
@@ -181,14 +198,22 @@ class ConversationPool:
         for conversation in self._existing:
             self.hand_back(conversation, was_used=True, is_running=True)
         end = asyncio.get_running_loop().time() + grace
-        while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
+        await self._work_until(end)
+        for session in self._holdings.uncertain:
+            self._own(self._empty(session))
+        await self._work_until(end)
         while self._tasks:  # again and again: the end of one may have begun another
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
+        self._holdings.close()
+
+    async def _work_until(self, end: float) -> None:
+        """Wait for all tasks, those that they begin included, until `end` on the loop's clock."""
+        while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left)
 
     def _own(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
         task = asyncio.ensure_future(work)
@@ -200,7 +225,7 @@ class ConversationPool:
         self, server: ConversationServer, settings: asyncio.Task[None]
     ) -> Conversation:
         try:
-            conversation_id = await server.create()
+            conversation_id = await self._holdings.create(server)
         except HTTPStatusError as error:
             if error.status != SETTINGS_NOT_ACCEPTED:
                 raise
@@ -208,11 +233,9 @@ class ConversationPool:
         if not conversation_id:
             self._forget_settings(server, settings)
             settings = await self._accept_settings(server)
-            conversation_id = await server.create()
+            conversation_id = await self._holdings.create(server)
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
-        if self._ledger is not None:
-            self._ledger.add(server.ledger_entry(conversation_id))
         return conversation
 
     async def _create_spare(self, server: ConversationServer) -> Conversation:
@@ -305,19 +328,35 @@ class ConversationPool:
             await self._retried(delete, _name(conversation))
 
         if await self._is_gone(deletion(), _name(conversation)):
-            self._strike_out(conversation)
+            self._holdings.strike_out(conversation.server, conversation.id)
         self._existing.discard(conversation)
 
-    def _strike_out(self, conversation: Conversation) -> None:
-        if self._ledger is not None:
-            self._ledger.remove(conversation.server.ledger_entry(conversation.id).url)
+    async def _inherit(self, ledger: Ledger, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left: what they knew of, then what else there is."""
+        left = await ledger.take_over()
+        for is_session in (False, True):
+            deleting = [
+                self._own(self._delete_entry(ledger, entry, clean_up))
+                for entry in left
+                if entry.is_session is is_session
+            ]
+            if deleting:
+                await asyncio.wait(deleting, timeout=self._step)
 
     async def _delete_entry(
-        self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
+        self, ledger: Ledger, entry: Entry, clean_up: Callable[[Entry], Awaitable[None]]
     ) -> None:
-        what = f"the conversation {entry.url} of a dead process"
-        if await self._is_gone(self._retried(partial(delete, entry), what), what):
+        what = f"{entry.url} of a dead process"
+        if await self._is_gone(self._retried(partial(clean_up, entry), what), what):
             ledger.remove(entry.url)
+
+    async def _empty(self, session: Entry) -> None:
+        """Delete what may have been created though the answer to it was lost."""
+        clean_up = self._clean_up
+        assert clean_up is not None
+        what = f"what was perhaps created in {session.url}"
+        if await self._is_gone(self._retried(partial(clean_up, session), what), what):
+            self._holdings.settle(session)
 
     async def _retried(self, delete: Callable[[], Awaitable[None]], what: str) -> None:
         await retrying(delete, self._retry, f"deleting {what}")

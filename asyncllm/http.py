@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import ssl
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -23,8 +24,9 @@ from asyncllm.errors import (
     StreamTimeout,
     TransportError,
 )
+from asyncllm.ledger import Entry, Way
 from asyncllm.proxies import socks_errors
-from asyncllm.redaction import secrets_in
+from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
+    from asyncllm.ledger import Step
     from asyncllm.proxies import Proxy
 
 _SUCCESS = range(200, 300)
@@ -110,14 +113,41 @@ class Http:
         sending = self._send(method, url, sent, query or {}, accept, data=data)
         return _Exchange(sending, self._pool)
 
-    def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request would carry; empty where it has none.
+    def entry(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        steps: tuple[Step, ...] = (),
+        is_session: bool = False,
+    ) -> Entry:
+        """Return an entry for the ledger: what is sent, and the way it goes, as it is here.
 
         Args:
-            url: where the request would go.
+            url: what tells it from others; `steps` go to the same server.
+            headers: for its requests, over those of the `Http`; cookies are added.
+            steps: the requests that an heir sends; without any it is one `DELETE` of `url`.
+            is_session: whether it is for what a session holds besides what has its own entry.
 
         """
-        return self._pool.cookie_header(url)
+        sent = self._pool.with_cookies(url, {**self._headers, **(headers or {})})
+        proxy = self.proxy or self._pool.environment_proxy(url)
+        return Entry(url, sent, steps, Way(proxy, self._pool.has_own_tls), is_session)
+
+    def own_session(self, url: str, cookie: str) -> str | None:
+        """Return the value of a cookie whose session is this manager's alone; None where it is not.
+
+        A session that somebody gave may be a browser's, and hold chats of its user's own.
+
+        Args:
+            url: where it would be sent.
+            cookie: its name.
+
+        """
+        if any(map(is_secret, self._headers)) or self._pool.is_lent(url):
+            return None
+        found = SimpleCookie(self._pool.with_cookies(url, {}).get("Cookie")).get(cookie)
+        return found.value if found is not None else None
 
     async def _send(
         self,
@@ -142,6 +172,8 @@ class Http:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
+            if isinstance(failure, TransportError):
+                failure.was_sent = not isinstance(error, _before_sending())
             failure.redact(_secrets(proxy))
         else:
             response = Response(
@@ -210,6 +242,10 @@ class _Exchange:
 
 def _request_errors() -> tuple[type[Exception], ...]:
     return (aiohttp.ClientError, OSError, ValueError, *socks_errors())
+
+
+def _before_sending() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, *socks_errors())
 
 
 def _request_failure(  # noqa: PLR0911 - a table

@@ -91,6 +91,14 @@ class Response:
         return await self._events.next_batch() or []
 
     @property
+    def was_resent(self) -> bool:
+        """Whether the request was sent a second time, as a kept connection had been closed.
+
+        The first may have been read all the same.
+        """
+        return getattr(self._raw, "was_resent", False)
+
+    @property
     def ignored(self) -> str:
         """The newest line of `events` that was no part of one, or ""."""
         return self._events.ignored if self._events is not None else ""

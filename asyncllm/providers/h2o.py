@@ -1,11 +1,12 @@
 """H2o: chat-ui with a stream of text-generation-inference (TGI), as at gpt-gm.h2o.ai.
 
-Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/conversation`; TGI's
-`StreamResponse`.
+Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts`, `routes/conversation` and the action
+`delete` of `routes/conversations`; TGI's `StreamResponse`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -14,10 +15,11 @@ import msgspec
 
 from asyncllm.checks import encode_json
 from asyncllm.conversation import ConversationProvider
+from asyncllm.conversation_pool import SETTINGS_NOT_ACCEPTED
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Ping, Usage
 from asyncllm.framing import NamedEvent
-from asyncllm.ledger import Entry
+from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
 from asyncllm.translation import UNDECODABLE, Translation, decode
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from asyncllm.events import Item
     from asyncllm.framing import Payload
     from asyncllm.http import Http
+    from asyncllm.ledger import Entry
 
 _PARAMETERS = {
     "temperature": 0.4,
@@ -38,6 +41,7 @@ _PARAMETERS = {
     "return_full_text": False,
 }
 _END_OF_TEXT = "<|endoftext|>"
+_SESSION_COOKIE = "hf-chat"
 
 
 class H2o(ConversationProvider):
@@ -119,6 +123,7 @@ class ChatUI:
         self._base_url = request.base_url
         self._conversation = f"{request.base_url}/conversation"
         self._headers = _referer(request)
+        self.was_resent = False
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
@@ -140,6 +145,7 @@ class ChatUI:
         async with self._http.open(
             "POST", self._conversation, json=json, headers=self._headers
         ) as response:
+            self.was_resent |= response.was_resent
             return decode(_CREATED, await response.read()).conversation_id
 
     async def stop(self, conversation_id: str) -> None:
@@ -157,7 +163,26 @@ class ChatUI:
     def ledger_entry(self, conversation_id: str) -> Entry:
         """Return what another process needs to delete a conversation: the session is a cookie."""
         url = f"{self._conversation}/{conversation_id}"
-        return Entry(url, {**self._headers, **self._http.cookie_header(url)})
+        steps = (
+            Step("POST", f"{url}/stop-generating", may_fail=True),
+            Step("DELETE", url),
+        )
+        return self._http.entry(url, headers=self._headers, steps=steps)
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all of this session's conversations.
+
+        It is a form on chat-ui's page of settings.
+        """
+        session = self._http.own_session(self._base_url, _SESSION_COOKIE)
+        if session is None:
+            return None
+        name = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
+        # Where nothing was accepted in a session nothing was created in it.
+        delete_all = f"{self._conversation}s?/delete"
+        steps = (Step("POST", delete_all, form={}, gone=(SETTINGS_NOT_ACCEPTED,)),)
+        url = f"{self._conversation}s#{name}"
+        return self._http.entry(url, headers=self._headers, steps=steps, is_session=True)
 
 
 def _referer(request: Request) -> dict[str, str]:
