@@ -5,7 +5,6 @@ import contextlib
 import gc
 import json
 import os
-import socket
 import sqlite3
 import stat
 import subprocess
@@ -275,14 +274,15 @@ OLD = (
 @pytest.mark.parametrize(
     ("owner", "is_inherited"),
     [
-        (f"{socket.gethostname()} 999999999 1", True),
-        (f"{socket.gethostname()} {os.getpid()} 1", True),
-        (f"{socket.gethostname()} {os.getpid()} {HERE['start']}", False),
-        (f"{socket.gethostname()} 1 ?", False),
+        ("{host} 999999999 1", True),
+        ("{host} {pid} 1", True),
+        ("{host} {pid} {start}", False),
+        ("{host} 1 ?", False),
         ("elsewhere 999999999 1", False),
     ],
 )
 async def test_a_file_of_the_format_before_is_read(path, owner, is_inherited):
+    owner = owner.format(**HERE)
     with database(path) as db:
         db.execute(OLD)
         row = (ENTRY.url, json.dumps(ENTRY.headers), owner)
@@ -293,7 +293,7 @@ async def test_a_file_of_the_format_before_is_read(path, owner, is_inherited):
     assert left == ([] if is_inherited else [row])
 
 
-DEAD = json.dumps(HERE | {"pid": 999999999})
+DEAD = "a dead process"
 GOOD = json.dumps({"url": ENTRY.url, "headers": ENTRY.headers})
 
 
@@ -319,6 +319,8 @@ async def test_a_row_that_can_not_be_read_is_set_aside_and_told_of(
     ledger = Ledger(path)
     await ledger.note(OTHER)
     await ledger.aclose(10)
+    if owner == DEAD:
+        owner = json.dumps(HERE | {"pid": 999999999})
     with database(path) as db:
         db.execute(OLD)
         db.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", (key, value, owner))
