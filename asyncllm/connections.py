@@ -12,7 +12,7 @@ from weakref import WeakSet, WeakValueDictionary
 import aiohttp
 
 from asyncllm.cookies import CookieJar
-from asyncllm.errors import TransportError
+from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.kept import KeptConnection
 from asyncllm.proxies import EnvironmentProxies
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
+    from asyncllm.ledger import Way
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
 
@@ -77,23 +78,27 @@ class ConnectionPool:
 
     async def request(
         self, method: str, url: str, proxy: Proxy | None, options: dict[str, Any]
-    ) -> aiohttp.ClientResponse:
+    ) -> tuple[aiohttp.ClientResponse, bool]:
         """Send a request; once more, on a new connection, where a kept one had been closed.
+
+        Returns:
+            The answer, and whether the request was sent twice.
 
         A server may hang up at any time between two requests. llama.cpp's does so a millisecond
         after each stream, and tinyproxy after each answer, both having promised to keep the
         connection; aiohttp resends only what is idempotent. What hangs up at once has not read
         the request; what does so later may have, and that is the retry policy's business.
+
         """
         route = self._route_for(proxy, keeps=True)
         try:
-            return await route.request(method, url, options)
+            return await route.request(method, url, options), False
         except StaleConnectionError:
             if self._is_closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
         route = self._route_for(proxy, keeps=False)
-        return await route.request(method, url, options)
+        return await route.request(method, url, options), True
 
     def jar_of(self, identity: Hashable) -> CookieJar:
         """Return the cookies of those who ask as `identity`.
@@ -109,10 +114,31 @@ class ConnectionPool:
             del self._newest_jars[next(iter(self._newest_jars))]
         return jar
 
-    def without_cookies(self) -> ConnectionPool:
-        """Return a pool like this one, with nothing in it."""
+    @property
+    def has_own_tls(self) -> bool:
+        """Whether servers are verified by a context that the caller gave."""
+        return self._ssl is not True
+
+    def heirs(self, way: Way | None) -> ConnectionPool:
+        """Return a pool with nothing in it, whose requests verify servers as `way` says.
+
+        Args:
+            way: how to go; None for as this pool does, proxies of its environment included.
+
+        Raises:
+            ConfigurationError: that takes a context of its own, and this pool has none.
+
+        """
+        if way is not None and way.has_own_tls and not self.has_own_tls:
+            raise ConfigurationError(
+                "its server was verified by an `ssl` context, and this session manager has none: "
+                "give it one"
+            )
         pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=self.max_event_bytes)
-        pool._ssl, pool._environment = self._ssl, self._environment
+        if way is None:
+            pool._environment = self._environment
+        if way is None or way.has_own_tls:
+            pool._ssl = self._ssl
         return pool
 
     async def aclose(self) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from asyncllm.checks import check_id
 from asyncllm.deletions import Deletion, Deletions
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
+from asyncllm.holdings import Holdings
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
 from asyncllm.waiting import OwnedTasks
 
@@ -44,12 +45,14 @@ class ConversationServer(Protocol):
         settings_key: what settings are accepted for, once for each value: where, and as whom.
         key: what makes two unused conversations interchangeable: besides that the model, say,
             and the proxy.
+        was_resent: whether `create` was sent twice, so that there may be one conversation more.
 
     """
 
     name: str
     settings_key: Hashable
     key: Hashable
+    was_resent: bool
 
     async def accept_settings(self) -> None:
         """Make the server willing to create conversations."""
@@ -65,8 +68,15 @@ class ConversationServer(Protocol):
         """Delete a conversation."""
 
     def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation."""
+        """Return what another process needs to stop and delete a conversation."""
         ...
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all that this session holds.
+
+        None where the server can't do so, or where the session may hold what is not ours. It is
+        asked before each `create`, whose answer may never come.
+        """
 
 
 class Progress(Enum):
@@ -131,6 +141,8 @@ class ConversationPool:
         stop: float = 5.0,
     ) -> None:
         self._ledger = ledger
+        self._holdings = Holdings(ledger)
+        self._clean_up: Callable[[Entry], Awaitable[None]] | None = None
         self._spares_wanted = spares
         self._step = step
         self._stop_limit = stop
@@ -196,11 +208,16 @@ class ConversationPool:
         self._settings.forget(conversation.server, conversation.settings)
         self._drop_spares(conversation.server.key)
 
-    def inherit(self, delete: Callable[[Entry], Awaitable[None]]) -> None:
-        """Delete what dead processes have left in the ledger, in the background."""
+    def inherit(self, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left in the ledger, in the background.
+
+        Args:
+            clean_up: deletes what an entry stands for, also where that was left by ourselves.
+
+        """
+        self._clean_up = clean_up
         if self._ledger is not None:
-            for entry in self._ledger.take_over():
-                self._tasks.start(self._delete_entry(self._ledger, entry, delete))
+            self._tasks.start(self._inherit(self._ledger, clean_up))
 
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
@@ -210,28 +227,31 @@ class ConversationPool:
         for conversation in list(self._existing):
             self._drop(conversation)
         self._deletions.close()
-        await self._tasks.aclose(asyncio.get_running_loop().time() + grace)
+        end = asyncio.get_running_loop().time() + grace
+        await self._tasks.work_until(end)
+        for session in self._holdings.uncertain:
+            self._tasks.start(self._empty(session))
+        await self._tasks.aclose(end)
         self._deletions.report()
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
+        self._holdings.close()
 
     async def _create(
         self, server: ConversationServer, settings: asyncio.Task[None]
     ) -> Conversation:
         conversation_id: str | None = None
         try:
-            conversation_id = await server.create()
+            conversation_id = await self._holdings.create(server)
         except HTTPStatusError as error:
             if error.status != SETTINGS_NOT_ACCEPTED:
                 raise
         if conversation_id is None:
             self._settings.forget(server, settings)
             settings = await self._settings.accept(server)
-            conversation_id = await server.create()
+            conversation_id = await self._holdings.create(server)
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
-        if self._ledger is not None:
-            self._ledger.add(server.ledger_entry(conversation_id))
         return conversation
 
     async def _create_spare(self, server: ConversationServer) -> Conversation:
@@ -301,24 +321,45 @@ class ConversationPool:
                 what=_name(conversation),
                 place=conversation.server.settings_key,
                 send=partial(self._send_delete, conversation),
-                strike_out=partial(self._strike_out, conversation),
+                strike_out=partial(self._holdings.strike_out, conversation.server, conversation.id),
             )
         )
         self._existing.discard(conversation)
 
-    def _strike_out(self, conversation: Conversation) -> None:
-        if self._ledger is not None:
-            self._ledger.remove(conversation.server.ledger_entry(conversation.id).url)
+    async def _inherit(self, ledger: Ledger, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left: what they knew of, then what else there is."""
+        left = await ledger.take_over()
+        for is_session in (False, True):
+            deleting = [
+                self._tasks.start(self._delete_entry(ledger, entry, clean_up))
+                for entry in left
+                if entry.is_session is is_session
+            ]
+            if deleting:
+                await asyncio.wait(deleting, timeout=self._step)
 
     async def _delete_entry(
-        self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
+        self, ledger: Ledger, entry: Entry, clean_up: Callable[[Entry], Awaitable[None]]
     ) -> None:
         await self._deletions.delete(
             Deletion(
-                what=f"the conversation {entry.url} of a dead process",
+                what=f"{entry.url} of a dead process",
                 place=urlsplit(entry.url).netloc,
-                send=partial(delete, entry),
+                send=partial(clean_up, entry),
                 strike_out=partial(ledger.remove, entry.url),
+            )
+        )
+
+    async def _empty(self, session: Entry) -> None:
+        """Delete what may have been created though the answer to it was lost."""
+        clean_up = self._clean_up
+        assert clean_up is not None
+        await self._deletions.delete(
+            Deletion(
+                what=f"what was perhaps created in {session.url}",
+                place=urlsplit(session.url).netloc,
+                send=partial(clean_up, session),
+                strike_out=partial(self._holdings.settle, session),
             )
         )
 

@@ -55,13 +55,17 @@ class CookieJar:
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
+        return "; ".join([f"{name}={value}" for name, value in self.cookies_for(url).items()])
+
+    def cookies_for(self, url: str) -> dict[str, str]:
+        """Return the cookies to send to `url`, by their names."""
         if not self._hosts:
-            return ""
+            return {}
         origin, path = _split(url)
         scheme, host = _scheme_and_host(origin)
         kept = self._hosts.get(host)
         if not kept:
-            return ""
+            return {}
         now, is_safe = time.time(), scheme == "https" or is_loopback(host)
         fitting = [
             cookie
@@ -70,8 +74,7 @@ class CookieJar:
         ]
         fitting.sort(key=lambda cookie: len(cookie.path))
         # Of two of one name, the one with the longer path.
-        values = {cookie.name: cookie.value for cookie in fitting}
-        return "; ".join([f"{name}={value}" for name, value in values.items()])
+        return {cookie.name: cookie.value for cookie in fitting}
 
     def keep(self, headers: Iterable[str], url: str) -> None:
         """Keep what the `Set-Cookie` headers of an answer from `url` say."""

@@ -106,7 +106,14 @@ class ConfigurationError(AsyncLLMError, ValueError):
 
 
 class TransportError(AsyncLLMError, OSError):
-    """The server could not be reached, or it hung up before it answered."""
+    """The server could not be reached, or it hung up before it answered.
+
+    Attributes:
+        was_sent: whether the server may have read the request.
+
+    """
+
+    was_sent = True
 
     is_passing = True
 

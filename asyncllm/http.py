@@ -25,8 +25,9 @@ from asyncllm.errors import (
     TransportError,
     let_go,
 )
+from asyncllm.ledger import Entry, Way
 from asyncllm.proxies import socks_errors
-from asyncllm.redaction import secrets_in
+from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from asyncllm.connections import ConnectionPool
     from asyncllm.cookies import CookieJar
+    from asyncllm.ledger import Step
     from asyncllm.proxies import Proxy
 
 _SUCCESS = range(200, 300)
@@ -118,18 +120,42 @@ class Http:
         sending = self._send(method, url, sent, query or {}, accept, data=data)
         return _Exchange(sending, self._pool)
 
-    def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request would carry; empty where it has none.
-
-        Of two cookies of one name, the one in the headers of this `Http` is sent, not the server's.
+    def entry(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        steps: tuple[Step, ...] = (),
+        is_session: bool = False,
+    ) -> Entry:
+        """Return an entry for the ledger: what is sent, and the way it goes, as it is here.
 
         Args:
-            url: where the request would go.
+            url: what tells it from others; `steps` go to the same server.
+            headers: for its requests, over those of the `Http`; cookies are added.
+            steps: the requests that an heir sends; without any it is one `DELETE` of `url`.
+            is_session: whether it is for what a session holds besides what has its own entry.
 
         """
-        headers = dict(self._headers)
-        self._add_cookies(headers, url)
-        return {name: value for name, value in headers.items() if name.lower() == "cookie"}
+        sent = {**self._headers, **(headers or {})}
+        self._add_cookies(sent, url)
+        proxy = self.proxy or self._pool.environment_proxy(url)
+        return Entry(url, sent, steps, Way(proxy, self._pool.has_own_tls), is_session)
+
+    def own_session(self, url: str, cookie: str) -> str | None:
+        """Return the value of a cookie whose session is this manager's alone; None where it is not.
+
+        A session that comes with a caller's credentials may be a browser's, and hold chats of its
+        user's own.
+
+        Args:
+            url: where it would be sent.
+            cookie: its name.
+
+        """
+        if any(map(is_secret, self._headers)):
+            return None
+        return self._jar.cookies_for(url).get(cookie)
 
     async def _send(
         self,
@@ -150,18 +176,23 @@ class Http:
         options["headers"] = headers
         failure: AsyncLLMError
         try:
-            raw = await self._pool.request(method, url, proxy, options)
+            raw, was_resent = await self._pool.request(method, url, proxy, options)
         except AsyncLLMError:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
+            if isinstance(failure, TransportError):
+                failure.was_sent = not isinstance(error, _before_sending())
             let_go(error)
             failure.redact(_secrets(proxy))
         else:
             if told := raw.headers.getall("Set-Cookie", ()):
                 self._jar.keep(told, url)
             response = Response(
-                raw, self._pool.max_event_bytes, lambda: self._secrets_of(raw, proxy)
+                raw,
+                self._pool.max_event_bytes,
+                lambda: self._secrets_of(raw, proxy),
+                was_resent=was_resent,
             )
             if raw.status in accept:
                 return response
@@ -239,6 +270,10 @@ class _Exchange:
 
 def _request_errors() -> tuple[type[Exception], ...]:
     return (aiohttp.ClientError, OSError, ValueError, *socks_errors())
+
+
+def _before_sending() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, *socks_errors())
 
 
 def _request_failure(  # noqa: PLR0911 - a table

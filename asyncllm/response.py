@@ -31,12 +31,15 @@ class Response:
         raw: aiohttp's.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
         secrets: returns what no text may show; called for failures only.
+        was_resent: whether the request was sent twice, as a kept connection had been closed: the
+            first may have been read all the same.
 
     Attributes:
         status: the HTTP status.
         content_type: the media type, lower case, without parameters.
         content: the bytes that are still to be read.
         max_event_bytes: as given.
+        was_resent: as given.
 
     """
 
@@ -48,6 +51,7 @@ class Response:
         "content_type",
         "max_event_bytes",
         "status",
+        "was_resent",
     )
 
     def __init__(
@@ -55,6 +59,8 @@ class Response:
         raw: aiohttp.ClientResponse,
         max_event_bytes: int,
         secrets: Callable[[], Iterable[str]] = tuple,
+        *,
+        was_resent: bool = False,
     ) -> None:
         self.status = raw.status
         self.content_type = raw.content_type
@@ -62,6 +68,7 @@ class Response:
         self.max_event_bytes = max_event_bytes
         self._raw = raw
         self._secrets = secrets
+        self.was_resent = was_resent
         self._events: Translation[Payload] | None = None
 
     async def events(self) -> AsyncIterator[list[Payload]]:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 from asyncllm.connections import ConnectionPool
 from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
-from asyncllm.http import Http
+from asyncllm.heir import clean_up
 from asyncllm.ledger import Ledger
 from asyncllm.options import Retry, Timeouts
 from asyncllm.proxies import parse_proxy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from asyncllm.ledger import Entry
 
+_LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 
 _managers: WeakSet[SessionManager] = WeakSet()
 
@@ -57,7 +58,8 @@ class SessionManager:
             be created.
         ledger: the path of a small file in which to note what exists on servers, so that after a
             `kill -9` the next manager with the same ledger deletes it; None for no such file.
-            Processes of one machine may share it.
+            Processes of one machine may share it. It holds session cookies, and the passwords of
+            proxies.
         grace: seconds that closing may take to delete what is still open.
         max_event_bytes: the most bytes that one event of a stream, or a body that is no stream,
             may have.
@@ -143,7 +145,7 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         if self.loop is None:
             self.loop = loop
-            self.conversations.inherit(self._delete_inherited)
+            self.conversations.inherit(self._clean_up)
         if self.loop is not loop:
             raise ConfigurationError(
                 "this SessionManager belongs to another event loop: make one in each loop, and "
@@ -164,14 +166,8 @@ class SessionManager:
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
         if self._ledger is not None:
-            self._ledger.close()
+            await self._ledger.aclose(max(_LEDGER_SECONDS, deadline - loop.time()))
 
-    async def _delete_inherited(self, entry: Entry) -> None:
-        """Delete a conversation of another process, with its cookie and not with ours."""
-        connections = self.connections.without_cookies()
-        try:
-            http = Http(connections, proxy=self.proxy, connect=self.timeouts.connect)
-            async with http.open("DELETE", entry.url, headers=entry.headers):
-                pass
-        finally:
-            await connections.aclose()
+    async def _clean_up(self, entry: Entry) -> None:
+        """Delete what another process has left, or what we lost sight of ourselves."""
+        await clean_up(entry, self.connections, proxy=self.proxy, connect=self.timeouts.connect)

@@ -44,11 +44,20 @@ class OwnedTasks:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def aclose(self, deadline: float) -> None:
-        """Wait for all tasks until `deadline`, on the loop's clock, and cancel what is left."""
+    async def work_until(self, deadline: float) -> None:
+        """Wait for all tasks, those that they start included, until `deadline` at the latest.
+
+        Args:
+            deadline: on the loop's clock.
+
+        """
         now = asyncio.get_running_loop().time
         while self._tasks and (left := deadline - now()) > 0:
             await asyncio.wait(self._tasks, timeout=left)
+
+    async def aclose(self, deadline: float) -> None:
+        """Wait as `work_until` does, and cancel what is left then."""
+        await self.work_until(deadline)
         while self._tasks:  # again and again: the end of one may have begun another
             for task in list(self._tasks):
                 task.cancel()

@@ -7,6 +7,7 @@ Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/convers
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -25,9 +26,10 @@ from asyncllm.errors import (
     StreamInterrupted,
 )
 from asyncllm.events import Finish, Usage
-from asyncllm.ledger import Entry
+from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
 from asyncllm.providers.streamed_text import StreamedText
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED
 from asyncllm.translation import JSONTranslator, Translation, decode
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from asyncllm.events import Item
     from asyncllm.framing import Payload
     from asyncllm.http import Http
+    from asyncllm.ledger import Entry
 
 _PARAMETERS = {
     "temperature": 0.4,
@@ -52,6 +55,7 @@ _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
 _END_OF_TEXT = "<|endoftext|>"
+_SESSION_COOKIE = "hf-chat"
 
 
 class H2o(ConversationProvider):
@@ -149,7 +153,15 @@ class ChatUI:
     """
 
     # As many of these are kept as there are conversations.
-    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key")
+    __slots__ = (
+        "_http",
+        "_is_referer_ours",
+        "_model",
+        "key",
+        "name",
+        "settings_key",
+        "was_resent",
+    )
 
     def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
         self.name = request.base_url
@@ -158,6 +170,7 @@ class ChatUI:
         self._model = request.model
         self._http = http
         self._is_referer_ours = is_referer_ours
+        self.was_resent = False
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
@@ -192,6 +205,7 @@ class ChatUI:
         """Create a conversation and return its id."""
         json = {"model": self._model}
         async with self._http.open("POST", f"{self.name}/conversation", json=json) as response:
+            self.was_resent |= response.was_resent
             return decode(_CREATED, await response.read()).conversation_id
 
     async def stop(self, conversation_id: str) -> None:
@@ -207,7 +221,25 @@ class ChatUI:
     def ledger_entry(self, conversation_id: str) -> Entry:
         """Return what another process needs to delete a conversation: the session is a cookie."""
         url = self._url(conversation_id)
-        return Entry(url, self._http.cookie_header(url))
+        steps = (
+            Step("POST", f"{url}/stop-generating", may_fail=True),
+            Step("DELETE", url),
+        )
+        return self._http.entry(url, steps=steps)
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all of this session's conversations.
+
+        It is a form on chat-ui's page of settings.
+        """
+        session = self._http.own_session(self.name, _SESSION_COOKIE)
+        if session is None:
+            return None
+        token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
+        # Where nothing was accepted in a session nothing was created in it.
+        delete_all = f"{self.name}/conversations?/delete"
+        steps = (Step("POST", delete_all, form={}, gone=(SETTINGS_NOT_ACCEPTED,)),)
+        return self._http.entry(f"{self.name}/conversations#{token}", steps=steps, is_session=True)
 
     def _url(self, conversation_id: str) -> str:
         return f"{self.name}/conversation/{path_segment(conversation_id)}"

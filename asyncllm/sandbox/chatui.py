@@ -97,6 +97,7 @@ class ChatUI:
             web.post(conversation, self._hooked("stream", self._stream)),
             web.post(f"{conversation}/stop-generating", self._hooked("stop", self._stop)),
             web.delete(conversation, self._hooked("delete", self._delete)),
+            web.post("/conversations", self._hooked("delete_all", self._delete_all)),
         ]
 
     def lose_sessions(self) -> None:
@@ -160,11 +161,7 @@ class ChatUI:
             return _error(500)
         if form.get("ethicsModalAccepted"):
             self._accepted.add(call.session)
-        location = request.headers.get("Referer", "/")
-        accept = request.headers.get("Accept", "*/*")
-        if "text/html" in accept and "application/json" not in accept:
-            return web.Response(status=303, headers={"Location": location})
-        return web.json_response({"type": "redirect", "status": 303, "location": location})
+        return _redirect(request, request.headers.get("Referer", "/"))
 
     async def _create(self, call: _Call) -> web.StreamResponse:
         try:
@@ -184,6 +181,17 @@ class ChatUI:
             return found
         del self.conversations[call.request.match_info["id"]]
         return web.Response()
+
+    async def _delete_all(self, call: _Call) -> web.StreamResponse:
+        """Answer the form "Delete all conversations" on the page of settings."""
+        if not call.request.query_string.startswith("/delete"):
+            return _error(500)  # no action of this name
+        if call.request.content_type not in _FORMS:
+            return _error(500)
+        for identifier, conversation in list(self.conversations.items()):
+            if conversation.session == call.session:
+                del self.conversations[identifier]
+        return _redirect(call.request, "/")
 
     async def _stop(self, call: _Call) -> web.StreamResponse:
         found = self._find(call)
@@ -253,6 +261,14 @@ def _error(status: int, message: str | None = None) -> web.Response:
         usual = {429: _RATE_LIMITED, 500: "Internal Error"}
         message = usual.get(status, responses.get(status, "Error"))
     return web.json_response({"message": message}, status=status)
+
+
+def _redirect(request: web.Request, location: str) -> web.Response:
+    """Answer a form as SvelteKit's actions do: pages are redirected, programs are told so."""
+    accept = request.headers.get("Accept", "*/*")
+    if "text/html" in accept and "application/json" not in accept:
+        return web.Response(status=303, headers={"Location": location})
+    return web.json_response({"type": "redirect", "status": 303, "location": location})
 
 
 def _cookie(session: str) -> dict[str, str]:

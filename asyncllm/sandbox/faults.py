@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "models"]
+Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
 """What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
 
 AnyStep = Step | Literal["any"]

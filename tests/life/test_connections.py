@@ -210,7 +210,7 @@ async def test_a_cookie_of_the_callers_own_is_never_replaced(sandbox, sessions):
     for _ in range(2):
         assert await provider.complete("Hello")
     http = Http(sessions.connections, headers=mine)
-    assert http.cookie_header(sandbox.url) == {"cookie": "theme=dark; hf-chat=mine"}
+    assert http.entry(sandbox.url).headers["cookie"] == "theme=dark; hf-chat=mine"
     async with http.open("GET", f"{sandbox.url}/", accept=range(600)):
         pass
     assert cookies_sent(sandbox, "me") == {"theme=dark; hf-chat=mine"}

@@ -16,6 +16,7 @@ class Hanging:
     """A server that never answers the step `hangs_on`, and all others at once."""
 
     name = settings_key = key = "a server"
+    was_resent = False
 
     def __init__(self, hangs_on=None):
         self.hangs_on = hangs_on
@@ -41,6 +42,9 @@ class Hanging:
 
     def ledger_entry(self, conversation_id):
         raise NotImplementedError
+
+    def session_entry(self):
+        return None
 
 
 async def until(condition):

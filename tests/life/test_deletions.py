@@ -1,6 +1,7 @@
 """What could not be deleted: tried again until it is gone, and never lost without a word."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sqlite3
@@ -138,8 +139,8 @@ async def test_what_can_not_be_deleted_at_closing_either_is_in_the_ledger_still(
     assert len(warnings(caplog)) == 4
     assert "left to the ledger if there is one: conversation " in warnings(caplog)[3]
     assert warnings(caplog)[3].endswith(", and 2 more")
-    with sqlite3.connect(path) as db:
-        assert db.execute("SELECT count(*) FROM conversations").fetchone() == (3,)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM entries").fetchone() == (3,)
 
 
 async def test_a_delete_that_hangs_does_not_make_closing_longer_than_its_grace(sandbox, caplog):

@@ -266,6 +266,25 @@ async def test_delete_works_once():
         assert "message" in await response.json()
 
 
+async def test_a_form_deletes_all_conversations_of_its_own_session():
+    async with visit() as visitor:
+        await visitor.conversation()
+        await visitor.conversation()
+        other = Visitor(visitor.sandbox, visitor.http)
+        await other.conversation()
+        headers = {"Referer": f"{visitor.sandbox.url}/"}
+        path = "/conversations?/delete"
+        refused = await visitor.ask("POST", path, data={})
+        assert refused.status == 403
+        assert (await visitor.ask("POST", path, json={}, headers=headers)).status == 500
+        unknown = await visitor.ask("POST", "/conversations?/no", data={}, headers=headers)
+        assert unknown.status == 500
+        assert visitor.sandbox.conversations == 3
+        response = await visitor.ask("POST", path, data={}, headers=headers)
+        assert await response.json() == {"type": "redirect", "status": 303, "location": "/"}
+        assert visitor.sandbox.conversations == 1
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", ""), ("DELETE", ""), ("POST", "/stop-generating")]
 )
