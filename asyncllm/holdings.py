@@ -9,6 +9,7 @@ from asyncllm.errors import (
     AsyncLLMError,
     ConfigurationError,
     HTTPStatusError,
+    ProtocolError,
     StreamTimeout,
     TransportError,
 )
@@ -81,7 +82,8 @@ class Holdings:
         session = server.session_entry()
         if session is not None:
             self._uncertain[session.url] = session
-        if isinstance(error, AsyncLLMError):  # other cases have their own line in the log
+        # Cancelling and sending again have been logged; a page in place of an answer is not lost.
+        if isinstance(error, AsyncLLMError) and not isinstance(error, ProtocolError):
             log.warning(
                 "creating a conversation on %s: the answer was lost; if it was created, it is %s "
                 "(%s)",
