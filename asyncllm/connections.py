@@ -208,6 +208,7 @@ class _Route:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
+            auto_decompress=False,
             response_class=_telling_stale(self._noted),
         )
 

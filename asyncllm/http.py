@@ -108,6 +108,7 @@ class Http:
         Raises:
             ConfigurationError: the body can't be written as JSON, or the URL can't be used.
             HTTPStatusError: the status is not one of `accept`.
+            ProtocolError: the answer is compressed, which nobody asked for.
             TransportError: the server, or as `ProxyError` the proxy, could not be reached.
             StreamTimeout: connecting took longer than the connect limit.
 
@@ -194,9 +195,11 @@ class Http:
                 lambda: self._secrets_of(raw, proxy),
                 was_resent=was_resent,
             )
-            if raw.status in accept:
+            if raw.status in accept and not response.coding:
                 return response
-            failure = await response.failure(method, url, is_forwarded=is_forwarded)
+            failure = await response.failure(
+                method, url, is_accepted=raw.status in accept, is_forwarded=is_forwarded
+            )
         try:
             raise failure  # outside of the handler: aiohttp's own texts must not be its context
         finally:
@@ -297,6 +300,9 @@ def _request_failure(  # noqa: PLR0911 - a table
             # Its text quotes the line that is wrong, a cookie perhaps.
             kind = type(error.__cause__ or error).__name__
             return ProtocolError(f"the server's answer is not HTTP ({kind})")
+        case UnicodeDecodeError():  # by the SOCKS library, of a name that the proxy says
+            kind = "answer is not HTTP" if proxy is None else "or the proxy's answer can't be read"
+            return (TransportError if proxy is None else ProxyError)(f"the server's {kind}")
         case ValueError():
             return ConfigurationError(f"the request can't be sent: {error}")
     if proxy is not None and isinstance(error, socks_errors()):

@@ -13,7 +13,7 @@ from asyncllm.statuses import status_error
 from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     import aiohttp
 
@@ -38,6 +38,7 @@ class Response:
         status: the HTTP status.
         content_type: the media type, lower case, without parameters.
         content: the bytes that are still to be read.
+        coding: what they are compressed with, such as "gzip", or "".
         max_event_bytes: as given.
         was_resent: as given.
 
@@ -47,6 +48,7 @@ class Response:
         "_events",
         "_raw",
         "_secrets",
+        "coding",
         "content",
         "content_type",
         "max_event_bytes",
@@ -67,6 +69,7 @@ class Response:
         self.content = raw.content
         self.max_event_bytes = max_event_bytes
         self._raw = raw
+        self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
         self._secrets = secrets
         self.was_resent = was_resent
         self._events: Translation[Payload] | None = None
@@ -134,19 +137,31 @@ class Response:
         await self._read_beginning(body)
         return self.masked(body)
 
-    async def failure(self, method: str, url: str, *, is_forwarded: bool) -> AsyncLLMError:
-        """Return the error that this response stands for, and close it."""
+    async def failure(
+        self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool
+    ) -> AsyncLLMError:
+        """Return the error that this response stands for, and close it.
+
+        What is compressed is not read: no request of ours asks for it, and a small body can
+        unpack to gigabytes. An error keeps its status; its body is then empty.
+        """
         raw, beginning = self._raw, bytearray()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ERROR_BODY_SECONDS):
-                    await self._read_beginning(beginning)
+                    if not self.coding:
+                        await self._read_beginning(beginning)
         finally:
             self.close()
         body = self.masked(beginning)
         reason = raw.reason or ""
         failure: AsyncLLMError
-        if is_forwarded and is_refusal(raw.status, raw.headers):
+        compressed = (
+            f"the body is compressed ({self.masked(self.coding.encode('utf-8', 'replace'))[:40]!r})"
+        )
+        if is_accepted:
+            failure = ProtocolError(f"{compressed}, though `Accept-Encoding: identity` was sent")
+        elif is_forwarded and is_refusal(raw.status, raw.headers):
             failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
         else:
             failure = status_error(
@@ -157,6 +172,8 @@ class Response:
                 headers=raw.headers,
                 body=body,
             )
+        if self.coding:
+            failure.add_note(f"{compressed}, so it is not shown")
         self.redact(failure)
         return failure
 
@@ -202,6 +219,11 @@ class Response:
         """Return `body` as text: masked, and then cut, lest a part of a secret be left."""
         text = masking(self._secrets())(body.decode("utf-8", "replace"))
         return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 class _AsTheyCome:
