@@ -1,6 +1,7 @@
 """The sandbox as a whole: its life, what it knows about its visitors, and its pytest fixture."""
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -329,3 +330,10 @@ def test_fixture_serves_blocking_and_asynchronous_tests_under_any_plugin(tmp_pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+async def test_a_busy_port_says_which_it_is_and_what_to_do(sandbox):
+    with pytest.raises(OSError, match=f"port {sandbox.port} of 127.0.0.1 is in use") as caught:
+        await Sandbox(port=sandbox.port).start()
+    assert caught.value.errno == errno.EADDRINUSE
+    assert "0 for a free one" in str(caught.value)
