@@ -108,6 +108,14 @@ async def test_an_event_without_end_is_refused_in_little_memory(flood):
             await llm.complete("Hello")
 
 
+async def test_a_body_that_has_no_event_at_all_is_read_in_little_memory():
+    words = [CHUNKED, *[chunk(b"no field" * 8000 + b"\n\n")] * 300, b"0\r\n\r\n"]  # 18 MiB
+    async with raw_server(words) as (url, _), SessionManager() as sessions:
+        llm = OpenAICompatible(base_url=url, sessions=sessions, retry=ONCE)
+        with no_more_than(8 * MEBI), pytest.raises(asyncllm.ProtocolError, match="no field"):
+            await llm.complete("Hello")
+
+
 async def test_a_plain_json_answer_without_end_is_refused_in_little_memory():
     endless = [CHUNKED, chunk(b'{"choices": "'), *[chunk(b"x" * 65_536)] * 1000]
     async with (

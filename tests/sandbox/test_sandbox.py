@@ -1,6 +1,7 @@
 """The sandbox as a whole: its life, what it knows about its visitors, and its pytest fixture."""
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -355,3 +356,10 @@ async def test_what_it_does_not_serve_is_refused_and_recorded(sandbox, method, p
     async with aiohttp.ClientSession() as http, http.request(method, sandbox.url + path) as answer:
         assert answer.status == status
     assert [(request.method, request.path) for request in sandbox.requests] == [(method, path)]
+
+
+async def test_a_busy_port_says_which_it_is_and_what_to_do(sandbox):
+    with pytest.raises(OSError, match=f"port {sandbox.port} of 127.0.0.1 is in use") as caught:
+        await Sandbox(port=sandbox.port).start()
+    assert caught.value.errno == errno.EADDRINUSE
+    assert "0 for a free one" in str(caught.value)
