@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from asyncllm import H2o, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", settings(deadline=None))
+settings.load_profile("patient")
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def settled(*, but: int = 1) -> None:
     """Wait until no task but those of the test itself is left."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(asyncio.all_tasks()) > but:
             gc.collect()
             await asyncio.sleep(0)

@@ -147,7 +147,7 @@ class Page:
         ) as serving:  # fmt: skip
             url = serving.stdout.readline()
             serving.send_signal(signal.SIGINT)
-            assert serving.wait(20) == 130, f"{command} does not serve"
+            assert serving.wait(60) == 130, f"{command} does not serve"
         return url
 
     def _env(self) -> dict[str, str]:

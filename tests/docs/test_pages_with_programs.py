@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from examples.fake_platform import TOKEN, Platform
-from examples.programs import free_port
+from proxies.launcher import free_port
 
 from asyncllm import H2o, OpenAICompatible, SessionManager, StreamTimeout, Timeouts
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
@@ -184,7 +184,7 @@ class Newcomer:
     def stop(self):
         if self.service is not None:
             self.service.terminate()
-            self.service.wait(20)
+            self.service.wait(60)
 
     def wait_for(self, port, process, log):
         while process.poll() is None:

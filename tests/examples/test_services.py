@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from programs import copy, environment, free_port, started, until
+from programs import copy, environment, started, until
+from proxies.launcher import free_port
 
 from asyncllm.sandbox import BigEvent, Drop, Sandbox, SlowAnswer, Stall
 from asyncllm.sandbox.background import running_in_background

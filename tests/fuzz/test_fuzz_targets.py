@@ -64,6 +64,7 @@ def _install(folder):
         unavailable(f"atheris is not installed: {said.splitlines()[-1]}")
 
 
+@pytest.mark.programs
 def test_five_seconds_of_coverage_guided_fuzzing_find_nothing(tmp_path, where_atheris_is):
     # What coverage would make of the watched code is slow, and nobody's concern.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_"))}

@@ -225,6 +225,6 @@ async def test_a_closed_pool_opens_no_new_connection(pool, http):
 
 async def test_an_error_body_that_trickles_on_is_shown_as_far_as_it_came(http):
     head = b"HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n"
-    async with raw_server([head, chunk(b"too many"), 60.0]) as (url, _), asyncio.timeout(10):
+    async with raw_server([head, chunk(b"too many"), 60.0]) as (url, _), asyncio.timeout(30):
         with pytest.raises(asyncllm.ServerError, match="too many"):
             await first_events(http, url)

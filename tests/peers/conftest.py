@@ -21,7 +21,7 @@ from asyncllm import OpenAICompatible, SessionManager
 from peers.relay import Relay, relaying
 
 _API_KEY = "sk-peer-0123456789"
-_SECONDS_TO_START = 20
+_SECONDS_TO_START = 60
 _SECONDS_TO_STOP = 5
 
 
@@ -44,7 +44,7 @@ class LlamaServer:
 
     async def until_busy(self, slots: int) -> None:
         """Wait until exactly so many slots are busy."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await self.busy_slots() != slots:
                 await asyncio.sleep(0.01)
 

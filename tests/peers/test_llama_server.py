@@ -422,7 +422,8 @@ async def test_streams_one_after_another_come_at_once_although_the_server_hangs_
 ):
     # It says `Keep-Alive: timeout=5`, and closes the connection within a millisecond of a
     # stream's end: a request that goes out on it meanwhile must not cost a wait.
-    async with SessionManager() as sessions, asyncio.timeout(2):
+    long = asyncllm.Retry(initial_wait=60, max_wait=60)
+    async with SessionManager(retry=long) as sessions, asyncio.timeout(30):
         llm = llm_of(llama_server, sessions)
         for _ in range(20):
             await llm.complete("Hello", max_tokens=3, **ENDLESS)

@@ -1,14 +1,17 @@
 """Real proxies on loopback: installed where they are missing, started, awaited and ended."""
 
 import contextlib
+import fcntl
 import functools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,9 +25,10 @@ PASSWORD = "canary-Pa55.word"  # what tinyproxy's configuration can say; no text
 
 _PACKAGES = {"tinyproxy": "tinyproxy", "microsocks": "microsocks", "danted": "dante-server"}
 _WHERE = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # danted, for who is not root
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 _INSTALL_SECONDS = 240
+_INSTALLING = Path(tempfile.gettempdir()) / f"asyncllm-tests-installing-{os.getuid()}.lock"
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,12 @@ def proxy_py(directory, certificate, users=()):
 
 
 def free_port():
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port on which nobody listens, and that the system gives to nobody meanwhile."""
+    while True:
+        port = random.randrange(10_000, 30_000)  # those that the system chooses lie above
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager
@@ -217,7 +223,15 @@ def _program(name):
 @functools.cache
 def _install():
     """Install what is missing of the Debian packages, once; return why that failed, or ""."""
+    with _INSTALLING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests in other processes wait, and find it done
+        return _install_alone()
+
+
+def _install_alone():
     missing = [p for name, p in _PACKAGES.items() if shutil.which(name, path=_WHERE) is None]
+    if not missing:
+        return ""
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if as_root and not os.environ.get("CI"):
         return f"as root, apt-get install {' '.join(missing)}"

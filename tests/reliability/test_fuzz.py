@@ -350,7 +350,7 @@ def asked(base_url, make):
 def test_any_answer_of_a_real_server_is_tokens_or_a_typed_error(make, head, body, cuts):
     async def main():
         answer = [*cut(head + body, cuts), None]
-        async with asyncio.timeout(5), raw_server(*[answer] * 4) as (url, _):
+        async with asyncio.timeout(30), raw_server(*[answer] * 4) as (url, _):
             await asked(url, make)
         await settled()
 
@@ -368,7 +368,7 @@ def test_any_conversation_id_is_usable_or_a_typed_error(conversation_id):
 
     async def main():
         answers = [ok(b""), ok(created), ok(GOOD[0]), ok(b""), ok(b"")]
-        async with asyncio.timeout(5), raw_server(*answers) as (url, _):
+        async with asyncio.timeout(30), raw_server(*answers) as (url, _):
             await asked(url, H2o)
 
     asyncio.run(main())

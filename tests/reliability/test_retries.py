@@ -493,7 +493,7 @@ async def test_a_bad_retry_after_ms_does_not_hide_retry_after():
 async def test_being_cancelled_while_waiting_ends_at_once():
     async with refusing("Retry-After: 20") as (url, times):
         task = asyncio.create_task(OpenAICompatible(base_url=url).complete("x"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not times:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)
@@ -507,7 +507,7 @@ async def test_closing_while_waiting_ends_at_once():
     async with refusing("Retry-After: 20") as (url, times):
         stream = OpenAICompatible(base_url=url).stream("x")
         reader = asyncio.create_task(stream.collect())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not times:
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.02)

@@ -322,14 +322,17 @@ PROVIDERS = {
 @pytest.mark.parametrize("misdeed", MISDEEDS.values(), ids=list(MISDEEDS))
 @pytest.mark.parametrize("make", PROVIDERS.values(), ids=list(PROVIDERS))
 async def test_no_answer_of_any_kind_makes_a_stream_show_a_secret(make, misdeed):
-    limits = Timeouts(first_token=0.1 if misdeed is MISDEEDS["silence"] else 10)
-    async with (
-        Telltale({"stream": misdeed}) as server,
-        SessionManager(retry=QUICK, timeouts=limits) as manager,
-    ):
-        assert_nothing_shown([repr(manager), repr(manager.connections)])
-        await failure_of(make(server.url, sessions=manager))
-        assert any(SHOWN.search(head.decode()) for head in server.heads)  # it did know them
+    # Silence ends at the limit, before which a busy machine may not even have asked.
+    for first_token in (0.1, 1, 10) if misdeed is MISDEEDS["silence"] else (10,):
+        async with (
+            Telltale({"stream": misdeed}) as server,
+            SessionManager(retry=QUICK, timeouts=Timeouts(first_token=first_token)) as manager,
+        ):
+            assert_nothing_shown([repr(manager), repr(manager.connections)])
+            await failure_of(make(server.url, sessions=manager))
+            if knew := any(SHOWN.search(head.decode()) for head in server.heads):
+                break
+    assert knew
 
 
 WITH_HEADERS = ["openai with a header", "lockchat", "h2o"]
@@ -420,7 +423,7 @@ async def test_an_orphaned_creation_that_fails_shows_no_secret():
             task = asyncio.create_task(
                 PROVIDERS["h2o"](server.url, sessions=manager).complete("Hello")
             )
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not any(step_of(*h.decode().split(" ")[:2]) == step for h in server.heads):
                     await asyncio.sleep(0.001)
             task.cancel()

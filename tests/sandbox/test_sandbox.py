@@ -130,7 +130,7 @@ async def test_closing_is_fast_and_leaves_nothing_while_streams_hang(fault):
         asking = [
             asyncio.ensure_future(read(http, f"{sandbox.url}{COMPLETIONS}")) for _ in range(5)
         ]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(sandbox.requests) < 5:
                 await asyncio.sleep(0.001)
         begin = await clock()
@@ -150,7 +150,7 @@ async def read(http, url):
 async def test_closing_does_not_wait_for_a_tls_handshake():
     async with Sandbox(ssl=server_tls(trustme.CA())) as sandbox:
         _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not sandbox.connections:
                 await asyncio.sleep(0.001)
         begin = await clock()
@@ -216,7 +216,7 @@ async def test_connections_counts_tcp_connections_with_or_without_requests():
                 await (await http.get("/")).read()
         assert sandbox.connections == 1
         with socket.create_connection(("127.0.0.1", sandbox.port)):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while sandbox.connections < 2:
                     await asyncio.sleep(0.001)
 

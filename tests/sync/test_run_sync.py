@@ -422,6 +422,7 @@ def interrupt_after(delay, script):
         return process.returncode, said.splitlines(), took, sandbox.conversations
 
 
+@pytest.mark.reliability
 def test_ctrl_c_at_fifty_random_moments_leaves_nothing_and_ends_at_once(tmp_path):
     script, dice = tmp_path / "script.py", random.Random(SEED)
     script.write_text(textwrap.dedent(INTERRUPTED))
