@@ -178,7 +178,7 @@ class ConversationPool:
         self._is_closing = True
         for key in list(self._spares):
             self._drop_spares(key)
-        for conversation in self._existing:
+        for conversation in list(self._existing):  # an eager task may delete it at once
             self.hand_back(conversation, was_used=True, is_running=True)
         end = asyncio.get_running_loop().time() + grace
         while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:

@@ -152,8 +152,9 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
         closed = "the session manager was closed before the answer's end"
+        # A copy, as an eager task ends its stream, which leaves the set, before the next is made.
         ending = [
-            loop.create_task(stream.end(StreamInterrupted(closed))) for stream in self._streams
+            loop.create_task(stream.end(StreamInterrupted(closed))) for stream in list(self._streams)
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)
