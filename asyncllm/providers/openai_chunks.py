@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.errors import ProviderError, ReplyTooLargeError, StreamInterrupted
 from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
 from asyncllm.framing import NamedEvent
 from asyncllm.translation import UNDECODABLE, decode
@@ -67,6 +67,8 @@ class _PartialCall(msgspec.Struct):
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
+_MOST_CALLS = 1024
+_MOST_CALL_BYTES = 16 * 1024 * 1024
 
 
 class ChatTranslator:
@@ -189,6 +191,7 @@ class _ToolCalls:
         self._calls: list[_PartialCall] = []
         self._by_id: dict[str, _PartialCall] = {}
         self._by_index: dict[int, _PartialCall] = {}
+        self._size = 0  # in memory
 
     def add(self, delta: _ToolCallDelta) -> None:
         """Add a piece of a call."""
@@ -197,15 +200,26 @@ class _ToolCalls:
         if call is None:
             call = _PartialCall(id=delta.id or f"call_{len(self._calls)}")
             self._calls.append(call)
+            self._size += call.id.__sizeof__()
         if delta.id:
             self._by_id[delta.id] = call
         if delta.index is not None:
             self._by_index[delta.index] = call
-        call.name = call.name or function.name or ""
-        if isinstance(function.arguments, dict):
-            call.arguments.append(msgspec.json.encode(function.arguments).decode())
-        elif function.arguments:
-            call.arguments.append(function.arguments)
+        if function.name and not call.name:
+            call.name = function.name
+            self._size += call.name.__sizeof__()
+        piece = function.arguments
+        if isinstance(piece, dict):
+            piece = msgspec.json.encode(piece).decode()
+        if piece:
+            call.arguments.append(piece)
+            self._size += piece.__sizeof__()
+        most = max(len(self._calls), len(self._by_index))
+        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
+            raise ReplyTooLargeError(
+                f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
+                f"{_MOST_CALL_BYTES} bytes"
+            )
 
     def whole(self) -> list[ToolCall]:
         """Return the calls, in the order in which they began."""
