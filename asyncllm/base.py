@@ -15,7 +15,7 @@ from asyncllm.checks import check_base_url, merged_headers, warn_of_plain_http
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
-from asyncllm.options import Timeouts
+from asyncllm.options import MAX_REPLY_BYTES, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.retry import begin, retrying
@@ -194,6 +194,7 @@ class AsyncGeneratorProvider(ABC):
         *,
         model: str | None = None,
         proxy: str | None = None,
+        keep: bool = True,
         **params: object,
     ) -> Stream:
         """Return the stream of an answer; nothing is sent before it is iterated.
@@ -202,6 +203,8 @@ class AsyncGeneratorProvider(ABC):
             messages: role/content mappings, or a `str` for one user message.
             model: a short name or a full id; default: the provider's.
             proxy: for this call; comes before the provider's.
+            keep: whether its reply keeps the text and the reasoning. Without, an answer may be of
+                any length, and an error has no part of its text.
             params: for the wire, such as temperature, max_tokens, top_p, stop or seed.
 
         Raises:
@@ -231,6 +234,8 @@ class AsyncGeneratorProvider(ABC):
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
             owner=sessions,
             secrets=self._secrets,
+            keep=keep,
+            max_reply_bytes=sessions.max_reply_bytes if sessions else MAX_REPLY_BYTES,
         )
 
     async def complete(
@@ -254,7 +259,8 @@ class AsyncGeneratorProvider(ABC):
             AsyncLLMError: the answer can't be had, or not to its end.
 
         """
-        async with self.stream(messages, model=model, proxy=proxy, **params) as stream:
+        whole = self.stream(messages, model=model, proxy=proxy, keep=True, **params)
+        async with whole as stream:
             return await stream.collect()
 
     @classmethod

@@ -224,7 +224,7 @@ class ConversationPool:
         self._is_closing = True
         for key in list(self._spares):
             self._drop_spares(key)
-        for conversation in list(self._existing):
+        for conversation in list(self._existing):  # an eager task may delete it at once
             self._drop(conversation)
         self._deletions.close()
         end = asyncio.get_running_loop().time() + grace

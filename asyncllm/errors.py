@@ -159,6 +159,10 @@ class StreamInterrupted(AsyncLLMError):  # noqa: N818 - the field's own name for
     """The answer was cut off: it broke or ended without the wire's sign that it was whole."""
 
 
+class ReplyTooLargeError(AsyncLLMError):
+    """The answer would take more memory than a reply may; `reply` has what had come of it."""
+
+
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
     """The server answered with an error status.
 

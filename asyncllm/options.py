@@ -8,6 +8,9 @@ import msgspec
 
 from asyncllm.errors import ConfigurationError
 
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""The most bytes of memory that a reply may take, where no session manager says otherwise."""
+
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one stream, in seconds; None turns one off.

@@ -11,7 +11,7 @@ from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
 from asyncllm.heir import clean_up
 from asyncllm.ledger import Ledger
-from asyncllm.options import Retry, Timeouts
+from asyncllm.options import MAX_REPLY_BYTES, Retry, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.waiting import wait_through
 
@@ -63,6 +63,8 @@ class SessionManager:
         grace: seconds that closing may take to delete what is still open.
         max_event_bytes: the most bytes that one event of a stream, or a body that is no stream,
             may have.
+        max_reply_bytes: the most bytes of memory that what is kept of one answer may take: its
+            text, reasoning and tool calls.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -81,14 +83,18 @@ class SessionManager:
         ledger: str | os.PathLike[str] | None = None,
         grace: float = 5.0,
         max_event_bytes: int = 16 * 1024 * 1024,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
         if max_event_bytes < 1:
             raise ConfigurationError(f"max_event_bytes must be at least 1, not {max_event_bytes!r}")
+        if max_reply_bytes < 1:
+            raise ConfigurationError(f"max_reply_bytes must be at least 1, not {max_reply_bytes!r}")
         self.proxy = parse_proxy(proxy)
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
+        self.max_reply_bytes = max_reply_bytes
         self.connections = ConnectionPool(
             ssl=ssl, trust_env=trust_env, max_event_bytes=max_event_bytes
         )
@@ -158,8 +164,10 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
         closed = "the session manager was closed before the answer's end"
+        # A copy, as an eager task ends its stream, which leaves the set, before the next is made.
         ending = [
-            loop.create_task(stream.end(StreamInterrupted(closed))) for stream in self._streams
+            loop.create_task(stream.end(StreamInterrupted(closed)))
+            for stream in list(self._streams)
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)

@@ -11,8 +11,9 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, assert_never
 
-from asyncllm.errors import AsyncLLMError, StreamInterrupted
+from asyncllm.errors import AsyncLLMError, ReplyTooLargeError, StreamInterrupted
 from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.waiting import wait_through
 from asyncllm.watchdog import Watchdog
 
@@ -54,6 +55,9 @@ class Stream:
 
     Iterating raises `AsyncLLMError` when the stream fails, with what had arrived as its `reply`;
     it does so again when iterated again.
+
+    One that was asked for with `keep=False` keeps neither text nor reasoning: its reply has what
+    else came, and may be read however long it is.
     """
 
     __slots__ = (
@@ -85,13 +89,15 @@ class Stream:
         timeouts: Timeouts,
         owner: Owner | None,
         secrets: Sequence[str] = (),
+        keep: bool = True,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._begin_source = begin
         self._name = name
         self._timeouts = timeouts
         self._owner = owner
         self._secrets = secrets
-        self._collected = _Collected(model)
+        self._collected = _Collected(model, max_reply_bytes, keep=keep)
         self._batch: Iterator[Item] = iter(())
         self._source: Source | None = None
         self._watchdog: Watchdog | None = None
@@ -199,7 +205,7 @@ class Stream:
                     raise  # that very one: a cancel scope knows its own by what it says
             else:
                 self._end_read(batch)
-            if batch is None or self._is_interrupted:
+            if batch is None or self._is_interrupted or self._collected.room < 0:
                 await self._end_source()
             else:
                 self._batch = iter(batch)
@@ -251,12 +257,14 @@ class Stream:
         return reader.uncancel() <= self._cancelling
 
     async def _end_source(self) -> None:
-        if not self._is_interrupted and self._collected.finish_reason is None:
+        if self._collected.room < 0:
+            self._error = self._collected.refuse()
+        elif not self._is_interrupted and self._collected.finish_reason is None:
             self._error = StreamInterrupted("the answer ended without the sign that it is whole")
         source = self._source
         self._conclude(self._error)
         if source is not None:
-            await source.aclose()  # nothing is left to close but where it ignored an interrupt
+            await source.aclose()  # nothing is left to close but of what did not end by itself
 
     def _begin(self) -> Watchdog:
         if self._owner is not None:
@@ -325,10 +333,22 @@ class _Events:
 class _Collected:
     """What has arrived of an answer; text is joined once for each read, and once when asked for."""
 
-    __slots__ = ("_reasoning", "_texts", "_tool_calls", "_usage", "finish_reason", "model")
+    __slots__ = (
+        "_keep",
+        "_max_bytes",
+        "_reasoning",
+        "_texts",
+        "_tool_calls",
+        "_usage",
+        "finish_reason",
+        "model",
+        "room",
+    )
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, max_bytes: int, *, keep: bool) -> None:
         self.model = model
+        self.room = self._max_bytes = max_bytes  # of memory; below zero once that is too little
+        self._keep = keep
         self._texts: list[str] = []
         self._reasoning: list[str] = []
         self._tool_calls: list[ToolCall] = []
@@ -338,14 +358,25 @@ class _Collected:
     def add(self, batch: list[Item]) -> bool:
         """Add a batch, and tell whether it is more than pings; an empty one is."""
         try:
-            self._texts.append("".join(batch))  # type: ignore[arg-type] # nearly always all text
+            text = "".join(batch)  # type: ignore[arg-type] # nearly always all text
         except TypeError:
             return sum(map(self._add_item, batch)) > 0  # every item, hence not any()
+        if self._keep:
+            self._texts.append(text)
+            self.room -= text.__sizeof__()
         return True
 
     def close(self) -> None:
         """Say that nothing more comes, whether the answer is whole or not."""
         self.finish_reason = self.finish_reason or _CANCELLED
+
+    def refuse(self) -> ReplyTooLargeError:
+        """Say that the answer has failed, also where all of it has come."""
+        self.finish_reason = None
+        return ReplyTooLargeError(
+            f"the reply takes more than {self._max_bytes} bytes (SessionManager.max_reply_bytes); "
+            "stream with keep=False to read longer ones"
+        )
 
     def reply(self) -> Reply:
         return Reply(
@@ -360,11 +391,13 @@ class _Collected:
     def _add_item(self, item: Item) -> bool:
         match item:
             case str():
-                self._texts.append(item)
+                self._keep_text(self._texts, item)
             case Reasoning():
-                self._reasoning.append(item.text)
+                self._keep_text(self._reasoning, item.text)
             case ToolCall():
                 self._tool_calls.append(item)
+                for part in (item.id, item.name, item.arguments):
+                    self.room -= part.__sizeof__()
             case Usage():
                 self._usage = item
             case Finish():
@@ -374,6 +407,11 @@ class _Collected:
             case _:
                 assert_never(item)
         return True
+
+    def _keep_text(self, texts: list[str], text: str) -> None:
+        if self._keep:
+            texts.append(text)
+            self.room -= text.__sizeof__()
 
 
 async def _close(source: Source) -> None:

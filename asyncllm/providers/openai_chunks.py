@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.errors import ProviderError, ReplyTooLargeError, StreamInterrupted
 from asyncllm.events import Finish, Reasoning, ToolCall, Usage
 from asyncllm.translation import JSONTranslator
 
@@ -69,6 +69,8 @@ class _PartialCall(msgspec.Struct):
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
+_MOST_CALLS = 1024
+_MOST_CALL_BYTES = 16 * 1024 * 1024
 
 
 class ChatTranslator(JSONTranslator[_Chunk]):
@@ -165,6 +167,7 @@ class _ToolCalls:
         self._calls: list[_PartialCall] = []
         self._by_id: dict[tuple[str, int | None], _PartialCall] = {}  # with its index, and without
         self._by_index: dict[int, _PartialCall] = {}
+        self._size = 0  # in memory
 
     def add(self, delta: _ToolCallDelta) -> bool:
         """Add a piece of a call, and tell whether it said anything of it."""
@@ -173,19 +176,32 @@ class _ToolCalls:
         call = known or _PartialCall(delta.id or f"call_{len(self._calls)}", delta.index)
         if known is None:
             self._calls.append(call)
+            self._size += call.id.__sizeof__()
         if delta.id:
             self._by_id[delta.id, delta.index] = self._by_id[delta.id, None] = call
         if delta.index is not None:
             self._by_index[delta.index] = call
             call.index = delta.index
-        call.name = call.name or function.name or ""
-        if isinstance(function.arguments, dict):
+        if function.name and not call.name:
+            call.name = function.name
+            self._size += call.name.__sizeof__()
+        piece = function.arguments
+        if isinstance(piece, dict):
             # Not msgspec, which writes no halves of characters.
-            text = json.dumps(function.arguments, ensure_ascii=False, separators=(",", ":"))
-            call.arguments.append(text)
-        elif function.arguments:
-            call.arguments.append(function.arguments)
-        return bool(known is None or function.name or function.arguments)
+            piece = json.dumps(piece, ensure_ascii=False, separators=(",", ":"))
+        if piece:
+            call.arguments.append(piece)
+            self._size += piece.__sizeof__()
+        self._check_size()
+        return bool(known is None or function.name or piece)
+
+    def _check_size(self) -> None:
+        most = max(len(self._calls), len(self._by_index))
+        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
+            raise ReplyTooLargeError(
+                f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
+                f"{_MOST_CALL_BYTES} bytes"
+            )
 
     def whole(self) -> list[ToolCall]:
         """Return the calls, in the order in which they began."""

@@ -6,6 +6,7 @@ import re
 import tracemalloc
 import zlib
 
+import msgspec
 import pytest
 
 import asyncllm
@@ -58,6 +59,93 @@ def no_more_than(limit):
     finally:
         tracemalloc.stop()
     assert peak <= limit, f"{peak / MEBI:.1f} MiB were allocated"
+
+
+# --- replies ------------------------------------------------------------------------------------
+
+
+def piece_of(kind, number, text):
+    """Return an event of OpenAI's wire with a piece of something that a reply keeps."""
+    call = {"index": 0, "function": {"arguments": text}}
+    delta = {
+        "text": {"content": text},
+        "reasoning": {"reasoning": text},
+        "arguments": {"tool_calls": [call]},
+        "calls": {"tool_calls": [call | {"index": number}]},
+        "indices": {"tool_calls": [call | {"index": number, "id": "same"}]},
+        "names": {"tool_calls": [{"index": number, "function": {"name": text}}]},
+    }[kind]
+    return b"data: %b\n\n" % msgspec.json.encode({"choices": [{"delta": delta}]})
+
+
+def flood_of(kind, size):
+    return [CHUNKED, *(chunk(piece_of(kind, number, "x" * size)) for number in range(3000))]
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+async def test_a_reply_may_take_max_reply_bytes_and_no_more(kind):
+    async with (
+        raw_server(flood_of(kind, 10_000)) as (url, _),
+        SessionManager(max_reply_bytes=MEBI) as sessions,
+    ):
+        stream = OpenAICompatible(base_url=url, sessions=sessions, retry=ONCE).stream("Hello")
+        with no_more_than(8 * MEBI), pytest.raises(asyncllm.ReplyTooLargeError) as caught:
+            await stream.collect()
+        assert "max_reply_bytes" in str(caught.value)
+        reply = caught.value.reply
+        assert MEBI - 200_000 < len(reply.text + reply.reasoning) < MEBI + 200_000
+        assert reply == stream.reply
+        assert reply.finish_reason is None
+        with pytest.raises(asyncllm.ReplyTooLargeError):
+            await anext(stream)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("arguments", 10_000), ("calls", 1), ("indices", 1), ("names", 1), ("names", 60_000)],
+)
+async def test_tool_calls_are_bounded_before_they_are_whole(kind, size):
+    async with raw_server(flood_of(kind, size)) as (url, _):
+        stream = OpenAICompatible(base_url=url, retry=ONCE).stream("Hello")
+        with no_more_than(24 * MEBI), pytest.raises(asyncllm.ReplyTooLargeError, match="tool"):
+            await stream.collect()
+
+
+async def test_a_whole_answer_that_is_too_large_has_failed_all_the_same():
+    answer = [CHUNKED, chunk(event_of("openai", 5000) + b"\n\n" + OPENAI_END)]
+    async with raw_server(answer) as (url, _), SessionManager(max_reply_bytes=4000) as sessions:
+        llm = OpenAICompatible(base_url=url, sessions=sessions, retry=ONCE)
+        with pytest.raises(asyncllm.ReplyTooLargeError) as caught:
+            await llm.complete("Hello")
+    assert "xxxa" in caught.value.reply.text
+    assert caught.value.reply.finish_reason is None
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+async def test_a_stream_that_keeps_nothing_may_be_of_any_length(kind):
+    flood = [*flood_of(kind, 10_000), chunk(OPENAI_END), b"0\r\n\r\n"]
+    async with raw_server(flood) as (url, _), SessionManager(max_reply_bytes=MEBI) as sessions:
+        llm = OpenAICompatible(base_url=url, sessions=sessions, retry=ONCE)
+        stream, came = llm.stream("Hello", keep=False), 0
+        with no_more_than(4 * MEBI):
+            async for item in stream.events():
+                came += len(getattr(item, "text", item)) if item != asyncllm.Finish("stop") else 0
+    assert came == 30_000_001
+    assert stream.reply == asyncllm.Reply(finish_reason="stop", model=stream.reply.model)
+
+
+async def test_without_a_session_manager_a_reply_is_bounded_too():
+    flood = [CHUNKED, *[chunk(piece_of("text", 0, "x" * MEBI))] * 70]
+    async with raw_server(flood) as (url, _):
+        with pytest.raises(asyncllm.ReplyTooLargeError, match="67108864"):
+            await OpenAICompatible(base_url=url, retry=ONCE).complete("Hello")
+
+
+async def test_a_conversation_of_a_reply_that_is_too_large_is_deleted(sandbox):
+    async with SessionManager(max_reply_bytes=200) as sessions:
+        with pytest.raises(asyncllm.ReplyTooLargeError):
+            await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+    assert sandbox.conversations == 0
 
 
 # --- events -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from asyncllm.errors import (
     ProviderError,
     ProxyError,
     RateLimitError,
+    ReplyTooLargeError,
     ServerError,
     StreamInterrupted,
     StreamTimeout,
@@ -34,6 +35,7 @@ TEXT_ERRORS = [
     ProtocolError,
     ProviderError,
     ProxyError,
+    ReplyTooLargeError,
     StreamInterrupted,
     TransportError,
 ]
@@ -92,6 +94,7 @@ def attributes(error):
         (ServerError, (HTTPStatusError, aiohttp.ClientResponseError)),
         (ProviderError, (AsyncLLMError,)),
         (ProtocolError, (AsyncLLMError,)),
+        (ReplyTooLargeError, (AsyncLLMError,)),
         (StreamInterrupted, (AsyncLLMError,)),
     ],
 )

@@ -36,6 +36,7 @@ PUBLIC = [
     "ProviderError",
     "ProxyError",
     "RateLimitError",
+    "ReplyTooLargeError",
     "Reasoning",
     "Reply",
     "Request",
