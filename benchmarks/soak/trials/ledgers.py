@@ -17,24 +17,25 @@ from benchmarks.soak.left import rows_of
 from benchmarks.soak.trials.door import Door
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from benchmarks.soak.trials.stage import Stage
 
 _QUICK = Retry(attempts=3, initial_wait=0.02, max_wait=0.1)
-_HELD = (1.5, 3.0, 6.5)  # seconds: SQLite's own patience is 5
+_HELD = (2.0, 3.0, 6.5)  # seconds: SQLite's own patience is 5
+_PATIENCE = 10.0  # seconds
 _AT_ONCE = 6
 _LONG = 600  # tokens: ten seconds
 
 
 async def locked_ledger(stage: Stage) -> None:
     """Hold the ledger by another connection: streams go on, and it is empty in the end."""
-    async with _asking(stage, "a ledger is locked") as (path, ask):
+    async with _asking(stage, "a ledger is locked") as (path, ask, is_asked):
         held = iter(_HELD)
         async for _ in stage.rounds("a ledger is locked", 0.3):
             is_held = threading.Event()
             holding = asyncio.create_task(
-                asyncio.to_thread(_hold, path, next(held, _HELD[0]), is_held)
+                asyncio.to_thread(_hold, path, next(held, _HELD[0]), is_held, is_asked)
             )
             await asyncio.to_thread(is_held.wait, 20.0)
             while not holding.done():
@@ -47,7 +48,7 @@ async def locked_ledger(stage: Stage) -> None:
 
 async def deleted_ledger(stage: Stage) -> None:
     """Delete the ledger's file while it is in use: streams go on."""
-    async with _asking(stage, "a ledger is deleted") as (path, ask):
+    async with _asking(stage, "a ledger is deleted") as (path, ask, _):
         async for _ in stage.rounds("a ledger is deleted", 0.3):
             asking = asyncio.create_task(ask())
             await asyncio.sleep(stage.dice.uniform(0, 0.1))
@@ -86,7 +87,9 @@ async def away_at_the_end(stage: Stage) -> None:
 
 
 @asynccontextmanager
-async def _asking(stage: Stage, name: str) -> AsyncGenerator[tuple[Path, Callable[[], object]]]:
+async def _asking(
+    stage: Stage, name: str
+) -> AsyncGenerator[tuple[Path, Callable[[], Awaitable[None]], Callable[[], bool]]]:
     """Give a ledger's path, and what asks some questions that have every reason to be answered."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "ledger"
@@ -101,16 +104,22 @@ async def _asking(stage: Stage, name: str) -> AsyncGenerator[tuple[Path, Callabl
                             error = repr(outcome.error)
                             stage.ledger.complain(f"a stream fails where {name}: {error}")
 
-                yield path, ask
+                yield path, ask, lambda: sandbox.conversations > 0
             if left := sandbox.conversations:
                 stage.ledger.complain(f"conversations stay where {name}: {left}")
             if rows := rows_of(path):
                 stage.ledger.complain(f"rows stay where {name}: {rows}")
 
 
-def _hold(path: Path, seconds: float, is_held: threading.Event) -> None:
+def _hold(
+    path: Path, seconds: float, is_held: threading.Event, is_asked: Callable[[], bool]
+) -> None:
+    """Hold a ledger for `seconds`, counted from when there is something to be written in it."""
     with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")
         is_held.set()
+        deadline = time.monotonic() + _PATIENCE
+        while not is_asked() and time.monotonic() < deadline:
+            time.sleep(0.01)
         time.sleep(seconds)
         db.execute("COMMIT")
