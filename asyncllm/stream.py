@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Iterator,
         Sequence,
     )
+    from types import TracebackType
 
     from asyncllm.options import Timeouts
 
@@ -77,6 +78,7 @@ class Stream:
         "_secrets",
         "_source",
         "_timeouts",
+        "_traceback",
         "_watchdog",
     )
 
@@ -107,6 +109,7 @@ class Stream:
         self._is_interrupted = False
         self._has_ended = False
         self._error: Exception | None = None
+        self._traceback: TracebackType | None = None  # that of the error, when it ended the stream
         self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -224,7 +227,9 @@ class Stream:
         if not self._has_ended:
             raise RuntimeError("this stream is being read by another task")
         await self._closed()
-        raise self._error or StopAsyncIteration
+        if self._error is None:
+            raise StopAsyncIteration
+        raise self._error.with_traceback(self._traceback)  # which each raise would lengthen
 
     async def _first_batch(self) -> list[Item] | None:
         self._source, batch = await self._begin_source()
@@ -313,6 +318,7 @@ class Stream:
             error.redact(self._secrets)
             error.reply = self.reply
         self._error = error
+        self._traceback = None if error is None else error.__traceback__
         if self._reader_gone is not None:
             self._reader_gone.set()
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -12,7 +13,7 @@ import uvloop
 
 import asyncllm
 from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox import Drop, LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from raw_server import HEAD, raw_server
 
@@ -85,6 +86,17 @@ async def test_collect_returns_the_whole_reply(h2o):
     reply = await h2o.stream("Hello").collect()
     assert "Hello" in str(reply)
     assert reply.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("fault", [Drop(after=2), Status(status=401)])
+async def test_a_failed_stream_read_again_keeps_its_traceback_as_it_was(sandbox, h2o, fault):
+    sandbox.add_fault(fault)
+    stream, depths = h2o.stream("Hello"), []
+    for _ in range(5):
+        with pytest.raises(asyncllm.AsyncLLMError) as caught:
+            await stream.collect()
+        depths.append(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert depths[1:] == [depths[1]] * 4
 
 
 async def test_closing_from_another_task_ends_the_reader_quietly():
