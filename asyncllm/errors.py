@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from asyncllm.redaction import masking
+from asyncllm.redaction import MASK, Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from asyncllm.events import Reply
 
+_MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
 _SHOWN_CHARACTERS = 1000
+_SHOWN_OF_A_STATUS = 200
+# What ends a line, or tells a terminal something: C0 and C1, the separators of lines, what turns
+# the direction of writing around, and halves of characters, which can't be written at all.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -32,18 +38,36 @@ class AsyncLLMError(Exception):
 
     reply: Reply | None = None
     is_passing: bool | None = None
+    _sought: frozenset[int] = frozenset()  # hashes of what was masked
+    _masked_texts: int | None = None  # a hash of what was left of the texts
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
+        """Make this error fit to be shown.
 
-        In this order: a text that was cut before could end in a part of a secret.
+        `secrets` are masked, in whatever form, in its text and its attributes. Of the text, which
+        may quote a server, control characters are escaped, and what is left is shortened: in this
+        order, as a text that was cut before could end in a part of a secret.
 
         Args:
             secrets: what no text may show, as it is; what encodes it is found too.
 
         """
-        mask = masking(secrets)
-        self.args = tuple(_excerpt(_masked(value, mask)) for value in self.args)
+        told = list(secrets)
+        sought = frozenset(map(hash, told))
+        # An error leaves several hands, and to look through it takes a while.
+        if sought <= self._sought and self._masked_texts == hash(self._texts()):
+            return
+        self._mask(Mask(told))
+        self._sought, self._masked_texts = sought, hash(self._texts())
+
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(each for each in (*self.args, *vars(self).values()) if isinstance(each, str))
+
+    def _mask(self, mask: Mask) -> None:
+        self.args = tuple(
+            _excerpt(mask(value[:_MASKED_CHARACTERS])) if isinstance(value, str) else value
+            for value in self.args
+        )
         vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -51,21 +75,30 @@ class AsyncLLMError(Exception):
         return _rebuild, (type(self), self.args, vars(self))
 
 
-def _masked(value: object, mask: Callable[[str], str]) -> object:
+def _masked(value: object, mask: Mask) -> object:
     match value:
         case str():
             return mask(value)
         case URL():
-            return URL(mask(str(value)))
+            return _masked_url(value, mask)
         case CIMultiDict():
-            return CIMultiDict({name: mask(text) for name, text in value.items()})
+            return CIMultiDict((name, mask(text)) for name, text in value.items())
+        case list():  # its notes
+            return [_masked(each, mask) for each in value]
     return value
 
 
-def _excerpt(value: object) -> object:
-    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
-        return f"{value[:_SHOWN_CHARACTERS]}…"
-    return value
+def _masked_url(url: URL, mask: Mask) -> URL:
+    try:
+        return URL(mask(str(url)))
+    except ValueError:  # what is left of it is none
+        return URL(MASK)
+
+
+def _excerpt(text: str, most: int = _SHOWN_CHARACTERS) -> str:
+    """Return the beginning of a text that is masked, as one line that no terminal obeys."""
+    text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _rebuild(
@@ -134,7 +167,8 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         method: the request's HTTP method.
         url: where it went, a `yarl.URL`.
         status: the HTTP status.
-        message: what the server said of it, from its body where that could be read.
+        message: what the server said of it, from its body where that could be read; at most 200
+            characters, in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
@@ -166,6 +200,11 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
             for name, value in (headers or {}).items()
             if name.lower() not in _SECRET_RESPONSE_HEADERS
         )
+
+    def _mask(self, mask: Mask) -> None:
+        self.message = self.message[:_MASKED_CHARACTERS]
+        super()._mask(mask)  # of body and headers, which are data, nothing is escaped
+        self.message = _excerpt(self.message, _SHOWN_OF_A_STATUS)
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made

@@ -1,8 +1,10 @@
 """The one place that knows how to ask: requests, and aiohttp's errors as ours.
 
 No secret leaves here in a text: proxy credentials travel in headers rather than in URLs,
-aiohttp's exceptions, which quote both, are never chained to ours, and what an error quotes of an
-answer is masked when it leaves.
+aiohttp's exceptions, which quote both, are never chained to ours, and every error that leaves is
+masked: one that an answer stands for, or none, in `_send`, and one raised while an answer is read,
+by whomever, in `_Exchange`. It is here that all that was told is known; what a provider says
+without having asked is masked by `retrying` and by `Stream`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from asyncllm.redaction import secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Coroutine, Mapping
+    from collections.abc import Container, Coroutine, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
@@ -45,6 +47,7 @@ class Http:
         proxy: the proxy to go through; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
+        secrets: what no error may show, besides what each request holds.
 
     Attributes:
         proxy: the proxy to go through, or None.
@@ -53,7 +56,7 @@ class Http:
 
     """
 
-    __slots__ = ("_headers", "_pool", "_timeout", "proxy", "refusals")
+    __slots__ = ("_headers", "_pool", "_secrets", "_timeout", "proxy", "refusals")
 
     def __init__(
         self,
@@ -62,8 +65,10 @@ class Http:
         proxy: Proxy | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.proxy = proxy
+        self._secrets = secrets
         self.refusals = pool.refusals
         self._pool = pool
         self._headers = headers or {}
@@ -135,6 +140,7 @@ class Http:
             options |= proxy.request_options()
             headers |= proxy.credentials if is_forwarded else {}
         options["headers"] = headers
+        secrets = functools.partial(_secrets, self._secrets, proxy, headers, query)
         failure: AsyncLLMError
         try:
             raw = await self._pool.request(method, url, proxy, options)
@@ -142,25 +148,14 @@ class Http:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
-            failure.redact(_secrets(proxy))
+            failure.redact(secrets())
         else:
-            response = Response(
-                raw, self._pool.max_event_bytes, lambda: self._secrets_of(raw, proxy)
-            )
+            response = Response(raw, self._pool.max_event_bytes, lambda: secrets(raw))
             if raw.status in accept:
                 return response
             failure = await response.failure(method, url, is_forwarded=is_forwarded)
+            response.redact(failure)
         raise failure  # outside of the handler: aiohttp's own texts must not be its context
-
-    def _secrets_of(self, raw: aiohttp.ClientResponse, proxy: Proxy | None) -> list[str]:
-        """Return what was told to a server, and what it told us to keep."""
-        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in raw.cookies.items())
-        fields: list[Mapping[str, str]] = [
-            raw.request_info.headers,
-            raw.request_info.url.query,
-            {"Set-Cookie": cookies},
-        ]
-        return [*_secrets(proxy), *(secret for each in fields for secret in secrets_in(each))]
 
 
 @functools.lru_cache
@@ -172,8 +167,21 @@ def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
     )
 
 
-def _secrets(proxy: Proxy | None) -> tuple[str, ...]:
-    return proxy.secrets if proxy is not None else ()
+def _secrets(
+    known: Sequence[str],
+    proxy: Proxy | None,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    answer: aiohttp.ClientResponse | None = None,
+) -> list[str]:
+    """Return what is known, what was told to a server or a proxy, and what was answered to keep."""
+    found = [*known, *secrets_in(headers), *secrets_in(query)]
+    if proxy is not None:
+        found += proxy.secrets
+    if answer is not None:
+        for cookie in answer.cookies.values():
+            found += (cookie.value, cookie.coded_value)
+    return found
 
 
 class _Exchange:

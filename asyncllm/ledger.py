@@ -35,6 +35,10 @@ class Entry(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Entry({self.url})"
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the cookie.
+        return [("url", self.url)]
+
 
 class Ledger:
     """A small SQLite file, which several processes of one machine may share.

@@ -21,20 +21,31 @@ _T = TypeVar("_T")
 _PASSING_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 
 
-async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -> _T:
+async def retrying(
+    work: Callable[[], Awaitable[_T]], retry: Retry, what: str, secrets: Sequence[str] = ()
+) -> _T:
     """Return what `work()` returns, trying it again while it fails for a passing reason.
 
     Args:
         work: what to do; called once for each attempt.
         retry: how often and after how long.
         what: names the work in the log.
+        secrets: what to mask in the errors of the attempts.
 
     Raises:
         AsyncLLMError: that of the last attempt.
 
     """
+
+    async def attempt_once() -> _T:
+        try:
+            return await work()
+        except AsyncLLMError as error:
+            error.redact(secrets)  # here, as it is logged, by stamina too, before it gets further
+            raise
+
     try:
-        return await work()
+        return await attempt_once()
     except AsyncLLMError as error:
         if retry.attempts == 1 or not is_passing(error):
             raise
@@ -59,7 +70,7 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
         with attempt:
             if attempt.num == 1:
                 raise failure  # the one above was the first attempt
-            return await work()
+            return await attempt_once()
     raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
 
 
@@ -87,11 +98,8 @@ async def begin(
             return source, await source.__anext__()
         except StopAsyncIteration:
             return source, None
-        except AsyncLLMError as error:
-            error.redact(secrets)
-            raise
 
-    return await retrying(attempt, retry, what)
+    return await retrying(attempt, retry, what, secrets)
 
 
 def is_passing(error: Exception) -> bool:
