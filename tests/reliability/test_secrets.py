@@ -616,8 +616,7 @@ async def test_no_answer_holds_the_event_loop_up(cookies, status, body):
         began = time.process_time()
         await failure_of(llm)
         took = time.process_time() - began
-    # Without `texts_of` and the server, which share the process, it is a tenth of it.
-    assert took < 1, took
+    assert took < 2, took  # of this process alone, the server and the search in it; it is a tenth
 
 
 @watched
@@ -635,19 +634,26 @@ async def test_a_key_that_is_none_destroys_no_message(api_key):
 class OwnErrors(OpenAICompatible):
     """Quotes its key in errors that never passed through `http`."""
 
+    begins = False
+
     async def generate(self, request, http):
+        if self.begins:
+            yield ["a"]
         raise asyncllm.TransportError(f"attempt with {self._api_key}\nINFO: forged")
-        yield
 
 
 @watched
-async def test_what_a_provider_says_by_itself_is_masked_and_so_is_what_is_logged_of_it(caplog):
+@pytest.mark.parametrize("begins", [False, True])
+async def test_what_a_provider_says_by_itself_is_masked_and_so_is_what_is_logged_of_it(
+    begins, caplog
+):
     caplog.set_level(logging.INFO)
     llm = OwnErrors(base_url="http://127.0.0.1:1", model="m", api_key=KEY, retry=QUICK)
+    llm.begins = begins
     error = await failure_of(llm)
     assert str(error) == "attempt with ***\\nINFO: forged"
     said = [record.getMessage() for record in caplog.records if record.name == "asyncllm"]
-    assert said[0] == f"OwnErrors: attempt 1 of 2 failed: {error}"
+    assert said[:1] == ([] if begins else [f"OwnErrors: attempt 1 of 2 failed: {error}"])
 
 
 # --- what shows an object -----------------------------------------------------------------------

@@ -188,6 +188,7 @@ HOSTILE = {
     "a cookie of signs, and backslashes": ("!!!!!!!!", "\\"),
     "escaped quotes": (KEY, '\\"'),
     "backslashes before letters": (KEY, "\\" * 90 + "z"),
+    "backslashes before an escape": (KEY, "\\" * 30_000 + "%41"),
     "encoded over and over": (KEY, "%25"),
     "more and more": ("%" * 20, "25"),
     "signs in a URL": (KEY, "%2B%C3%A9"),
