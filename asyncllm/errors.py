@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from asyncllm.events import Reply
 
 _MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
-_SHOWN_CHARACTERS = 1000
-_SHOWN_OF_A_STATUS = 200
 # What ends a line, or tells a terminal something: C0 and C1, the separators of lines, what turns
 # the direction of writing around, and halves of characters, which can't be written at all.
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -31,12 +29,14 @@ class AsyncLLMError(Exception):
     Attributes:
         reply: what had arrived of the answer, when the error ended a stream that had started;
             otherwise None.
+        most_characters: how much of its text is shown: 1,000 characters, or fewer.
         is_passing: whether the same request may well succeed a little later, where a provider
             knows better than the kind of error says; otherwise None.
 
     """
 
     reply: Reply | None = None
+    most_characters: int = 1000
     is_passing: bool | None = None
     _sought: frozenset[int] = frozenset()  # hashes of what was masked
     _masked_texts: int | None = None  # a hash of what was left of the texts
@@ -65,7 +65,9 @@ class AsyncLLMError(Exception):
 
     def _mask(self, mask: Mask) -> None:
         self.args = tuple(
-            _excerpt(mask(value[:_MASKED_CHARACTERS])) if isinstance(value, str) else value
+            _excerpt(mask(value[:_MASKED_CHARACTERS]), self.most_characters)
+            if isinstance(value, str)
+            else value
             for value in self.args
         )
         vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
@@ -95,7 +97,7 @@ def _masked_url(url: URL, mask: Mask) -> URL:
         return URL(MASK)
 
 
-def _excerpt(text: str, most: int = _SHOWN_CHARACTERS) -> str:
+def _excerpt(text: str, most: int) -> str:
     """Return the beginning of a text that is masked, as one line that no terminal obeys."""
     text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
     return text if len(text) <= most else f"{text[:most]}…"
@@ -168,12 +170,14 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         url: where it went, a `yarl.URL`.
         status: the HTTP status.
         message: what the server said of it, from its body where that could be read; at most 200
-            characters, in one line.
+            characters (`most_characters`), in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
 
     """
+
+    most_characters = 200
 
     def __init__(
         self,
@@ -204,7 +208,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
     def _mask(self, mask: Mask) -> None:
         self.message = self.message[:_MASKED_CHARACTERS]
         super()._mask(mask)  # of body and headers, which are data, nothing is escaped
-        self.message = _excerpt(self.message, _SHOWN_OF_A_STATUS)
+        self.message = _excerpt(self.message, self.most_characters)
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made

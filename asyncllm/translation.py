@@ -26,6 +26,8 @@ READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
 UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
 
+_SHOWN_CHARACTERS = 200  # of a page
+
 
 class Translator(Protocol[_Batched]):
     """What knows one wire, for one answer; it does no I/O.
@@ -205,7 +207,10 @@ def excerpt_of(body: bytes | bytearray) -> str:
 
 def _not_a_stream(body: str) -> ProtocolError:
     shown = " ".join(body.split())
-    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
+    what = "the server answered with something other than a stream: "
+    error = ProtocolError(f"{what}{shown!r}")
+    error.most_characters = len(f"{what}'") + _SHOWN_CHARACTERS
+    return error
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
