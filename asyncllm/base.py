@@ -387,7 +387,8 @@ class AsyncGeneratorProvider(ABC):
             http = self._http(sessions, self._proxy or sessions.proxy)
             retry = self._retry or sessions.retry
             limit = (self._timeouts or sessions.timeouts).first_token
-            return await within(limit, retrying(lambda: question(http), retry, self.name))
+            asking = retrying(lambda: question(http), retry, self.name, self._secrets)
+            return await within(limit, asking)
 
     def _default_api_key(self) -> str | None:
         return None
@@ -408,6 +409,7 @@ class AsyncGeneratorProvider(ABC):
             headers=self._headers,
             connect=(self._timeouts or sessions.timeouts).connect,
             identity=self._identity,
+            secrets=self._secrets,
         )
 
     async def _begin(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import TYPE_CHECKING, Self
 
@@ -9,14 +10,17 @@ from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from asyncllm.redaction import masking
+from asyncllm.redaction import MASK, Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from asyncllm.events import Reply
 
-_SHOWN_CHARACTERS = 1000
+_MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
+# What ends a line, or tells a terminal something: C0 and C1, the separators of lines, what turns
+# the direction of writing around, and halves of characters, which can't be written at all.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -26,6 +30,7 @@ class AsyncLLMError(Exception):
     Attributes:
         reply: what had arrived of the answer, when the error ended a stream that had started;
             otherwise None.
+        most_characters: how much of its text is shown: 1,000 characters, or fewer.
         is_passing: whether the same request may well succeed a little later, so that it is tried
             again before the first event of a stream. Providers may know better, and set it.
 
@@ -33,21 +38,42 @@ class AsyncLLMError(Exception):
 
     reply: Reply | None = None
     is_passing: bool = False
+    most_characters: int = 1000
+    _sought: frozenset[int] = frozenset()  # hashes of what was masked
+    _masked_texts: int | None = None  # a hash of what was left of the texts
 
     def __str__(self) -> str:
         return _in_one_line(super().__str__())
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
+        """Make this error fit to be shown.
 
-        In this order: a text that was cut before could end in a part of a secret.
+        `secrets` are masked, in whatever form, in its text and its attributes. Of the text, which
+        may quote a server, control characters are escaped, and what is left is shortened: in this
+        order, as a text that was cut before could end in a part of a secret.
 
         Args:
             secrets: what no text may show, as it is; what encodes it is found too.
 
         """
-        mask = masking(secrets)
-        self.args = tuple(_excerpt(_masked(value, mask)) for value in self.args)
+        told = list(secrets)
+        sought = frozenset(map(hash, told))
+        # An error leaves several hands, and to look through it takes a while.
+        if sought <= self._sought and self._masked_texts == hash(self._texts()):
+            return
+        self._mask(Mask(told))
+        self._sought, self._masked_texts = sought, hash(self._texts())
+
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(each for each in (*self.args, *vars(self).values()) if isinstance(each, str))
+
+    def _mask(self, mask: Mask) -> None:
+        self.args = tuple(
+            _excerpt(mask(value[:_MASKED_CHARACTERS]), self.most_characters)
+            if isinstance(value, str)
+            else value
+            for value in self.args
+        )
         vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -56,29 +82,34 @@ class AsyncLLMError(Exception):
 
 
 def _in_one_line(text: str) -> str:
-    """Escape what is not printable: a server's word must not end a line of a log, or begin one."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    """Escape what would end a line of a log, or what a terminal would obey."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _masked(value: object, mask: Callable[[str], str]) -> object:
+def _masked(value: object, mask: Mask) -> object:
     match value:
         case str():
             return mask(value)
         case URL():
-            return URL(mask(str(value)))
+            return _masked_url(value, mask)
         case CIMultiDict():
-            return CIMultiDict({name: mask(text) for name, text in value.items()})
+            return CIMultiDict((name, mask(text)) for name, text in value.items())
+        case list():  # its notes
+            return [_masked(each, mask) for each in value]
     return value
 
 
-def _excerpt(value: object) -> object:
-    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
-        return f"{value[:_SHOWN_CHARACTERS]}…"
-    return value
+def _masked_url(url: URL, mask: Mask) -> URL:
+    try:
+        return URL(mask(str(url)))
+    except ValueError:  # what is left of it is none
+        return URL(MASK)
+
+
+def _excerpt(text: str, most: int) -> str:
+    """Return the beginning of a text that is masked, as one line that no terminal obeys."""
+    text = _in_one_line(text)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _rebuild(
@@ -176,12 +207,15 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         method: the request's HTTP method.
         url: where it went, a `yarl.URL`.
         status: the HTTP status.
-        message: what the server said of it, from its body where that could be read.
+        message: what the server said of it, from its body where that could be read; at most 200
+            characters (`most_characters`), in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
 
     """
+
+    most_characters = 200
 
     def __init__(
         self,
@@ -210,6 +244,11 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         )
         wish = self.headers.get("x-should-retry", "").strip().lower()
         self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
+
+    def _mask(self, mask: Mask) -> None:
+        self.message = self.message[:_MASKED_CHARACTERS]
+        super()._mask(mask)  # of body and headers, which are data, nothing is escaped
+        self.message = _excerpt(self.message, self.most_characters)
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made

@@ -1,8 +1,10 @@
 """The one place that knows how to ask: requests, and aiohttp's errors as ours.
 
 No secret leaves here in a text: proxy credentials travel in headers rather than in URLs,
-aiohttp's exceptions, which quote both, are never chained to ours, and what an error quotes of an
-answer is masked when it leaves.
+aiohttp's exceptions, which quote both, are never chained to ours, and every error that leaves is
+masked: one that an answer stands for, or none, in `_send`, and one raised while an answer is read,
+by whomever, in `_Exchange`. It is here that all that was told is known; what a provider says
+without having asked is masked by `retrying` and by `Stream`.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Coroutine, Hashable, Mapping
+    from collections.abc import Container, Coroutine, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
@@ -51,6 +53,7 @@ class Http:
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
         identity: who asks: those of one identity share cookies, and nobody else does.
+        secrets: what no error may show, besides what each request holds.
 
     Attributes:
         proxy: the proxy to go through, or None.
@@ -60,7 +63,16 @@ class Http:
 
     """
 
-    __slots__ = ("_headers", "_jar", "_pool", "_timeout", "identity", "proxy", "refusals")
+    __slots__ = (
+        "_headers",
+        "_jar",
+        "_pool",
+        "_secrets",
+        "_timeout",
+        "identity",
+        "proxy",
+        "refusals",
+    )
 
     def __init__(
         self,
@@ -70,9 +82,11 @@ class Http:
         headers: Mapping[str, str] | None = None,
         connect: float | None = None,
         identity: Hashable = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.proxy = proxy
         self.identity = identity
+        self._secrets = secrets
         self.refusals = pool.refusals
         self._jar: CookieJar = pool.jar_of(identity)
         self._pool = pool
@@ -175,6 +189,7 @@ class Http:
             headers |= proxy.credentials if is_forwarded else {}
         self._add_cookies(headers, url)
         options["headers"] = headers
+        secrets = functools.partial(_secrets, self._secrets, proxy, headers, query)
         failure: AsyncLLMError
         try:
             raw, was_resent = await self._pool.request(method, url, proxy, options)
@@ -185,14 +200,14 @@ class Http:
             if isinstance(failure, TransportError):
                 failure.was_sent = not isinstance(error, _before_sending())
             let_go(error)
-            failure.redact(_secrets(proxy))
+            failure.redact(secrets())
         else:
             if told := raw.headers.getall("Set-Cookie", ()):
                 self._jar.keep(told, url)
             response = Response(
                 raw,
                 self._pool.max_event_bytes,
-                lambda: self._secrets_of(raw, proxy),
+                lambda: secrets(raw),
                 was_resent=was_resent,
             )
             if raw.status in accept and not response.coding:
@@ -200,6 +215,7 @@ class Http:
             failure = await response.failure(
                 method, url, is_accepted=raw.status in accept, is_forwarded=is_forwarded
             )
+            response.redact(failure)
         try:
             raise failure  # outside of the handler: aiohttp's own texts must not be its context
         finally:
@@ -215,16 +231,6 @@ class Http:
                 return
         headers["Cookie"] = added
 
-    def _secrets_of(self, raw: aiohttp.ClientResponse, proxy: Proxy | None) -> list[str]:
-        """Return what was told to a server, and what it told us to keep."""
-        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in raw.cookies.items())
-        fields: list[Mapping[str, str]] = [
-            raw.request_info.headers,
-            raw.request_info.url.query,
-            {"Set-Cookie": cookies},
-        ]
-        return [*_secrets(proxy), *(secret for each in fields for secret in secrets_in(each))]
-
 
 @functools.lru_cache
 def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
@@ -235,8 +241,21 @@ def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
     )
 
 
-def _secrets(proxy: Proxy | None) -> tuple[str, ...]:
-    return proxy.secrets if proxy is not None else ()
+def _secrets(
+    known: Sequence[str],
+    proxy: Proxy | None,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    answer: aiohttp.ClientResponse | None = None,
+) -> list[str]:
+    """Return what is known, what was told to a server or a proxy, and what was answered to keep."""
+    found = [*known, *secrets_in(headers), *secrets_in(query)]
+    if proxy is not None:
+        found += proxy.secrets
+    if answer is not None:
+        for cookie in answer.cookies.values():
+            found += (cookie.value, cookie.coded_value)
+    return found
 
 
 class _Exchange:

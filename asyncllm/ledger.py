@@ -91,6 +91,10 @@ class Entry(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Entry({self.url})"
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the cookie.
+        return [("url", self.url)]
+
 
 _ENTRY = msgspec.json.Decoder(Entry)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
 from asyncllm.proxies import is_refusal
-from asyncllm.redaction import masking
 from asyncllm.statuses import status_error
-from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken
+from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken, excerpt_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -127,7 +126,9 @@ class Response:
         )
 
     async def excerpt(self, beginning: bytes = b"") -> str:
-        """Return the beginning of the body as text, at most 64 KiB of it, secrets masked.
+        """Return the beginning of the body as text, at most 64 KiB of it.
+
+        It may hold secrets, which are masked in an error that leaves `http`.
 
         Args:
             beginning: what has been read of it.
@@ -135,7 +136,7 @@ class Response:
         """
         body = bytearray(beginning)
         await self._read_beginning(body)
-        return self.masked(body)
+        return excerpt_of(body)
 
     async def failure(
         self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool
@@ -153,12 +154,9 @@ class Response:
                         await self._read_beginning(beginning)
         finally:
             self.close()
-        body = self.masked(beginning)
         reason = raw.reason or ""
         failure: AsyncLLMError
-        compressed = (
-            f"the body is compressed ({self.masked(self.coding.encode('utf-8', 'replace'))[:40]!r})"
-        )
+        compressed = f"the body is compressed ({self.coding!r})"
         if is_accepted:
             failure = ProtocolError(f"{compressed}, though `Accept-Encoding: identity` was sent")
         elif is_forwarded and is_refusal(raw.status, raw.headers):
@@ -170,11 +168,10 @@ class Response:
                 status=raw.status,
                 reason=reason,
                 headers=raw.headers,
-                body=body,
+                body=excerpt_of(beginning),
             )
         if self.coding:
             failure.add_note(f"{compressed}, so it is not shown")
-        self.redact(failure)
         return failure
 
     def redact(self, error: AsyncLLMError) -> None:
@@ -214,11 +211,6 @@ class Response:
         with contextlib.suppress(StreamInterrupted):
             while len(body) < EXCERPT_BYTES and (chunk := await self._read_some()):
                 body += chunk
-
-    def masked(self, body: bytes | bytearray) -> str:
-        """Return `body` as text: masked, and then cut, lest a part of a secret be left."""
-        text = masking(self._secrets())(body.decode("utf-8", "replace"))
-        return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
 
 
 def _coding(headers: Mapping[str, str]) -> str:

@@ -19,13 +19,16 @@ log = logging.getLogger("asyncllm")
 _T = TypeVar("_T")
 
 
-async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -> _T:
+async def retrying(
+    work: Callable[[], Awaitable[_T]], retry: Retry, what: str, secrets: Sequence[str] = ()
+) -> _T:
     """Return what `work()` returns, trying it again while it fails for a passing reason.
 
     Args:
         work: what to do; called once for each attempt.
         retry: how often and after how long.
         what: names the work in the log.
+        secrets: what to mask in the errors of the attempts.
 
     Raises:
         AsyncLLMError: that of the last attempt.
@@ -37,6 +40,7 @@ async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -
         try:
             return await work()
         except AsyncLLMError as error:
+            error.redact(secrets)  # here, as it is logged before it gets further
             is_last = attempt == retry.attempts or not error.is_passing
             if attempt == 1 and is_last:
                 raise
@@ -74,8 +78,5 @@ async def begin(
             return source, await source.__anext__()
         except StopAsyncIteration:
             return source, None
-        except AsyncLLMError as error:
-            error.redact(secrets)
-            raise
 
-    return await retrying(attempt, retry, what)
+    return await retrying(attempt, retry, what, secrets)

@@ -315,7 +315,7 @@ class Stream:
         if error is None:
             self._collected.close()
         elif isinstance(error, AsyncLLMError):
-            error.redact(self._secrets)
+            error.redact(self._secrets)  # it may be a provider's own, and never have passed `http`
             error.reply = self.reply
         self._error = error
         self._traceback = None if error is None else error.__traceback__

@@ -34,7 +34,7 @@ Of aiohttp's parsers the one in pure Python raises an HttpProcessingError as it 
 UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
 
-_SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 200  # of a page
 
 
 class Translator(Protocol[_Batched]):
@@ -174,11 +174,7 @@ class Body(Protocol):
         ...
 
     async def excerpt(self, beginning: bytes) -> str:
-        """Return what may be shown of a body of which `beginning` has been read."""
-        ...
-
-    def masked(self, body: bytes) -> str:
-        """Return what may be shown of `body`."""
+        """Return the beginning of a body of which `beginning` has been read, as text."""
         ...
 
 
@@ -268,7 +264,7 @@ class Translation(Generic[_Batched]):
         if not chunk:
             self._has_ended = True
             if beginning:
-                raise _not_a_stream(self._body.masked(beginning))
+                raise _not_a_stream(excerpt_of(beginning))
             return []
         beginning = ((beginning or b"") + chunk).lstrip()
         if beginning.startswith(b"{"):
@@ -293,9 +289,21 @@ def broken(kind: type[Exception]) -> StreamInterrupted:
     return StreamInterrupted(f"the connection broke before the answer was whole ({kind.__name__})")
 
 
+def excerpt_of(body: bytes | bytearray) -> str:
+    """Return the beginning of `body` as text: as much as an error may show.
+
+    It is neither masked nor cut to a readable size, which is done in this order, and where an error
+    leaves.
+    """
+    return body[:EXCERPT_BYTES].decode("utf-8", "replace")
+
+
 def _not_a_stream(body: str) -> ProtocolError:
-    shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
-    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
+    shown = " ".join(body.split())
+    what = "the server answered with something other than a stream: "
+    error = ProtocolError(f"{what}{shown!r}")
+    error.most_characters = len(f"{what}'") + _SHOWN_CHARACTERS
+    return error
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
@@ -309,7 +317,6 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
         return decoder.decode(data)
     except UNDECODABLE as error:
         reason = str(error)
-    shown = data.decode("utf-8", "replace")  # whole: it is masked before it is cut
     raise ProtocolError(
-        f"the server sent something that its wire does not allow: {reason}: {shown!r}"
+        f"the server sent something that its wire does not allow: {reason}: {excerpt_of(data)!r}"
     )

@@ -351,7 +351,7 @@ async def test_html_with_status_200_shows_its_first_200_characters():
     ) as (url, _):
         with pytest.raises(asyncllm.ProtocolError) as caught:
             await OpenAICompatible(base_url=url, retry=NO_RETRY).complete("x")
-    assert str(caught.value).endswith("<html>" + "x" * 194 + "'")
+    assert str(caught.value).endswith("'<html>" + "x" * 194 + "…")
 
 
 async def test_keep_alive_comments_for_ever_are_a_stall(sandbox, sessions):
