@@ -15,6 +15,8 @@ import asyncllm
 from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Timeouts
 from asyncllm.sandbox import Drop, LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
+from asyncllm.stream import Stream
+from conftest import open_descriptors, settled
 from raw_server import HEAD, raw_server
 
 
@@ -192,17 +194,39 @@ async def test_cancelling_the_reader_by_a_cancel_scope_is_caught_by_the_scope(sa
     assert asyncio.current_task().cancelling() == 0
 
 
-async def test_cancelled_and_closed_at_once_stays_cancelled(sandbox, h2o):
+@pytest.mark.parametrize("first", ["cancel", "aclose"])
+async def test_cancelled_and_closed_at_once_stays_cancelled(sandbox, h2o, first):
     sandbox.add_fault(Stall(after=1))
     stream = h2o.stream("Hello")
     task = asyncio.create_task(stream.collect())
     while not stream.reply.text:
         await asyncio.sleep(0)
-    task.cancel()
-    await stream.aclose()
+    if first == "cancel":
+        task.cancel()
+    closing = asyncio.create_task(stream.aclose())
+    if first == "aclose":
+        asyncio.get_running_loop().call_soon(task.cancel)  # before the reader has been woken
+    await closing
     with pytest.raises(asyncio.CancelledError):
         await task
     assert task.cancelled()
+
+
+async def test_a_cancellation_says_what_it_says_though_the_stream_is_closed_at_once():
+    """The reader is awake when it is cancelled: what is said later would take the place of it."""
+    came = asyncio.get_running_loop().create_future()
+
+    async def begin():
+        await came
+
+    stream = Stream(begin, name="", model="", timeouts=Timeouts(), owner=None)
+    task = asyncio.create_task(stream.collect())
+    await asyncio.sleep(0)
+    came.set_result(None)
+    task.cancel("by somebody else")
+    await stream.aclose()
+    with pytest.raises(asyncio.CancelledError, match="by somebody else"):
+        await task
 
 
 @pytest.mark.parametrize(
@@ -419,6 +443,28 @@ async def test_a_stream_whose_server_was_away_needs_no_garbage_collector(wire):
                 assert not is_there()
         finally:
             gc.enable()
+
+
+async def test_a_stream_alone_in_a_cycle_of_garbage_lets_go_also_without_a_connection(recwarn):
+    """Its connection was closed by the server: not even that holds its session manager."""
+    tokens = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' * 3
+    async with raw_server([HEAD + b"\r\n" + tokens]) as (url, _):
+        open_before = open_descriptors()
+        stream = OpenAICompatible(base_url=url).stream("Hello")
+        gc.disable()
+        try:
+            assert await anext(stream) == "x"
+            async with asyncio.timeout(30):
+                while open_descriptors() > open_before:
+                    await asyncio.sleep(0.001)
+            cycle = [stream]
+            cycle.append(cycle)
+            del stream, cycle
+            gc.collect()
+            await settled()
+        finally:
+            gc.enable()
+    assert not list(recwarn)
 
 
 async def test_a_stream_alone_in_a_cycle_of_garbage_deletes_its_conversation(recwarn):

@@ -1,6 +1,7 @@
 """`run_sync`: blocking callers, in every place in which they stand."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import random
@@ -301,6 +302,50 @@ def test_after_a_fork_the_child_has_a_loop_of_its_own(server):
     assert server.conversations == 0
 
 
+def test_a_forked_child_is_told_that_its_parent_s_iterator_is_not_its_own(server):
+    script = """
+        import os, sys
+        from asyncllm import H2o, SessionManager, run_sync
+        with run_sync(SessionManager()) as sessions:
+            stream = run_sync(H2o(base_url=sys.argv[1], sessions=sessions).stream("Hello"))
+            assert next(stream) == "This"
+            if is_child := not os.fork():
+                try:
+                    for token in stream:
+                        pass
+                except ValueError as error:
+                    print(error)
+            else:
+                os.wait()
+        print("left", is_child)
+    """
+    server.add_fault(Stall(after=1))
+    done = run_script(script, server.url)
+    assert done.stdout.splitlines() == [
+        "this iterator is read by the process that was forked: ask anew in its child",
+        "left True",
+        "left False",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.conversations == 0
+
+
+def test_it_works_where_gevent_has_patched_everything(server):
+    script = """
+        from gevent import monkey
+        monkey.patch_all()
+        import sys, gevent
+        from asyncllm import H2o, run_sync
+        h2o = H2o(base_url=sys.argv[1])
+        asking = [gevent.spawn(lambda: run_sync(h2o.complete("Hello"))) for _ in range(3)]
+        print([greenlet.get().finish_reason for greenlet in asking])
+        print(len(list(run_sync(h2o.stream("Hello")))) > 5)
+    """
+    done = run_script(script, server.url, python=[sys.executable])
+    assert (done.returncode, done.stdout) == (0, "['stop', 'stop', 'stop']\nTrue\n"), done.stderr
+    assert server.conversations == 0
+
+
 def test_it_works_in_a_notebook_kernel(server):
     pytest.importorskip("ipykernel")
     script = """
@@ -383,6 +428,45 @@ def test_a_thread_may_go_on_when_the_main_one_has_ended(server, begins):
     else:
         assert done.stdout == "True\n" * 3
     assert (done.returncode, done.stderr) == (0, "")
+
+
+BLOCKED = """
+    import sys, time
+    import asyncllm.background
+    from asyncllm import run_sync
+    asyncllm.background._BLOCKED_SECONDS = float(sys.argv[1])
+    async def block():
+        print("blocked", flush=True)
+        time.sleep(1000)
+    run_sync(block())
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interruptions", "why"), [(1, 1, "blocks the event loop"), (1000, 9, "interrupted")]
+)
+def test_a_blocked_loop_is_left_at_exit_after_a_while_or_by_a_second_ctrl_c(
+    seconds, interruptions, why
+):
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(BLOCKED), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "blocked\n"
+        said = ""
+        try:
+            for _ in range(interruptions):  # more than two, as those of one moment are one
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, said = process.communicate(timeout=30 if interruptions == 1 else 1)
+                    break
+        finally:
+            process.kill()
+    assert process.returncode in (-signal.SIGINT, 1)
+    assert why in said
+    assert "conversations may be left" in said
 
 
 INTERRUPTED = """
