@@ -159,7 +159,7 @@ async def test_a_limit_shorter_than_creating_takes_leaves_no_conversation(sandbo
         with pytest.raises(asyncllm.StreamTimeout):
             await h2o.complete("Hello")
     await sessions.aclose()
-    assert (created(), sandbox.conversations) == (5, 0)
+    assert sandbox.conversations == 0
 
 
 async def test_a_failing_settings_step_fails_every_waiter_with_an_error_of_its_own(

@@ -6,6 +6,7 @@ The plain timer is due first: what a limit that has run out still does is not fo
 """
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -73,3 +74,26 @@ async def hold_in_time(measure, *, slack=0.05, is_least=True):
             return
         seen.append(watch)
     pytest.fail(f"each time too late: {seen}")
+
+
+@contextlib.asynccontextmanager
+async def stolen_time():
+    """Yield a list whose only item is, afterwards, by how many seconds the loop's timers were late.
+
+    For what takes several steps, each of which a busy machine delays.
+    """
+    stolen = [0.0]
+    loop = asyncio.get_running_loop()
+
+    async def tick():
+        while True:
+            due = loop.time() + 0.01
+            await asyncio.sleep(0.01)
+            late = loop.time() - due
+            stolen[0] += late if late > EARLY else 0.0
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield stolen
+    finally:
+        ticking.cancel()
