@@ -121,8 +121,8 @@ def sandbox(  # noqa: PLR0917 - as above
         try:
             await running.start()
         except (OSError, OverflowError) as error:  # the latter of a number that is no port
-            reason = error.strerror if isinstance(error, OSError) else error
-            _say(f"asyncllm: {reason} (--host, --port)")
+            reason = error.strerror if isinstance(error, OSError) else None
+            _say(f"asyncllm: {reason or error} (--host, --port)")
             raise typer.Exit(_FAILED) from None
         async with contextlib.aclosing(running):
             typer.echo(running.url)
