@@ -102,9 +102,7 @@ def providers() -> None:
 @app.command()
 def sandbox(  # noqa: PLR0917 - as above
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Where to listen; 0 takes a free port.", min=0, max=65535)
-    ] = 3000,
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 3000,
     rtt: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
     token_rate: Annotated[float | None, typer.Option(help="Tokens per second.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Tokens in each answer.")] = None,
@@ -122,8 +120,9 @@ def sandbox(  # noqa: PLR0917 - as above
         )
         try:
             await running.start()
-        except OSError as error:
-            _say(f"asyncllm: {error.strerror} (--host, --port)")
+        except (OSError, OverflowError) as error:  # the latter of a number that is no port
+            reason = error.strerror if isinstance(error, OSError) else None
+            _say(f"asyncllm: {reason or error} (--host, --port)")
             raise typer.Exit(_FAILED) from None
         async with contextlib.aclosing(running):
             typer.echo(running.url)

@@ -28,7 +28,7 @@ from asyncllm.errors import (
 from asyncllm.events import Finish, Usage
 from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
-from asyncllm.providers.streamed_text import StreamedText
+from asyncllm.providers.streamed_text import LONG_TEXT, MANY_TEXTS, StreamedText
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED
 from asyncllm.translation import JSONTranslator, Translation, decode
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from asyncllm.base import Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
     from asyncllm.http import Http
     from asyncllm.ledger import Entry
 
@@ -304,7 +303,7 @@ class _TGITranslator(JSONTranslator[_Event]):
 
     """
 
-    __slots__ = ("_has_prompt", "_pieces", "_stops", "_stops_early", "_streamed")
+    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed", "_texts")
 
     def __init__(
         self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
@@ -314,25 +313,20 @@ class _TGITranslator(JSONTranslator[_Event]):
         self._stops = stops
         self._has_prompt = has_prompt
         self._streamed = StreamedText()
-        self._pieces: list[str] = []  # what the payloads fed last have streamed
-
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say; see `Translator`."""
-        super().feed(payloads, batch)
-        if self._pieces:
-            self._remember()
+        self._texts = self._streamed.texts
 
     def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
         token = event.token
-        if token is not None and token.text and not _is_special(token):
-            batch.append(token.text)
-            self._pieces.append(token.text)
+        if token is not None and (text := token.text) and not _is_special(token):
+            batch.append(text)
+            texts = self._texts  # at hand, as each token goes there
+            texts.append(text)
+            if len(texts) > MANY_TEXTS or len(text) > LONG_TEXT:
+                self._streamed.shorten()
         if event.generated_text is not None:
-            if self._pieces:
-                self._remember()
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
         return self.is_done
@@ -340,10 +334,6 @@ class _TGITranslator(JSONTranslator[_Event]):
     def _end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
-
-    def _remember(self) -> None:
-        self._streamed.add("".join(self._pieces))
-        self._pieces.clear()
 
     def _finish(self, event: _Event, whole: str) -> list[Item]:
         """Return what is left to say: text that was not streamed, usage and the finish.

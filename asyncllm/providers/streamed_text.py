@@ -17,33 +17,36 @@ from asyncllm.surrogates import without_halves
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MANY_TEXTS = 4096
+"""After how many texts what is kept is to be shortened."""
+
+LONG_TEXT = 1024
+"""After a text of how many characters it is, too."""
+
 _KEPT_CHARACTERS = 64 * 1024
 _SPECIAL = re.compile(rb"<[^<>]*>")
 _SPACE = b" \t\n\v\f\r"
 
 
 class StreamedText:
-    """What was streamed so far: its newest part as it is, and of all before it a checksum."""
+    """What was streamed so far: its newest part as it is, and of all before it a checksum.
 
-    __slots__ = ("_checksum", "_checksummed", "_size", "_texts")
+    Attributes:
+        texts: the newest part, for the owner to append to, and to `shorten` now and then.
+
+    """
+
+    __slots__ = ("_checksum", "_checksummed", "texts")
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
-        self._size = 0
+        self.texts: list[str] = []
         self._checksummed = 0  # how many bytes without white space
         self._checksum = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was streamed."""
-        return not self._texts
-
-    def add(self, text: str) -> None:
-        """Remember what a network read has brought."""
-        self._texts.append(text)
-        self._size += len(text)
-        if self._size > 2 * _KEPT_CHARACTERS:
-            self._shorten()
+        return not self.texts
 
     def rest_of(self, whole: str, endings: Iterable[str] = ()) -> str:
         """Return what `whole` says beyond what was streamed; "" where that is white space only.
@@ -57,7 +60,7 @@ class StreamedText:
             ProtocolError: another text was streamed.
 
         """
-        newest = "".join(self._texts)
+        newest = "".join(self.texts)
         streamed, said = _packed(newest), _packed(whole)
         is_same = crc32(said[: self._checksummed]) == self._checksum
         said = said[self._checksummed :]
@@ -72,12 +75,13 @@ class StreamedText:
             "the text that the server gives as its whole answer is not the one that it streamed"
         )
 
-    def _shorten(self) -> None:
-        text = "".join(self._texts)
+    def shorten(self) -> None:
+        """Keep a checksum instead of all but the newest 64 Ki characters."""
+        text = "".join(self.texts)
         older, newest = _packed(text[:-_KEPT_CHARACTERS]), text[-_KEPT_CHARACTERS:]
         self._checksum = crc32(older, self._checksum)
         self._checksummed += len(older)
-        self._texts, self._size = [newest], len(newest)
+        self.texts[:] = [newest]
 
 
 def _packed(text: str) -> bytes:

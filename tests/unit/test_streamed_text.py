@@ -15,7 +15,9 @@ LONG = "All work and no play. " * 20_000  # its beginning is kept as a checksum 
 def streamed(*pieces):
     text = StreamedText()
     for piece in pieces:
-        text.add(piece)
+        text.texts.append(piece)
+        if len(piece) > 500:
+            text.shorten()
     return text
 
 
