@@ -251,12 +251,13 @@ class Stream:
 
     def _end_read(self, batch: list[Item] | None) -> bool:
         """Take what a read brought; tell whether it was interrupted, and cancelled by nobody."""
-        content = batch is not None and self._collected.add(batch)
+        collected, watchdog = self._collected, self._watchdog
+        content = batch is not None and collected.add(batch)
         reader, self._reader = self._reader, None
-        if self._watchdog is not None:
-            self._watchdog.arrived(content=content)
-            if self._collected.finish_reason is not None:
-                self._watchdog.stop()
+        if watchdog is not None:
+            watchdog.arrived(content=content)
+            if collected.finish_reason is not None:
+                watchdog.stop()
         if reader is None or not self._is_interrupted:
             return False
         return reader.uncancel() <= self._cancelling
