@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import selectors
 
@@ -161,9 +162,9 @@ def test_a_lasting_failure_after_a_passing_one_is_raised_at_once():
 
 def test_waits_double_with_jitter_of_up_to_the_first_wait():
     work = Work(*[TransportError("gone")] * 4)
-    run(work, attempts=5, initial_wait=0.5, max_wait=1000)
-    for wait, least in zip(work.waits, [0.5, 1, 2, 4], strict=True):
-        assert least - 1e-6 <= wait <= least + 0.5 + 1e-6
+    run(work, attempts=5, initial_wait=0.25, max_wait=1000)
+    for wait, least in zip(work.waits, [0.25, 0.5, 1, 2], strict=True):
+        assert least - 1e-6 <= wait <= least + 0.25 + 1e-6
 
 
 def test_no_wait_is_longer_than_the_longest():
@@ -205,12 +206,28 @@ def test_the_server_s_wish_is_bounded_by_the_longest_wait(asked):
     assert work.waits == [pytest.approx(30)]
 
 
-def test_each_failed_attempt_is_logged_with_what_was_done(caplog):
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        (2, ["work: attempt 1 of 2 failed: gone", "work: attempt 2 of 2 failed: gone"]),
+        (1, ["work: attempt 1 of 2 failed: gone"]),
+        (0, []),
+    ],
+)
+def test_each_failed_attempt_is_logged_with_what_was_done(caplog, failures, said):
+    caplog.set_level(logging.INFO, logger="asyncllm")
+    with contextlib.suppress(TransportError):
+        run(Work(*[TransportError("gone")] * failures), attempts=2)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncllm"] == said
+
+
+def test_a_first_failure_is_not_logged_where_nothing_is_tried_again(caplog):
     caplog.set_level(logging.INFO, logger="asyncllm")
     with pytest.raises(TransportError):
-        run(Work(*[TransportError("gone")] * 2), attempts=2)
-    said = [record.getMessage() for record in caplog.records if record.name == "asyncllm"]
-    assert said[0] == "work: attempt 1 of 2 failed: gone"
+        run(Work(TransportError("gone")), attempts=1)
+    with pytest.raises(AuthenticationError):
+        run(Work(status(401, AuthenticationError)), attempts=2)
+    assert not [record for record in caplog.records if record.name == "asyncllm"]
 
 
 def test_cancelling_while_waiting_makes_no_further_attempt():
