@@ -8,9 +8,12 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures.thread  # noqa: F401 - can't be imported once the main thread has ended
+import logging
 import os
+import sys
 import threading
 from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +24,11 @@ from asyncllm.session import close_managers
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+log = logging.getLogger("asyncllm")
+
 _T = TypeVar("_T")
+_BLOCKED_SECONDS = 10.0  # in which a loop that is not blocked calls a function, however busy
+_LEFT = "conversations may be left on servers"
 _UNWINDING_SECONDS = 2.0  # for tasks that are cancelled at exit, after all managers are closed
 
 
@@ -31,8 +38,18 @@ class Background:
     def __init__(self) -> None:
         self._process = os.getpid()
         self._loop = _new_loop()
+        self._loop.set_task_factory(self._new_task)
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._loop.close()
+            raise ConfigurationError(
+                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 starts "
+                "none once the main thread has ended; use run_sync before that, or let the main "
+                "thread join this one"
+            ) from error
 
     @property
     def is_here(self) -> bool:
@@ -58,17 +75,48 @@ class Background:
         """Close every session manager of the loop, end what still runs, and end the thread.
 
         It takes about the longest `grace` of a manager. Ctrl-C does not cut it short: what it
-        waits for is bounded, and would be left on servers otherwise.
+        waits for is bounded, and would be left on servers otherwise. A second Ctrl-C does, and so
+        does a loop that something blocks.
         """
         closing = self.start(_close_all())
+        interruptions = 0
         while self._thread.is_alive():
-            with suppress(KeyboardInterrupt):
-                if closing.done():
+            try:
+                if self._is_over(closing):
                     self.call(self._loop.stop)
-                    self._thread.join()
-                else:
-                    with suppress(CancelledError):
-                        closing.result()
+                    self._thread.join(1.0)
+                elif self._is_blocked():
+                    log.warning("run_sync: something blocks the event loop, so %s", _LEFT)
+                    return
+            except KeyboardInterrupt:
+                interruptions += 1
+                if interruptions > 1:
+                    log.warning("run_sync: interrupted while it was closing, so %s", _LEFT)
+                    return
+
+    def _is_over(self, closing: Future[None]) -> bool:
+        """Wait a second, and tell whether everything is closed."""
+        with suppress(CancelledError, FutureTimeoutError):
+            closing.result(1.0)
+        return closing.done()
+
+    def _is_blocked(self) -> bool:
+        answered = threading.Event()
+        self.call(answered.set)
+        return not answered.wait(_BLOCKED_SECONDS)
+
+    def _new_task(
+        self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make a task that lives until it has ended.
+
+        A loop itself does not hold its tasks: what a consumer in another thread has dropped, and
+        what waits for that consumer, would be garbage together, and destroyed amid its work.
+        """
+        task = asyncio.Task(work, loop=loop, **options)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -91,11 +139,20 @@ async def _close_all() -> None:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    if find_spec("uvloop") is None:
+    if find_spec("uvloop") is None or _has_green_threads():
         return asyncio.new_event_loop()
     import uvloop  # noqa: PLC0415 - an extra
 
     return uvloop.new_event_loop()
+
+
+def _has_green_threads() -> bool:
+    """Tell whether gevent has made threads of one real thread, which uvloop would block.
+
+    asyncio's own event loop waits in a `select` that gevent has made give way to the others.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
 _background: Background | None = None

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 import msgspec
 
-from asyncllm.checks import check_base_url, check_headers, warn_of_plain_http
+from asyncllm.checks import check_base_url, merged_headers, warn_of_plain_http
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.messages import check_messages
-from asyncllm.options import Timeouts
+from asyncllm.options import MAX_REPLY_BYTES, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.retry import begin, retrying
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asyncllm.messages import Messages
     from asyncllm.options import Retry
     from asyncllm.proxies import Proxy
-    from asyncllm.stream import Begun, Source
+    from asyncllm.stream import Begun
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()
@@ -116,7 +116,7 @@ class AsyncGeneratorProvider(ABC):
         proxy: as `scheme://user:password@host:port`; comes before the session manager's.
         timeouts: come before the session manager's.
         retry: comes before the session manager's.
-        headers: sent with each request.
+        headers: sent with each request, in the place of the provider's own of the same name.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -146,7 +146,9 @@ class AsyncGeneratorProvider(ABC):
         self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
-        self._headers = check_headers({**self._own_headers(), **(headers or {})})
+        self._headers = merged_headers(self._own_headers(), headers or {})
+        # Whom a server knows: two users, with headers or keys of their own, are never one to it.
+        self._identity = (self._api_key, frozenset(self._headers.items()))
         # What a provider might quote besides what comes through `Http`.
         self._secrets = (self._api_key or "", *secrets_in(self._headers))
         self._sessions = sessions
@@ -192,6 +194,7 @@ class AsyncGeneratorProvider(ABC):
         *,
         model: str | None = None,
         proxy: str | None = None,
+        keep: bool = True,
         **params: object,
     ) -> Stream:
         """Return the stream of an answer; nothing is sent before it is iterated.
@@ -200,6 +203,8 @@ class AsyncGeneratorProvider(ABC):
             messages: role/content mappings, or a `str` for one user message.
             model: a short name or a full id; default: the provider's.
             proxy: for this call; comes before the provider's.
+            keep: whether its reply keeps the text and the reasoning. Without, an answer may be of
+                any length, and an error has no part of its text.
             params: for the wire, such as temperature, max_tokens, top_p, stop or seed.
 
         Raises:
@@ -229,6 +234,8 @@ class AsyncGeneratorProvider(ABC):
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
             owner=sessions,
             secrets=self._secrets,
+            keep=keep,
+            max_reply_bytes=sessions.max_reply_bytes if sessions else MAX_REPLY_BYTES,
         )
 
     async def complete(
@@ -252,7 +259,8 @@ class AsyncGeneratorProvider(ABC):
             AsyncLLMError: the answer can't be had, or not to its end.
 
         """
-        async with self.stream(messages, model=model, proxy=proxy, **params) as stream:
+        whole = self.stream(messages, model=model, proxy=proxy, keep=True, **params)
+        async with whole as stream:
             return await stream.collect()
 
     @classmethod
@@ -379,7 +387,8 @@ class AsyncGeneratorProvider(ABC):
             http = self._http(sessions, self._proxy or sessions.proxy)
             retry = self._retry or sessions.retry
             limit = (self._timeouts or sessions.timeouts).first_token
-            return await within(limit, retrying(lambda: question(http), retry, self.name))
+            asking = retrying(lambda: question(http), retry, self.name, self._secrets)
+            return await within(limit, asking)
 
     def _default_api_key(self) -> str | None:
         return None
@@ -399,11 +408,9 @@ class AsyncGeneratorProvider(ABC):
             proxy=proxy,
             headers=self._headers,
             connect=(self._timeouts or sessions.timeouts).connect,
+            identity=self._identity,
+            secrets=self._secrets,
         )
-
-    def _run(self, request: Request, sessions: SessionManager, http: Http) -> Source:
-        """Return the source of one attempt; providers that need `sessions` for it override this."""
-        return self.generate(request, http)
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
@@ -411,7 +418,7 @@ class AsyncGeneratorProvider(ABC):
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
         return await begin(
-            lambda: self._run(request, sessions, http),
+            lambda: self.generate(request, http),
             self._retry or sessions.retry,
             type(self).__name__,
             self._secrets,

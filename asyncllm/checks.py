@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import warnings
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 from yarl import URL
 
 from asyncllm.cookies import is_loopback
-from asyncllm.errors import ConfigurationError
+from asyncllm.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_LONGEST_ID = 200
 
 
 def check_base_url(base_url: str) -> str:
@@ -69,6 +73,41 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
                 "line breaks"
             )
     return dict(headers)
+
+
+def merged_headers(own: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return headers of both; of one name, in upper or lower case, those that were `given`.
+
+    Raises:
+        ConfigurationError: a value can't be sent as a header; the value is not shown.
+
+    """
+    checked = check_headers(given)
+    names = {name.lower() for name in checked}
+    kept = {name: value for name, value in own.items() if name.lower() not in names}
+    return {**check_headers(kept), **checked}
+
+
+def check_id(word: str) -> str:
+    """Return an id that a server has given, if it can stand in a URL and in a log.
+
+    Raises:
+        ProtocolError: it is empty, too long, a step to another path, or not printable.
+
+    """
+    if 0 < len(word) <= _LONGEST_ID and word.isprintable() and word not in {".", ".."}:
+        return word
+    raise ProtocolError(f"the server gave an id that can't be used: {word[:_LONGEST_ID]!r}")
+
+
+def path_segment(word: str) -> str:
+    """Return an id that a server has given as one segment of a URL's path, whatever is in it.
+
+    Raises:
+        ProtocolError: see `check_id`.
+
+    """
+    return quote(check_id(word), safe="")
 
 
 def encode_json(value: object) -> bytes:

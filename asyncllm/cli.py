@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -41,6 +41,10 @@ _DEFAULT_PROVIDER = "h2o"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
 _FAILED, _WRONG_USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
 _PIPED_WIDTH = 400  # a row a line, for grep
+# What a terminal obeys: all control characters but line feed and tab. A sequence is harmless once
+# its first character is, so that it makes no difference how tokens cut it.
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+_SHOWN = {code: f"\\x{code:02x}" for code in _CONTROLS}
 
 
 @app.command()
@@ -85,7 +89,8 @@ def providers() -> None:
     for name in [name for name in provider_classes() if name not in SERVICES]:
         cls = provider_class(name)
         models, auth = ", ".join(cls.models), "API key" if cls.needs_auth else "none"
-        table.add_row(name, cls.wire, cls.model, models, auth, cls.url, "")
+        cells = (name, cls.wire, cls.model, models, auth, cls.url, "")
+        table.add_row(*(_harmless(cell, sys.stdout) for cell in cells))
     for service in SERVICES.values():
         auth = service.key_variable or "none"
         table.add_row(service.name, "openai", "", "", auth, service.base_url, service.notes)
@@ -110,13 +115,18 @@ def sandbox(  # noqa: PLR0917 - as above
     faults = [_fault(text) for text in fault or []]
 
     async def serve() -> None:
-        async with sandboxes.Sandbox(
+        running = sandboxes.Sandbox(
             host=host, port=port, rtt=rtt, token_rate=token_rate, tokens=tokens, faults=faults
-        ) as running:
+        )
+        try:
+            await running.start()
+        except (OSError, OverflowError) as error:  # the latter of a number that is no port
+            reason = error.strerror if isinstance(error, OSError) else None
+            _say(f"asyncllm: {reason or error} (--host, --port)")
+            raise typer.Exit(_FAILED) from None
+        async with contextlib.aclosing(running):
             typer.echo(running.url)
-            typer.echo(
-                f"try: asyncllm ask --provider h2o --base-url {running.url} 'Hello'", err=True
-            )
+            _say(f"try: asyncllm ask --provider h2o --base-url {running.url} 'Hello'")
             await asyncio.Event().wait()
 
     _run(serve)
@@ -162,10 +172,9 @@ async def _provider(
     if name or base_url or os.environ.get(variable):
         yield registry.provider(name or _DEFAULT_PROVIDER, base_url=base_url)
         return
-    typer.echo(
+    _say(
         "asyncllm: nothing is configured, so the built-in sandbox answers; "
-        f"for a real server give --base-url or set {variable}",
-        err=True,
+        f"for a real server give --base-url or set {variable}"
     )
     async with sandboxes.Sandbox(token_rate=_SANDBOX_TOKENS_PER_SECOND) as running:
         yield registry.provider(_DEFAULT_PROVIDER, base_url=running.url)
@@ -178,7 +187,7 @@ async def _print(stream: Stream, *, stats: bool) -> None:
         async for token in stream:
             first = first or time.perf_counter()
             pieces += 1
-            sys.stdout.write(token)
+            sys.stdout.write(_harmless(token, sys.stdout))
             sys.stdout.flush()
     finally:
         if pieces:
@@ -191,12 +200,21 @@ async def _print(stream: Stream, *, stats: bool) -> None:
 def _print_stats(stream: Stream, start: float, first: float, pieces: int) -> None:
     reply, end = stream.reply, time.perf_counter()
     tokens = (reply.usage and reply.usage.completion_tokens) or pieces
-    typer.echo(
+    _say(
         f"first token {first - start:.3f} s, {tokens} tokens, "
         f"{tokens / max(end - first, 1e-6):.1f} tokens/s, "
-        f"ended: {reply.finish_reason or 'failed'}",
-        err=True,
+        f"ended: {reply.finish_reason or 'failed'}"
     )
+
+
+def _say(text: str) -> None:
+    """Write a line to standard error."""
+    typer.echo(_harmless(text, sys.stderr), err=True)
+
+
+def _harmless(text: str, output: TextIO) -> str:
+    """Return `text` as it may be written: for a terminal with nothing in it that it would obey."""
+    return text.translate(_SHOWN) if output.isatty() else text
 
 
 def _run(work: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -213,6 +231,6 @@ def _run(work: Callable[[], Coroutine[object, object, None]]) -> None:
         hint = ""
         if isinstance(error, TransportError):
             hint = "; is it the right server? --base-url says where it is"
-        typer.echo(f"asyncllm: {type(error).__name__}: {error}{hint}", err=True)
+        _say(f"asyncllm: {type(error).__name__}: {error}{hint}")
         status = _WRONG_USAGE if isinstance(error, ConfigurationError) else _FAILED
         raise typer.Exit(status) from None

@@ -7,31 +7,34 @@ import logging
 import math
 import time
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 
-from asyncllm.cookies import KeepingOnly, SessionCookieJar, with_cookies
-from asyncllm.errors import TransportError
+from asyncllm.cookies import CookieJar
+from asyncllm.errors import ConfigurationError, TransportError
+from asyncllm.kept import KeptConnection
 from asyncllm.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
+    from asyncllm.ledger import Way
     from asyncllm.proxies import Proxy
     from asyncllm.response import Response
 
 log = logging.getLogger("asyncllm")
 
-_STALE_SECONDS = 0.1
 # asyncio allocates as much as it might read. By default that is 256 KiB, for which glibc asks the
 # kernel, and gives it back, unless there happens to be such a hole in the heap: then each token
 # costs several times as much (https://github.com/python/cpython/issues/85451).
 _READ_BYTES = 64 * 1024
 _IDLE_TUNNELS = 16
+_IDLE_JARS = 1000
 _DEFAULT_HEADERS = {
     "User-Agent": "asyncllm",
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
@@ -40,7 +43,7 @@ _DEFAULT_HEADERS = {
 
 
 class ConnectionPool:
-    """The connections and the cookie jar that the streams of one session manager share.
+    """The connections and the cookies that the streams of one session manager share.
 
     Args:
         ssl: how to verify servers; None for the system's certificate authorities.
@@ -64,7 +67,8 @@ class ConnectionPool:
         # Not left to aiohttp: it knows no ALL_PROXY, and reads `.netrc` for each request.
         self._environment = EnvironmentProxies() if trust_env else None
         self._is_closed = False
-        self._jar: SessionCookieJar | None = None
+        self._jars: WeakValueDictionary[Hashable, CookieJar] = WeakValueDictionary()
+        self._newest_jars: dict[Hashable, CookieJar] = {}  # the newest used comes last
         self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -74,34 +78,67 @@ class ConnectionPool:
 
     async def request(
         self, method: str, url: str, proxy: Proxy | None, options: dict[str, Any]
-    ) -> aiohttp.ClientResponse:
+    ) -> tuple[aiohttp.ClientResponse, bool]:
         """Send a request; once more, on a new connection, where a kept one had been closed.
+
+        Returns:
+            The answer, and whether the request was sent twice.
 
         A server may hang up at any time between two requests. llama.cpp's does so a millisecond
         after each stream, and tinyproxy after each answer, both having promised to keep the
         connection; aiohttp resends only what is idempotent. What hangs up at once has not read
         the request; what does so later may have, and that is the retry policy's business.
+
         """
         route = self._route_for(proxy, keeps=True)
-        _add_cookies(options["headers"], self.cookie_header(url))
         try:
-            return await route.request(method, url, options)
+            return await route.request(method, url, options), False
         except StaleConnectionError:
             if self._is_closed:
                 raise
         log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
         route = self._route_for(proxy, keeps=False)
-        return await route.request(method, url, options)
+        return await route.request(method, url, options), True
 
-    def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request for `url` would carry, if any."""
-        cookies = self._jar.header_for(url) if self._jar is not None else ""
-        return {"Cookie": cookies} if cookies else {}
+    def jar_of(self, identity: Hashable) -> CookieJar:
+        """Return the cookies of those who ask as `identity`.
 
-    def without_cookies(self) -> ConnectionPool:
-        """Return a pool like this one, with nothing in it."""
+        Each identity has a jar of its own: a server's session is for the one whom it knows by it.
+        Jars last while somebody holds them; of the others the newest thousand do.
+        """
+        jar = self._newest_jars.pop(identity, None) or self._jars.get(identity)
+        if jar is None:
+            jar = self._jars[identity] = CookieJar()
+        self._newest_jars[identity] = jar
+        if len(self._newest_jars) > _IDLE_JARS:
+            del self._newest_jars[next(iter(self._newest_jars))]
+        return jar
+
+    @property
+    def has_own_tls(self) -> bool:
+        """Whether servers are verified by a context that the caller gave."""
+        return self._ssl is not True
+
+    def heirs(self, way: Way | None) -> ConnectionPool:
+        """Return a pool with nothing in it, whose requests verify servers as `way` says.
+
+        Args:
+            way: how to go; None for as this pool does, proxies of its environment included.
+
+        Raises:
+            ConfigurationError: that takes a context of its own, and this pool has none.
+
+        """
+        if way is not None and way.has_own_tls and not self.has_own_tls:
+            raise ConfigurationError(
+                "its server was verified by an `ssl` context, and this session manager has none: "
+                "give it one"
+            )
         pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=self.max_event_bytes)
-        pool._ssl, pool._environment = self._ssl, self._environment
+        if way is None:
+            pool._environment = self._environment
+        if way is None or way.has_own_tls:
+            pool._ssl = self._ssl
         return pool
 
     async def aclose(self) -> None:
@@ -129,8 +166,7 @@ class ConnectionPool:
                 "timeout_ceil_threshold": math.inf,
             }
             connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
-            self._jar = self._jar or SessionCookieJar()
-            route = _Route(connector, KeepingOnly(self._jar))
+            route = _Route(connector)
         self._routes[tunnel, keeps] = route
         return route
 
@@ -159,20 +195,21 @@ class _Route:
 
     Args:
         connector: the connector to use and to close.
-        jar: where to keep cookies.
 
     """
 
-    def __init__(self, connector: aiohttp.BaseConnector, jar: KeepingOnly) -> None:
+    def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._requests = 0
         self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
-        self._open: dict[asyncio.Future[None], asyncio.Transport] = {}
+        self._open: dict[asyncio.Future[None], KeptConnection] = {}
+        self._connect = connector.connect
+        connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
         self._session = aiohttp.ClientSession(
             connector=connector,
-            cookie_jar=jar,
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
-            request_class=_noting(self._note),
-            response_class=_Response,
+            auto_decompress=False,
+            response_class=_telling_stale(self._noted),
         )
 
     @property
@@ -198,29 +235,50 @@ class _Route:
         None is left to say farewell: a server that does not answer to the end of TLS, or takes
         no more of a request, would hold the connection for long after its stream was left.
         """
-        for transport in list(self._open.values()):
-            transport.abort()
+        for connection in list(self._open.values()):
+            connection.transport.abort()
         await self._session.close()
         if self._open:
             await asyncio.wait(list(self._open))
 
-    def _note(self, connection: Connection) -> bool:
-        """Note a connection until it is lost, and tell whether it has been noted before.
+    async def _connect_noted(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> Connection:
+        """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
+        while True:
+            connection = await self._connect(req, traces, timeout)
+            if self._note(connection, str(req.url.origin())):
+                return connection
+            connection.close()
+
+    def _note(self, connection: Connection, server: str) -> bool:
+        """Note a connection until it is lost; False where it must not serve again.
 
         aiohttp forgets those that it lets go.
         """
         protocol, transport = connection.protocol, connection.transport
         closed = protocol.closed if protocol is not None else None
-        if closed is None or transport is None:
-            return False
-        is_known = closed in self._open
-        if not is_known:
-            self._open[closed] = transport
+        if protocol is None or transport is None or closed is None:
+            return True  # lost already, which aiohttp will find
+        noted = self._open.get(closed)
+        if noted is None:
+            self._open[closed] = noted = KeptConnection(protocol, transport, server)
             closed.add_done_callback(self._forget)
             read_by: Any = transport
             if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
                 read_by.max_size = _READ_BYTES
-        return is_known
+        elif not noted.take():
+            return False
+        connection.add_callback(noted.keep)
+        return True
+
+    def _noted(self, connection: Connection) -> KeptConnection | None:
+        protocol = connection.protocol
+        closed = protocol.closed if protocol is not None else None
+        return self._open.get(closed) if closed is not None else None
 
     def _forget(self, closed: asyncio.Future[None]) -> None:
         del self._open[closed]
@@ -228,49 +286,28 @@ class _Route:
             closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
 
 
-def _add_cookies(headers: dict[str, str], cookies: dict[str, str]) -> None:
-    for name in headers if cookies else ():
-        if name.lower() == "cookie":
-            headers[name] = with_cookies(headers[name], cookies["Cookie"])
-            return
-    headers.update(cookies)
-
-
-def _noting(note: Callable[[Connection], bool]) -> type[aiohttp.ClientRequest]:
-    """Return a class of requests that tell `note` of the connections that they go out on."""
-
-    class NotedRequest(aiohttp.ClientRequest):
-        async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-            is_known = note(conn)
-            response = await super().send(conn)
-            if is_known and isinstance(response, _Response):
-                response.stale_until = time.monotonic() + _STALE_SECONDS
-            return response
-
-    return NotedRequest
-
-
 class StaleConnectionError(aiohttp.ServerDisconnectedError):
     """A connection that had served before was closed just as it was to serve again."""
 
 
-class _Response(aiohttp.ClientResponse):
-    """Tells such a connection from one that breaks later, which tracing would do at a price.
+def _telling_stale(
+    noted: Callable[[Connection], KeptConnection | None],
+) -> type[aiohttp.ClientResponse]:
+    """Return a class of responses that tell such a connection from one that breaks later.
 
-    Attributes:
-        stale_until: when a connection that had served before is known to be open, on the
-            monotonic clock; 0 for a new one.
-
+    Tracing would tell as well, at a price.
     """
 
-    stale_until = 0.0
+    class Response(aiohttp.ClientResponse):
+        async def start(self, connection: Connection) -> Self:
+            """Read the head of the response."""
+            kept = noted(connection)
+            try:
+                await super().start(connection)
+            except aiohttp.ClientConnectionError:
+                if kept is not None and time.monotonic() < kept.stale_until:
+                    raise StaleConnectionError from None
+                raise
+            return self
 
-    async def start(self, connection: Connection) -> Self:
-        """Read the head of the response."""
-        try:
-            await super().start(connection)
-        except aiohttp.ClientConnectionError:
-            if time.monotonic() < self.stale_until:
-                raise StaleConnectionError from None
-            raise
-        return self
+    return Response

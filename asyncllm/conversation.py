@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from asyncllm.base import AsyncGeneratorProvider
-from asyncllm.errors import HTTPStatusError
+from asyncllm.conversation_pool import Progress
+from asyncllm.errors import HTTPStatusError, RateLimitError
 from asyncllm.events import Finish
+from asyncllm.retry import begin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from asyncllm.base import Request
-    from asyncllm.conversation_pool import ConversationServer
+    from asyncllm.conversation_pool import Conversation, ConversationPool, ConversationServer
     from asyncllm.events import Item
     from asyncllm.http import Http
+    from asyncllm.proxies import Proxy
     from asyncllm.session import SessionManager
+    from asyncllm.stream import Begun
 
 
 class ConversationProvider(AsyncGeneratorProvider):
@@ -34,7 +38,7 @@ class ConversationProvider(AsyncGeneratorProvider):
     def server(self, request: Request, http: Http) -> ConversationServer:
         """Return the server on which `request` needs a conversation.
 
-        It is asked for each attempt, and sends nothing yet.
+        It is asked for each stream, and sends nothing yet.
 
         Args:
             request: what is asked; its `conversation_id` is still empty.
@@ -42,25 +46,72 @@ class ConversationProvider(AsyncGeneratorProvider):
 
         """
 
+    async def _begin(
+        self, request: Request, sessions: SessionManager, proxy: Proxy | None
+    ) -> Begun:
+        """Make as many attempts as it takes, in one conversation where it is left unused."""
+        http = self._http(sessions, proxy)
+        pool = sessions.conversations
+        place = _Place(pool, self.server(request, http))
+        try:
+            return await begin(
+                lambda: self._run(request, http, pool, place),
+                self._retry or sessions.retry,
+                type(self).__name__,
+                self._secrets,
+            )
+        finally:
+            place.leave()
+
     async def _run(
-        self, request: Request, sessions: SessionManager, http: Http
+        self, request: Request, http: Http, pool: ConversationPool, place: _Place
     ) -> AsyncGenerator[list[Item], None]:
         """Run one attempt; a conversation that the server has forgotten is replaced once."""
-        pool, server = sessions.conversations, self.server(request, http)
         for may_renew in (True, False):
-            conversation = await pool.take(server)
-            is_running = True
+            conversation = await place.take()
+            progress = conversation.progress = Progress.ASKED
             try:
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
                 async with contextlib.aclosing(self.generate(asked, http)) as source:
                     async for batch in source:
-                        is_running = not (batch and isinstance(batch[-1], Finish))
+                        is_whole = batch and isinstance(batch[-1], Finish)
+                        progress = Progress.OVER if is_whole else Progress.ANSWERING
                         yield batch
                 return
             except HTTPStatusError as error:
-                is_running = False
+                is_untouched = progress is Progress.ASKED and isinstance(error, RateLimitError)
+                progress = Progress.UNUSED if is_untouched else Progress.OVER
                 if not (may_renew and pool.is_forgotten(conversation, error)):
                     raise
                 pool.renew(conversation)
             finally:
-                pool.hand_back(conversation, was_used=True, is_running=is_running)
+                conversation.progress = progress
+                place.hand_back(conversation)
+
+
+class _Place:
+    """Where the attempts of one stream leave a conversation that is unused for the next of them."""
+
+    def __init__(self, pool: ConversationPool, server: ConversationServer) -> None:
+        self._pool = pool
+        self._server = server
+        self._unused: Conversation | None = None
+        self._is_left = False
+
+    async def take(self) -> Conversation:
+        unused, self._unused = self._unused, None
+        return unused or await self._pool.take(self._server)
+
+    def hand_back(self, conversation: Conversation) -> None:
+        if conversation.progress is Progress.UNUSED and not self._is_left:
+            conversation.is_spare = True
+            self._unused = conversation
+        else:
+            self._pool.hand_back(conversation)
+
+    def leave(self) -> None:
+        """There are no more attempts, though the last may be running still."""
+        self._is_left = True
+        unused, self._unused = self._unused, None
+        if unused is not None:
+            self._pool.hand_back(unused)

@@ -8,25 +8,29 @@ for such a task, and may be cancelled while it does.
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
-from collections import defaultdict, deque
+from collections import Counter, deque
+from enum import Enum, auto
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
+from asyncllm.checks import check_id
+from asyncllm.deletions import Deletion, Deletions
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
-from asyncllm.retry import retrying
+from asyncllm.holdings import Holdings
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
+from asyncllm.waiting import OwnedTasks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from asyncllm.ledger import Entry, Ledger
     from asyncllm.options import Retry
 
 log = logging.getLogger("asyncllm")
 
-_T = TypeVar("_T")
-SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
+_OVERTAKING_SECONDS = 0.25
 
 
 class ConversationServer(Protocol):
@@ -37,13 +41,18 @@ class ConversationServer(Protocol):
     accepted first, `NotFoundError` where there is no such conversation.
 
     Attributes:
-        settings_key: what settings are accepted for: once for each value.
-        key: what makes two unused conversations interchangeable.
+        name: what the log calls it.
+        settings_key: what settings are accepted for, once for each value: where, and as whom.
+        key: what makes two unused conversations interchangeable: besides that the model, say,
+            and the proxy.
+        was_resent: whether `create` was sent twice, so that there may be one conversation more.
 
     """
 
+    name: str
     settings_key: Hashable
     key: Hashable
+    was_resent: bool
 
     async def accept_settings(self) -> None:
         """Make the server willing to create conversations."""
@@ -59,28 +68,51 @@ class ConversationServer(Protocol):
         """Delete a conversation."""
 
     def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation."""
+        """Return what another process needs to stop and delete a conversation."""
         ...
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all that this session holds.
+
+        None where the server can't do so, or where the session may hold what is not ours. It is
+        asked before each `create`, whose answer may never come.
+        """
+
+
+class Progress(Enum):
+    """How far a conversation has come: what its server may be doing in it."""
+
+    UNUSED = auto()
+    ASKED = auto()  # a message is on its way, or was read
+    ANSWERING = auto()
+    OVER = auto()
 
 
 class Conversation:
     """A conversation that exists on a server.
 
+    Raises:
+        ProtocolError: its id can't be used.
+
     Attributes:
-        id: the server's name for it.
+        id: the server's name for it, as it came: fit for a log, but not yet for a URL.
         server: where it is.
         settings: the acceptance of settings that it was created under.
-        is_spare: whether it was made ahead, and may be forgotten by the server since.
+        progress: how far it has come.
+        is_spare: whether it has waited for its user, and may be forgotten by the server since.
         is_back: whether its user has handed it back for good.
 
     """
 
+    __slots__ = ("id", "is_back", "is_spare", "progress", "server", "settings")
+
     def __init__(
         self, conversation_id: str, server: ConversationServer, settings: asyncio.Task[None]
     ) -> None:
-        self.id = conversation_id
+        self.id = check_id(conversation_id)
         self.server = server
         self.settings = settings
+        self.progress = Progress.UNUSED
         self.is_spare = False
         self.is_back = False
 
@@ -90,25 +122,36 @@ class ConversationPool:
 
     Args:
         spares: how many unused conversations to keep ready for each `ConversationServer.key`.
-        retry: the policy for deleting; creating is tried again by the stream that wants it.
+        retry: the policy for deleting, whose waits are also those between later attempts at what
+            failed; creating is tried again by the stream that wants it.
         ledger: where to note what exists on servers, or None.
         step: seconds that a step may take for which no stream waits, or all do: accepting
             settings, creating for nobody, deleting.
+        stop: seconds of these that ending a generation may take before it is deleted all the same.
 
     """
 
     def __init__(
-        self, *, spares: int, retry: Retry, ledger: Ledger | None = None, step: float = 30.0
+        self,
+        *,
+        spares: int,
+        retry: Retry,
+        ledger: Ledger | None = None,
+        step: float = 30.0,
+        stop: float = 5.0,
     ) -> None:
         self._ledger = ledger
+        self._holdings = Holdings(ledger)
+        self._clean_up: Callable[[Entry], Awaitable[None]] | None = None
         self._spares_wanted = spares
-        self._retry = retry
         self._step = step
+        self._stop_limit = stop
         self._is_closing = False
-        self._tasks: set[asyncio.Task[object]] = set()
-        self._settings: dict[Hashable, asyncio.Task[None]] = {}
-        self._spares: defaultdict[Hashable, deque[Conversation]] = defaultdict(deque)
-        self._spares_coming: defaultdict[Hashable, int] = defaultdict(int)
+        self._tasks = OwnedTasks()
+        self._settings = AcceptedSettings(self._tasks, step)
+        self._deletions = Deletions(self._tasks, retry=retry, step=step)
+        self._spares: dict[Hashable, deque[Conversation]] = {}  # none of which is empty
+        self._spares_coming: Counter[Hashable] = Counter()
         self._existing: set[Conversation] = set()
 
     async def take(self, server: ConversationServer) -> Conversation:
@@ -120,36 +163,33 @@ class ConversationPool:
             AsyncLLMError: settings were refused, or no conversation was created.
 
         """
-        spares = self._spares[server.key]
-        spare = spares.popleft() if spares else None
+        spare = self._take_spare(server.key)
         self._fill_spares(server)
         if spare is not None:
             return spare
-        settings = await self._accept_settings(server)
-        creating = self._own(self._create(server, settings))
+        settings = await self._settings.accept(server)
+        creating = self._tasks.start(self._create(server, settings))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             self._orphan(creating, server)
             raise
 
-    def hand_back(self, conversation: Conversation, *, was_used: bool, is_running: bool) -> None:
+    def hand_back(self, conversation: Conversation) -> None:
         """Take a conversation back, to keep it as a spare or to delete it; a plain function call.
 
         Args:
-            conversation: the one to take.
-            was_used: whether a message was sent in it.
-            is_running: whether the server may still be generating in it.
+            conversation: the one to take; its `progress` says what was done with it.
 
         """
         if conversation.is_back:
             return  # taken at closing already, before its user came to hand it back
-        if not was_used and self._lacks_spares(conversation.server.key):
+        is_unused = conversation.progress is Progress.UNUSED
+        if is_unused and self._lacks_spares(conversation.server.key):
             conversation.is_spare = True
-            self._spares[conversation.server.key].append(conversation)
+            self._spares.setdefault(conversation.server.key, deque()).append(conversation)
         else:
-            conversation.is_back = True
-            self._own(self._delete(conversation, stop_first=is_running))
+            self._drop(conversation)
 
     def is_forgotten(self, conversation: Conversation, error: HTTPStatusError) -> bool:
         """Tell whether `error` says that the server has lost the session, not that it refuses.
@@ -158,115 +198,89 @@ class ConversationPool:
         """
         if error.status == SETTINGS_NOT_ACCEPTED:
             return True
-        settings = self._settings.get(conversation.server.settings_key)
-        is_old = conversation.is_spare or conversation.settings is not settings
+        is_old = conversation.is_spare or self._settings.are_new(
+            conversation.server, conversation.settings
+        )
         return is_old and isinstance(error, NotFoundError)
 
     def renew(self, conversation: Conversation) -> None:
         """Forget what the server has: `conversation`'s settings, and all spares like it."""
-        self._forget_settings(conversation.server, conversation.settings)
+        self._settings.forget(conversation.server, conversation.settings)
         self._drop_spares(conversation.server.key)
 
-    def inherit(self, delete: Callable[[Entry], Awaitable[None]]) -> None:
-        """Delete what dead processes have left in the ledger, in the background."""
+    def inherit(self, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left in the ledger, in the background.
+
+        Args:
+            clean_up: deletes what an entry stands for, also where that was left by ourselves.
+
+        """
+        self._clean_up = clean_up
         if self._ledger is not None:
-            for entry in self._ledger.take_over():
-                self._own(self._delete_entry(self._ledger, entry, delete))
+            self._tasks.start(self._inherit(self._ledger, clean_up))
 
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
         self._is_closing = True
         for key in list(self._spares):
             self._drop_spares(key)
-        for conversation in self._existing:
-            self.hand_back(conversation, was_used=True, is_running=True)
+        for conversation in list(self._existing):  # an eager task may delete it at once
+            self._drop(conversation)
+        self._deletions.close()
         end = asyncio.get_running_loop().time() + grace
-        while self._tasks and (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._tasks, timeout=left)
-        while self._tasks:  # again and again: the end of one may have begun another
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks)
+        await self._tasks.work_until(end)
+        for session in self._holdings.uncertain:
+            self._tasks.start(self._empty(session))
+        await self._tasks.aclose(end)
+        self._deletions.report()
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
-
-    def _own(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._holdings.close()
 
     async def _create(
         self, server: ConversationServer, settings: asyncio.Task[None]
     ) -> Conversation:
+        conversation_id: str | None = None
         try:
-            conversation_id = await server.create()
+            conversation_id = await self._holdings.create(server)
         except HTTPStatusError as error:
             if error.status != SETTINGS_NOT_ACCEPTED:
                 raise
-            conversation_id = ""
-        if not conversation_id:
-            self._forget_settings(server, settings)
-            settings = await self._accept_settings(server)
-            conversation_id = await server.create()
+        if conversation_id is None:
+            self._settings.forget(server, settings)
+            settings = await self._settings.accept(server)
+            conversation_id = await self._holdings.create(server)
         conversation = Conversation(conversation_id, server, settings)
         self._existing.add(conversation)
-        if self._ledger is not None:
-            self._ledger.add(server.ledger_entry(conversation_id))
         return conversation
 
     async def _create_spare(self, server: ConversationServer) -> Conversation:
-        return await self._create(server, await self._accept_settings(server))
-
-    async def _accept_settings(self, server: ConversationServer) -> asyncio.Task[None]:
-        """Accept settings, or wait for the task that does; return the task."""
-        accepting = self._settings.get(server.settings_key)
-        # One that has failed just now may not have been forgotten yet.
-        if accepting is None or _has_failed(accepting):
-            accepting = self._own(self._ask_for_settings(server))
-            self._settings[server.settings_key] = accepting
-            accepting.add_done_callback(partial(self._check_settings, server))
-        try:
-            await asyncio.shield(accepting)
-            return accepting
-        except AsyncLLMError as error:
-            failure = copy.copy(error)
-        # Several may wait for the same failure: each stream adds its reply to one of its own,
-        # which has no secrets in its context either, hence not raised above.
-        raise failure
-
-    async def _ask_for_settings(self, server: ConversationServer) -> None:
-        try:
-            async with asyncio.timeout(self._step):
-                await server.accept_settings()
-                return
-        except TimeoutError as error:
-            if isinstance(error, AsyncLLMError):
-                raise
-        raise TransportError(f"no answer to the settings within {self._step:g} s")
-
-    def _check_settings(self, server: ConversationServer, accepting: asyncio.Task[None]) -> None:
-        """Have settings asked for anew where they were not accepted, if anybody waits or not."""
-        if _has_failed(accepting):
-            self._forget_settings(server, accepting)
-
-    def _forget_settings(self, server: ConversationServer, accepted: asyncio.Task[None]) -> None:
-        if self._settings.get(server.settings_key) is accepted:
-            del self._settings[server.settings_key]
+        return await self._create(server, await self._settings.accept(server))
 
     def _lacks_spares(self, key: Hashable) -> bool:
-        there = len(self._spares[key]) + self._spares_coming[key]
+        there = len(self._spares.get(key, ())) + self._spares_coming[key]
         return not self._is_closing and there < self._spares_wanted
+
+    def _take_spare(self, key: Hashable) -> Conversation | None:
+        spares = self._spares.get(key)
+        if spares is None:
+            return None
+        spare = spares.popleft()
+        if not spares:
+            del self._spares[key]
+        return spare
 
     def _fill_spares(self, server: ConversationServer) -> None:
         while self._lacks_spares(server.key):
             self._spares_coming[server.key] += 1
-            creating = self._own(self._create_spare(server))
+            creating = self._tasks.start(self._create_spare(server))
             creating.add_done_callback(partial(self._count_spare, server.key))
             self._orphan(creating, server)
 
     def _count_spare(self, key: Hashable, _: object) -> None:
         self._spares_coming[key] -= 1
+        if not self._spares_coming[key]:
+            del self._spares_coming[key]
 
     def _orphan(self, creating: asyncio.Task[Conversation], server: ConversationServer) -> None:
         """See to a conversation that nobody waits for: to its end, though not for ever."""
@@ -285,65 +299,96 @@ class ConversationPool:
             log.warning(
                 "creating a conversation on %s: no answer in time; if it was created it is there "
                 "still",
-                server.settings_key,
+                server.name,
             )
         elif error := creating.exception():
             log.info("no conversation was created, and nobody waits for it: %s", error)
         else:
-            self.hand_back(creating.result(), was_used=False, is_running=False)
+            self.hand_back(creating.result())
 
     def _drop_spares(self, key: Hashable) -> None:
         for spare in self._spares.pop(key, ()):
-            self.hand_back(spare, was_used=True, is_running=False)
+            self._drop(spare)
 
-    async def _delete(self, conversation: Conversation, *, stop_first: bool) -> None:
-        delete = partial(conversation.server.delete, conversation.id)
+    def _drop(self, conversation: Conversation) -> None:
+        if not conversation.is_back:
+            conversation.is_back = True
+            self._tasks.start(self._delete(conversation))
 
-        async def deletion() -> None:
-            if stop_first:
-                await self._stop(conversation)
-            await self._retried(delete, _name(conversation))
-
-        if await self._is_gone(deletion(), _name(conversation)):
-            self._strike_out(conversation)
+    async def _delete(self, conversation: Conversation) -> None:
+        await self._deletions.delete(
+            Deletion(
+                what=_name(conversation),
+                place=conversation.server.settings_key,
+                send=partial(self._send_delete, conversation),
+                strike_out=partial(self._holdings.strike_out, conversation.server, conversation.id),
+            )
+        )
         self._existing.discard(conversation)
 
-    def _strike_out(self, conversation: Conversation) -> None:
-        if self._ledger is not None:
-            self._ledger.remove(conversation.server.ledger_entry(conversation.id).url)
+    async def _inherit(self, ledger: Ledger, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+        """Delete what dead processes have left: what they knew of, then what else there is."""
+        left = await ledger.take_over()
+        for is_session in (False, True):
+            deleting = [
+                self._tasks.start(self._delete_entry(ledger, entry, clean_up))
+                for entry in left
+                if entry.is_session is is_session
+            ]
+            if deleting:
+                await asyncio.wait(deleting, timeout=self._step)
 
     async def _delete_entry(
-        self, ledger: Ledger, entry: Entry, delete: Callable[[Entry], Awaitable[None]]
+        self, ledger: Ledger, entry: Entry, clean_up: Callable[[Entry], Awaitable[None]]
     ) -> None:
-        what = f"the conversation {entry.url} of a dead process"
-        if await self._is_gone(self._retried(partial(delete, entry), what), what):
-            ledger.remove(entry.url)
+        await self._deletions.delete(
+            Deletion(
+                what=f"{entry.url} of a dead process",
+                place=urlsplit(entry.url).netloc,
+                send=partial(clean_up, entry),
+                strike_out=partial(ledger.remove, entry.url),
+            )
+        )
 
-    async def _retried(self, delete: Callable[[], Awaitable[None]], what: str) -> None:
-        await retrying(delete, self._retry, f"deleting {what}")
+    async def _empty(self, session: Entry) -> None:
+        """Delete what may have been created though the answer to it was lost."""
+        clean_up = self._clean_up
+        assert clean_up is not None
+        await self._deletions.delete(
+            Deletion(
+                what=f"what was perhaps created in {session.url}",
+                place=urlsplit(session.url).netloc,
+                send=partial(clean_up, session),
+                strike_out=partial(self._holdings.settle, session),
+            )
+        )
 
-    async def _is_gone(self, deletion: Awaitable[None], what: str) -> bool:
-        """Wait for a deletion, though not for ever; log what it could not delete."""
+    async def _send_delete(self, conversation: Conversation) -> None:
+        """Delete once; before that end what the server may be generating, or nobody could."""
+        if conversation.progress in {Progress.ASKED, Progress.ANSWERING}:
+            has_stopped = await self._stop(conversation)
+            if has_stopped and conversation.progress is Progress.ASKED:
+                # chat-ui stops only what it has read. A message that was not answered may have
+                # been overtaken by the request to stop, as the two come over two connections.
+                await asyncio.sleep(min(_OVERTAKING_SECONDS, self._stop_limit))
+                has_stopped = await self._stop(conversation)
+            if has_stopped:
+                conversation.progress = Progress.OVER
+        await conversation.server.delete(conversation.id)
+
+    async def _stop(self, conversation: Conversation) -> bool:
+        """Ask to end the generation; what hangs must not keep the conversation from going."""
         try:
-            async with asyncio.timeout(self._step):
-                await deletion
-        except NotFoundError:
-            pass  # somebody was faster, or the server has forgotten it
+            async with asyncio.timeout(self._stop_limit):
+                await conversation.server.stop(conversation.id)
         except (AsyncLLMError, TimeoutError) as error:
-            log.warning("%s: not deleted: %s", what, error)
+            if isinstance(error, TransportError) and not self._is_closing:
+                raise  # a server that is away will be back, and could then not be told to stop
+            reason = str(error) or f"no answer within {self._stop_limit:g} s"
+            log.info("%s: its generation was not stopped: %s", _name(conversation), reason)
             return False
         return True
 
-    async def _stop(self, conversation: Conversation) -> None:
-        try:
-            await conversation.server.stop(conversation.id)
-        except AsyncLLMError as error:
-            log.info("%s: its generation was not stopped: %s", _name(conversation), error)
-
-
-def _has_failed(task: asyncio.Task[None]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
 
 def _name(conversation: Conversation) -> str:
-    return f"conversation {conversation.id} on {conversation.server.settings_key}"
+    return f"conversation {conversation.id!r} on {conversation.server.name}"

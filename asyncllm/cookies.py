@@ -1,99 +1,154 @@
-"""Cookies: aiohttp's jar, with the two allowances that self-hosted servers need.
+"""Cookies: each goes back to the host that set it, and to no other.
 
-aiohttp works a jar through for each request, and parses each `Set-Cookie` that comes. chat-ui
-repeats its one session cookie with every answer; that was an eighth of what a stream costs. So
-what has not changed is not done again.
+RFC 6265 lets a server name a whole domain. Which domains are one owner's, and which are everybody's
+(`com`, `github.io`), only a list that is kept up to date can tell; the server of an API has no use
+for it. So the attribute is passed over. What a server repeats with every answer, as chat-ui does
+with its session, costs a few microseconds here, and an eighth of a whole stream in aiohttp's jar.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+import time
+from email.utils import mktime_tz, parsedate_tz
 from functools import lru_cache
-from http.cookies import SimpleCookie
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from aiohttp import CookieJar, DummyCookieJar
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from http.cookies import BaseCookie
+    from collections.abc import Iterable
 
-_NO_URL = URL()
+_MOST_COOKIES = 50  # of a host, as RFC 6265 wants of a browser
+_MOST_BYTES = 8190  # of them together: what servers take as a header
+_MOST_COOKIE_BYTES = 4096
+_LONGEST_DATE = 64
+_LONGEST_AGE = 10**10
 
 
-class SessionCookieJar(CookieJar):
-    """Keeps cookies of hosts named by IP address, and sends `Secure` ones to loopback over http.
+class _Cookie(NamedTuple):
+    name: str
+    value: str
+    path: str
+    is_secure: bool
+    expires: float
 
-    chat-ui marks its session cookie `Secure` always, also where it is served on
-    `http://localhost:3000`; without the cookie no conversation can be used. Traffic to a
-    loopback address does not leave the machine; to any other host the mark is obeyed.
+    @property
+    def size(self) -> int:
+        return len(self.name) + len(self.value) + len(self.path)
+
+
+class CookieJar:
+    """The cookies of whoever asks, for as long as a session lasts.
+
+    A host has at most 50 of them, of 8,190 bytes together; the oldest make room. `Secure` ones go
+    over https, and over http to this machine: chat-ui marks its session cookie so always, also
+    where it is served on `http://localhost:3000`, and without the cookie no conversation can be
+    used. Ports of one host share cookies, as RFC 6265 says.
     """
 
     def __init__(self) -> None:
-        super().__init__(unsafe=True)
-        # Only for cookies that are for all of a host and for the session.
-        self._headers: dict[str, str] = {}  # by origin
-        self._repeated: dict[str | None, Sequence[str]] = {}  # by host: ports share cookies
-        self._are_simple = True
-
-    def filter_cookies(self, request_url: URL = _NO_URL) -> BaseCookie[str]:
-        """Return the cookies to send to `request_url`."""
-        if request_url.scheme == "http" and is_loopback(request_url.host):
-            request_url = request_url.with_scheme("https")
-        return super().filter_cookies(request_url)
+        # By host, then by name and path: the newest comes last.
+        self._hosts: dict[str, dict[tuple[str, str], _Cookie]] = {}
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
-        origin = _origin(url)
-        header = self._headers.get(origin)
-        if header is None:
-            cookies = self.filter_cookies(URL(url)).items()
-            header = "; ".join(f"{name}={morsel.coded_value}" for name, morsel in cookies)
-            if self._are_simple:
-                self._headers[origin] = header
-        return header
+        return "; ".join([f"{name}={value}" for name, value in self.cookies_for(url).items()])
 
-    def update_cookies_from_headers(self, headers: Sequence[str], response_url: URL) -> None:
-        """Keep what the `Set-Cookie` headers of an answer say."""
-        host = response_url.host
-        if self._repeated.get(host) == headers:
-            return
-        self._are_simple = self._are_simple and all(map(_is_simple, headers))
-        self._headers.clear()
-        if self._are_simple:
-            self._repeated[host] = headers
-        else:
-            self._repeated.clear()
-        super().update_cookies_from_headers(headers, response_url)
+    def cookies_for(self, url: str) -> dict[str, str]:
+        """Return the cookies to send to `url`, by their names."""
+        if not self._hosts:
+            return {}
+        origin, path = _split(url)
+        scheme, host = _scheme_and_host(origin)
+        kept = self._hosts.get(host)
+        if not kept:
+            return {}
+        now, is_safe = time.time(), scheme == "https" or is_loopback(host)
+        fitting = [
+            cookie
+            for cookie in kept.values()
+            if cookie.expires > now and (is_safe or not cookie.is_secure) and _is_at(path, cookie)
+        ]
+        fitting.sort(key=lambda cookie: len(cookie.path))
+        # Of two of one name, the one with the longer path.
+        return {cookie.name: cookie.value for cookie in fitting}
 
-
-class KeepingOnly(DummyCookieJar):
-    """What aiohttp gets: it keeps cookies in a jar, and adds none to a request."""
-
-    def __init__(self, jar: SessionCookieJar) -> None:
-        super().__init__()
-        self.update_cookies_from_headers = jar.update_cookies_from_headers  # type: ignore[method-assign] # handed on as it is
+    def keep(self, headers: Iterable[str], url: str) -> None:
+        """Keep what the `Set-Cookie` headers of an answer from `url` say."""
+        origin, path = _split(url)
+        _, host = _scheme_and_host(origin)
+        kept = self._hosts.setdefault(host, {})
+        now = time.time()
+        for header in headers:
+            cookie = _parse(header, path[: path.rfind("/")] or "/", now)
+            if cookie is None:
+                continue
+            kept.pop((cookie.name, cookie.path), None)
+            if cookie.expires > now:
+                kept[cookie.name, cookie.path] = cookie
+        while len(kept) > _MOST_COOKIES or sum(each.size for each in kept.values()) > _MOST_BYTES:
+            del kept[next(iter(kept))]
 
 
 def with_cookies(given: str, added: str) -> str:
-    """Return a `Cookie` header with cookies of both; of two of one name, that of `added`."""
-    names = SimpleCookie(added).keys()
-    kept = [
-        pair.strip() for pair in given.split(";") if pair.partition("=")[0].strip() not in names
-    ]
-    return "; ".join([*kept, added])
+    """Return a `Cookie` header with cookies of both; of two of one name, that of `given`."""
+    names = {pair.partition("=")[0].strip() for pair in given.split(";")}
+    new = [pair for pair in added.split("; ") if pair.partition("=")[0] not in names]
+    return "; ".join([given, *new])
 
 
-def _origin(url: str) -> str:
-    path = url.find("/", len("https://"))
-    return url if path < 0 else url[:path]
+def _split(url: str) -> tuple[str, str]:
+    """Return the origin and the path of a URL."""
+    url = url.partition("?")[0]
+    start = url.find("/", len("https://"))
+    return (url, "/") if start < 0 else (url[:start], url[start:])
 
 
-def _is_simple(header: str) -> bool:
-    attributes = [attribute.strip().lower() for attribute in header.split(";")[1:]]
-    limits = ("expires", "max-age", "domain")
-    return "path=/" in attributes and not any(each.startswith(limits) for each in attributes)
+@lru_cache
+def _scheme_and_host(origin: str) -> tuple[str, str]:
+    url = URL(origin)
+    return url.scheme, url.raw_host or ""
+
+
+def _is_at(path: str, cookie: _Cookie) -> bool:
+    at = cookie.path
+    return path.startswith(at) and (at.endswith("/") or path[len(at) : len(at) + 1] in ("", "/"))
+
+
+def _parse(header: str, default_path: str, now: float) -> _Cookie | None:
+    """Return what a `Set-Cookie` header says, by RFC 6265 (5.2); None where it can't be kept."""
+    pair, *attributes = header.split(";")
+    name, sign, value = (part.strip() for part in pair.partition("="))
+    if not (name and sign and pair.isprintable()):  # neither is what can't be sent again
+        return None
+    path, is_secure, age, date = default_path, False, "", ""
+    for attribute in attributes:
+        kind, _, said = (part.strip() for part in attribute.partition("="))
+        match kind.lower():
+            case "path":
+                path = said if said.startswith("/") else default_path
+            case "secure":
+                is_secure = True
+            case "max-age":
+                age = said
+            case "expires":
+                date = said
+    cookie = _Cookie(name, value, path, is_secure, _expiry(age, date, now))
+    return cookie if cookie.size <= _MOST_COOKIE_BYTES else None
+
+
+def _expiry(age: str, date: str, now: float) -> float:
+    """Return when a cookie ends, in seconds since the epoch; one of the session never does."""
+    if age.removeprefix("-").isdecimal():
+        return now + min(int(age[:11]), _LONGEST_AGE) if age[0] != "-" else 0.0
+    if date and len(date) <= _LONGEST_DATE:
+        with contextlib.suppress(ValueError, OverflowError):
+            if read := parsedate_tz(date):
+                return mktime_tz(read)
+    return math.inf
 
 
 @lru_cache

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from asyncllm.redaction import masking
+from asyncllm.redaction import MASK, Mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from asyncllm.events import Reply
 
-_SHOWN_CHARACTERS = 1000
+_MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
+# What ends a line, or tells a terminal something: C0 and C1, the separators of lines, what turns
+# the direction of writing around, and halves of characters, which can't be written at all.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -25,25 +30,50 @@ class AsyncLLMError(Exception):
     Attributes:
         reply: what had arrived of the answer, when the error ended a stream that had started;
             otherwise None.
-        is_passing: whether the same request may well succeed a little later, where a provider
-            knows better than the kind of error says; otherwise None.
+        most_characters: how much of its text is shown: 1,000 characters, or fewer.
+        is_passing: whether the same request may well succeed a little later, so that it is tried
+            again before the first event of a stream. Providers may know better, and set it.
 
     """
 
     reply: Reply | None = None
-    is_passing: bool | None = None
+    is_passing: bool = False
+    most_characters: int = 1000
+    _sought: frozenset[int] = frozenset()  # hashes of what was masked
+    _masked_texts: int | None = None  # a hash of what was left of the texts
+
+    def __str__(self) -> str:
+        return _in_one_line(super().__str__())
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Mask `secrets`, in whatever form, in this error's text and attributes; then shorten it.
+        """Make this error fit to be shown.
 
-        In this order: a text that was cut before could end in a part of a secret.
+        `secrets` are masked, in whatever form, in its text and its attributes. Of the text, which
+        may quote a server, control characters are escaped, and what is left is shortened: in this
+        order, as a text that was cut before could end in a part of a secret.
 
         Args:
             secrets: what no text may show, as it is; what encodes it is found too.
 
         """
-        mask = masking(secrets)
-        self.args = tuple(_excerpt(_masked(value, mask)) for value in self.args)
+        told = list(secrets)
+        sought = frozenset(map(hash, told))
+        # An error leaves several hands, and to look through it takes a while.
+        if sought <= self._sought and self._masked_texts == hash(self._texts()):
+            return
+        self._mask(Mask(told))
+        self._sought, self._masked_texts = sought, hash(self._texts())
+
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(each for each in (*self.args, *vars(self).values()) if isinstance(each, str))
+
+    def _mask(self, mask: Mask) -> None:
+        self.args = tuple(
+            _excerpt(mask(value[:_MASKED_CHARACTERS]), self.most_characters)
+            if isinstance(value, str)
+            else value
+            for value in self.args
+        )
         vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -51,21 +81,35 @@ class AsyncLLMError(Exception):
         return _rebuild, (type(self), self.args, vars(self))
 
 
-def _masked(value: object, mask: Callable[[str], str]) -> object:
+def _in_one_line(text: str) -> str:
+    """Escape what would end a line of a log, or what a terminal would obey."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _masked(value: object, mask: Mask) -> object:
     match value:
         case str():
             return mask(value)
         case URL():
-            return URL(mask(str(value)))
+            return _masked_url(value, mask)
         case CIMultiDict():
-            return CIMultiDict({name: mask(text) for name, text in value.items()})
+            return CIMultiDict((name, mask(text)) for name, text in value.items())
+        case list():  # its notes
+            return [_masked(each, mask) for each in value]
     return value
 
 
-def _excerpt(value: object) -> object:
-    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
-        return f"{value[:_SHOWN_CHARACTERS]}…"
-    return value
+def _masked_url(url: URL, mask: Mask) -> URL:
+    try:
+        return URL(mask(str(url)))
+    except ValueError:  # what is left of it is none
+        return URL(MASK)
+
+
+def _excerpt(text: str, most: int) -> str:
+    """Return the beginning of a text that is masked, as one line that no terminal obeys."""
+    text = _in_one_line(text)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _rebuild(
@@ -77,16 +121,38 @@ def _rebuild(
     return error
 
 
+def let_go(error: BaseException | None) -> None:
+    """Drop what the frames hold through which an error came that nobody will see.
+
+    Tasks and errors among it hold the error in turn, and it what called them: a cycle, in which
+    a stream that began after a failure would wait for the garbage collector when it is dropped.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
 class ConfigurationError(AsyncLLMError, ValueError):
     """The call can't work as it is written; the message says what to change. Nothing was sent."""
 
 
 class TransportError(AsyncLLMError, OSError):
-    """The server could not be reached, or it hung up before it answered."""
+    """The server could not be reached, or it hung up before it answered.
+
+    Attributes:
+        was_sent: whether the server may have read the request.
+
+    """
+
+    was_sent = True
+
+    is_passing = True
 
 
 class ProxyError(TransportError):
     """The proxy could not be reached, refused us, or could not reach the server."""
+
+    is_passing = False
 
 
 class StreamTimeout(AsyncLLMError, TimeoutError):  # noqa: N818 - the field's own name for it
@@ -124,8 +190,15 @@ class StreamInterrupted(AsyncLLMError):  # noqa: N818 - the field's own name for
     """The answer was cut off: it broke or ended without the wire's sign that it was whole."""
 
 
+class ReplyTooLargeError(AsyncLLMError):
+    """The answer would take more memory than a reply may; `reply` has what had come of it."""
+
+
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
     """The server answered with an error status.
+
+    It passes if its status is 408, 409, 425, 429 or 5xx, unless the server says otherwise in its
+    header `x-should-retry`.
 
     It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
     neither query nor user, request headers and response cookies are left out.
@@ -134,12 +207,15 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         method: the request's HTTP method.
         url: where it went, a `yarl.URL`.
         status: the HTTP status.
-        message: what the server said of it, from its body where that could be read.
+        message: what the server said of it, from its body where that could be read; at most 200
+            characters (`most_characters`), in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
 
     """
+
+    most_characters = 200
 
     def __init__(
         self,
@@ -166,6 +242,13 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
             for name, value in (headers or {}).items()
             if name.lower() not in _SECRET_RESPONSE_HEADERS
         )
+        wish = self.headers.get("x-should-retry", "").strip().lower()
+        self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
+
+    def _mask(self, mask: Mask) -> None:
+        self.message = self.message[:_MASKED_CHARACTERS]
+        super()._mask(mask)  # of body and headers, which are data, nothing is escaped
+        self.message = _excerpt(self.message, self.most_characters)
 
     @property
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made
@@ -174,7 +257,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         return RequestInfo(self.url, self.method, nothing, self.url)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.url}: {self.status} {self.message}"
+        return _in_one_line(f"{self.method} {self.url}: {self.status} {self.message}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -213,6 +296,7 @@ class ServerError(HTTPStatusError):
 
 
 _FIRST_SERVER_ERROR = 500
+_PASSING_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 _BY_STATUS: dict[int, type[HTTPStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,

@@ -1,8 +1,10 @@
 """The one place that knows how to ask: requests, and aiohttp's errors as ours.
 
 No secret leaves here in a text: proxy credentials travel in headers rather than in URLs,
-aiohttp's exceptions, which quote both, are never chained to ours, and what an error quotes of an
-answer is masked when it leaves.
+aiohttp's exceptions, which quote both, are never chained to ours, and every error that leaves is
+masked: one that an answer stands for, or none, in `_send`, and one raised while an answer is read,
+by whomever, in `_Exchange`. It is here that all that was told is known; what a provider says
+without having asked is masked by `retrying` and by `Stream`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from asyncllm.checks import encode_json
+from asyncllm.cookies import with_cookies
 from asyncllm.errors import (
     AsyncLLMError,
     ConfigurationError,
@@ -22,16 +25,20 @@ from asyncllm.errors import (
     ProxyError,
     StreamTimeout,
     TransportError,
+    let_go,
 )
+from asyncllm.ledger import Entry, Way
 from asyncllm.proxies import socks_errors
-from asyncllm.redaction import secrets_in
+from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Coroutine, Mapping
+    from collections.abc import Container, Coroutine, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.connections import ConnectionPool
+    from asyncllm.cookies import CookieJar
+    from asyncllm.ledger import Step
     from asyncllm.proxies import Proxy
 
 _SUCCESS = range(200, 300)
@@ -45,15 +52,27 @@ class Http:
         proxy: the proxy to go through; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
+        identity: who asks: those of one identity share cookies, and nobody else does.
+        secrets: what no error may show, besides what each request holds.
 
     Attributes:
         proxy: the proxy to go through, or None.
+        identity: as given.
         refusals: what servers have refused, as pairs of base URL and field; one set for all
             streams of a session manager, so that providers need not ask again.
 
     """
 
-    __slots__ = ("_headers", "_pool", "_timeout", "proxy", "refusals")
+    __slots__ = (
+        "_headers",
+        "_jar",
+        "_pool",
+        "_secrets",
+        "_timeout",
+        "identity",
+        "proxy",
+        "refusals",
+    )
 
     def __init__(
         self,
@@ -62,9 +81,14 @@ class Http:
         proxy: Proxy | None = None,
         headers: Mapping[str, str] | None = None,
         connect: float | None = None,
+        identity: Hashable = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self.proxy = proxy
+        self.identity = identity
+        self._secrets = secrets
         self.refusals = pool.refusals
+        self._jar: CookieJar = pool.jar_of(identity)
         self._pool = pool
         self._headers = headers or {}
         self._timeout = _client_timeout(connect)
@@ -98,6 +122,7 @@ class Http:
         Raises:
             ConfigurationError: the body can't be written as JSON, or the URL can't be used.
             HTTPStatusError: the status is not one of `accept`.
+            ProtocolError: the answer is compressed, which nobody asked for.
             TransportError: the server, or as `ProxyError` the proxy, could not be reached.
             StreamTimeout: connecting took longer than the connect limit.
 
@@ -110,14 +135,42 @@ class Http:
         sending = self._send(method, url, sent, query or {}, accept, data=data)
         return _Exchange(sending, self._pool)
 
-    def cookie_header(self, url: str) -> dict[str, str]:
-        """Return the header with the cookies that a request would carry; empty where it has none.
+    def entry(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        steps: tuple[Step, ...] = (),
+        is_session: bool = False,
+    ) -> Entry:
+        """Return an entry for the ledger: what is sent, and the way it goes, as it is here.
 
         Args:
-            url: where the request would go.
+            url: what tells it from others; `steps` go to the same server.
+            headers: for its requests, over those of the `Http`; cookies are added.
+            steps: the requests that an heir sends; without any it is one `DELETE` of `url`.
+            is_session: whether it is for what a session holds besides what has its own entry.
 
         """
-        return self._pool.cookie_header(url)
+        sent = {**self._headers, **(headers or {})}
+        self._add_cookies(sent, url)
+        proxy = self.proxy or self._pool.environment_proxy(url)
+        return Entry(url, sent, steps, Way(proxy, self._pool.has_own_tls), is_session)
+
+    def own_session(self, url: str, cookie: str) -> str | None:
+        """Return the value of a cookie whose session is this manager's alone; None where it is not.
+
+        A session that comes with a caller's credentials may be a browser's, and hold chats of its
+        user's own.
+
+        Args:
+            url: where it would be sent.
+            cookie: its name.
+
+        """
+        if any(map(is_secret, self._headers)):
+            return None
+        return self._jar.cookies_for(url).get(cookie)
 
     async def _send(
         self,
@@ -134,33 +187,49 @@ class Http:
         if proxy is not None:
             options |= proxy.request_options()
             headers |= proxy.credentials if is_forwarded else {}
+        self._add_cookies(headers, url)
         options["headers"] = headers
+        secrets = functools.partial(_secrets, self._secrets, proxy, headers, query)
         failure: AsyncLLMError
         try:
-            raw = await self._pool.request(method, url, proxy, options)
+            raw, was_resent = await self._pool.request(method, url, proxy, options)
         except AsyncLLMError:
             raise  # the pool's own
         except _request_errors() as error:
             failure = _request_failure(error, self._timeout.connect, proxy)
-            failure.redact(_secrets(proxy))
+            if isinstance(failure, TransportError):
+                failure.was_sent = not isinstance(error, _before_sending())
+            let_go(error)
+            failure.redact(secrets())
         else:
+            if told := raw.headers.getall("Set-Cookie", ()):
+                self._jar.keep(told, url)
             response = Response(
-                raw, self._pool.max_event_bytes, lambda: self._secrets_of(raw, proxy)
+                raw,
+                self._pool.max_event_bytes,
+                lambda: secrets(raw),
+                was_resent=was_resent,
             )
-            if raw.status in accept:
+            if raw.status in accept and not response.coding:
                 return response
-            failure = await response.failure(method, url, is_forwarded=is_forwarded)
-        raise failure  # outside of the handler: aiohttp's own texts must not be its context
+            failure = await response.failure(
+                method, url, is_accepted=raw.status in accept, is_forwarded=is_forwarded
+            )
+            response.redact(failure)
+        try:
+            raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        finally:
+            del failure  # its traceback holds this frame: they would be a cycle of garbage
 
-    def _secrets_of(self, raw: aiohttp.ClientResponse, proxy: Proxy | None) -> list[str]:
-        """Return what was told to a server, and what it told us to keep."""
-        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in raw.cookies.items())
-        fields: list[Mapping[str, str]] = [
-            raw.request_info.headers,
-            raw.request_info.url.query,
-            {"Set-Cookie": cookies},
-        ]
-        return [*_secrets(proxy), *(secret for each in fields for secret in secrets_in(each))]
+    def _add_cookies(self, headers: dict[str, str], url: str) -> None:
+        """Add what servers have set to what the caller sends, which comes first."""
+        if not (added := self._jar.header_for(url)):
+            return
+        for name, given in headers.items():
+            if name.lower() == "cookie":
+                headers[name] = with_cookies(given, added)
+                return
+        headers["Cookie"] = added
 
 
 @functools.lru_cache
@@ -172,8 +241,21 @@ def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
     )
 
 
-def _secrets(proxy: Proxy | None) -> tuple[str, ...]:
-    return proxy.secrets if proxy is not None else ()
+def _secrets(
+    known: Sequence[str],
+    proxy: Proxy | None,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    answer: aiohttp.ClientResponse | None = None,
+) -> list[str]:
+    """Return what is known, what was told to a server or a proxy, and what was answered to keep."""
+    found = [*known, *secrets_in(headers), *secrets_in(query)]
+    if proxy is not None:
+        found += proxy.secrets
+    if answer is not None:
+        for cookie in answer.cookies.values():
+            found += (cookie.value, cookie.coded_value)
+    return found
 
 
 class _Exchange:
@@ -212,6 +294,10 @@ def _request_errors() -> tuple[type[Exception], ...]:
     return (aiohttp.ClientError, OSError, ValueError, *socks_errors())
 
 
+def _before_sending() -> tuple[type[Exception], ...]:
+    return (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, *socks_errors())
+
+
 def _request_failure(  # noqa: PLR0911 - a table
     error: Exception, connect_limit: float | None, proxy: Proxy | None
 ) -> AsyncLLMError:
@@ -233,6 +319,9 @@ def _request_failure(  # noqa: PLR0911 - a table
             # Its text quotes the line that is wrong, a cookie perhaps.
             kind = type(error.__cause__ or error).__name__
             return ProtocolError(f"the server's answer is not HTTP ({kind})")
+        case UnicodeDecodeError():  # by the SOCKS library, of a name that the proxy says
+            kind = "answer is not HTTP" if proxy is None else "or the proxy's answer can't be read"
+            return (TransportError if proxy is None else ProxyError)(f"the server's {kind}")
         case ValueError():
             return ConfigurationError(f"the request can't be sent: {error}")
     if proxy is not None and isinstance(error, socks_errors()):

@@ -1,46 +1,109 @@
-"""What this process has on servers, on disk: for whoever comes after a `kill -9`."""
+"""What this process has on servers, on disk: for whoever comes after a `kill -9`.
+
+The rule of this file: a thread of the ledger's own writes, and nobody waits for it longer than for
+a moment. What the file should hold is kept in memory, so it is written again where it was deleted,
+or where it could not be written for a while; what waits to be written is never more than what
+exists on servers, and what the file holds of it.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import logging
 import os
-import socket
 import sqlite3
 import sys
-from pathlib import Path
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from asyncllm.errors import ConfigurationError
+from asyncllm.ledger_backlog import Backlog
+from asyncllm.ledger_file import LedgerFile
+from asyncllm.ledger_owner import this_process
+from asyncllm.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
 
-_SCHEMA = """
-    CREATE TABLE IF NOT EXISTS conversations (
-        url TEXT PRIMARY KEY, headers TEXT NOT NULL, owner TEXT NOT NULL
-    )
-"""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("asyncllm")
+
+_T = TypeVar("_T")
+_PATIENCE_SECONDS = 1.0  # for a row that must be there before a request is sent
+_AGAIN_SECONDS = 1.0  # until what could not be written is tried again
+_IDLE_SECONDS = 1.0  # until the file is closed
+
+
+class Way(msgspec.Struct, frozen=True):
+    """How requests go to a server.
+
+    Attributes:
+        proxy: the proxy to go through, or None for none.
+        has_own_tls: whether servers are verified by a context that the caller gave.
+
+    """
+
+    proxy: Proxy | None = None
+    has_own_tls: bool = False
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A request that an heir sends.
+
+    Attributes:
+        method: the HTTP method.
+        url: where to.
+        form: form fields to send as its body, or None.
+        gone: the statuses that say that there is nothing left to do.
+        may_fail: whether the next step is due also where this one fails.
+
+    """
+
+    method: str
+    url: str
+    form: dict[str, str] | None = None
+    gone: tuple[int, ...] = (404,)
+    may_fail: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A conversation, as the request that deletes it.
+    """What an heir needs to delete a conversation, or all that a session holds.
 
     Attributes:
-        url: what to `DELETE`.
-        headers: what to send with it, the session's cookie included.
+        url: what tells it from all other entries: the URL of the conversation.
+        headers: what to send with each request, the session's cookie included.
+        steps: the requests to send, in this order; without any it is one `DELETE` of `url`.
+        way: how they go; None for the heir's own way.
+        is_session: whether it is for what a session holds besides its conversations that have
+            entries of their own, which come first.
 
     """
 
     url: str
     headers: dict[str, str]
+    steps: tuple[Step, ...] = ()
+    way: Way | None = None
+    is_session: bool = False
 
     def __repr__(self) -> str:
         return f"Entry({self.url})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the cookie.
+        return [("url", self.url)]
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
 
 
 class Ledger:
     """A small SQLite file, which several processes of one machine may share.
 
-    Writing to it takes microseconds, as nothing waits for the disk: it is to outlive the process,
-    not the machine. Its rows hold session cookies, so it is readable by its owner only.
+    Its rows hold session cookies and proxy passwords, so it is readable by its owner only. What
+    fails once it is made is logged, as one warning until it succeeds again.
 
     Args:
         path: where the file is, or is to be made.
@@ -53,75 +116,179 @@ class Ledger:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if sys.platform == "win32":
             raise ConfigurationError("a ledger can't tell on Windows which processes live")
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            Path(path).chmod(0o600)
-            self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-            self._db.execute("PRAGMA synchronous = OFF")
-            self._db.execute(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            reason = str(error)
-        else:
-            self._owner = _me()
-            return
-        raise ConfigurationError(f"the ledger {os.fspath(path)!r} can't be used: {reason}")
+        self._path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - no link is followed
+        self._backlog = Backlog()
+        self._written: list[Future[None]] = []  # who waits for the next writing
+        self._heirs: deque[Future[list[Entry]]] = deque()
+        self._changing = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_failing = self._is_closing = self._is_closed = False
+        self._ended = Future[None]()
+        if reason := _why_unusable(self._path):
+            raise ConfigurationError(f"the ledger {self._path!r} can't be used: {reason}")
 
     def add(self, entry: Entry) -> None:
-        """Note a conversation that exists now."""
-        headers = msgspec.json.encode(entry.headers).decode()
-        self._db.execute(
-            "INSERT OR REPLACE INTO conversations VALUES (?, ?, ?)",
-            (entry.url, headers, self._owner),
-        )
+        """Note what exists now; a plain function call."""
+        with self._changing:
+            self._backlog.put(entry.url, msgspec.json.encode(entry).decode())
+            self._wake()
 
     def remove(self, url: str) -> None:
-        """Strike out a conversation that exists no more."""
-        self._db.execute("DELETE FROM conversations WHERE url = ?", (url,))
+        """Strike out what exists no more; a plain function call."""
+        with self._changing:
+            self._backlog.drop(url)
+            self._wake()
 
-    def take_over(self) -> list[Entry]:
-        """Make what dead processes have left our own, and return it."""
-        self._db.execute("BEGIN IMMEDIATE")  # so that two heirs do not both inherit
+    async def note(self, entry: Entry) -> None:
+        """Note what may exist soon, and wait until that is in the file; a second at the most.
+
+        A file that can't be written is not waited for again.
+        """
+        with self._changing:
+            if self._backlog.is_written(entry.url):
+                return
+            self.add(entry)
+            if self._is_failing:
+                return
+            written = Future[None]()
+            self._written.append(written)
+        waiting = asyncio.wrap_future(written)
+        if not (await asyncio.wait([waiting], timeout=_PATIENCE_SECONDS))[0]:
+            waiting.cancel()
+            self._complain(f"not written within {_PATIENCE_SECONDS:g} s")
+
+    def take_over(self) -> asyncio.Future[list[Entry]]:
+        """Make what dead processes have left our own; the future returns it."""
+        with self._changing:
+            heir = Future[list[Entry]]()
+            self._heirs.append(heir)
+            self._wake()
+        return asyncio.wrap_future(heir)
+
+    async def aclose(self, within: float) -> None:
+        """Write what is still to be written, leave what stays to the next heir, close the file.
+
+        Args:
+            within: seconds that this may take; what is not written then is as after a `kill -9`.
+
+        """
+        with self._changing:
+            self._is_closing = True
+            if self._backlog or self._backlog.wanted or self._thread is not None:
+                self._wake()
+            else:
+                return
+        waiting = asyncio.wrap_future(self._ended)
+        if not (await asyncio.wait([waiting], timeout=within))[0]:
+            waiting.cancel()
+            self._complain(f"not written within {within:.3g} s")
+
+    def _wake(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="asyncllm ledger", daemon=True)
+            self._thread.start()
+        self._changing.notify()
+
+    def _run(self) -> None:
+        """Do what there is to do in the file, and end when there has been nothing for a while."""
+        file = LedgerFile(self._path)
         try:
-            owners = [
-                row[0] for row in self._db.execute("SELECT DISTINCT owner FROM conversations")
-            ]
-            left: list[Entry] = []
-            for owner in filter(_is_dead, owners):
-                rows = self._db.execute(
-                    "UPDATE conversations SET owner = ? WHERE owner = ? RETURNING url, headers",
-                    (self._owner, owner),
-                )
-                left += [Entry(url, msgspec.json.decode(headers)) for url, headers in rows]
+            while (work := self._next()) is not None:
+                try:
+                    work(file)
+                except (OSError, sqlite3.Error) as error:
+                    self._complain(str(error))
         finally:
-            self._db.execute("COMMIT")
-        return left
+            file.close()
+            if self._is_closed:
+                _resolve(self._ended, None)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+    def _next(self) -> Callable[[LedgerFile], None] | None:
+        """Wait for something to do, and return what to do it with."""
+        with self._changing:
+            if self._is_failing:
+                self._changing.wait_for(lambda: self._is_closing, _AGAIN_SECONDS)
+            else:
+                self._changing.wait_for(lambda: self._is_due or self._is_closing, _IDLE_SECONDS)
+            if self._is_closing and not self._is_closed:
+                self._is_closed = True
+                return self._finish
+            if self._is_due and not self._is_closing:
+                return self._write
+            self._thread = None
+            return None
+
+    @property
+    def _is_due(self) -> bool:
+        return bool(self._backlog or self._heirs)
+
+    def _write(self, file: LedgerFile) -> None:
+        is_new = file.open()
+        with self._changing:
+            batch = self._backlog.begin(is_new=is_new)
+            written, self._written = self._written, []
+        is_written = False
+        try:
+            file.write(batch, this_process())
+            is_written = True
+        finally:
+            with self._changing:
+                self._backlog.end(is_written=is_written)
+        for future in written:
+            _resolve(future, None)
+        if self._heirs:
+            self._inherit(file)
+        with self._changing:
+            was_failing, self._is_failing = self._is_failing, False
+        if was_failing:
+            log.info("the ledger %r is written again", self._path)
+
+    def _inherit(self, file: LedgerFile) -> None:
+        left, bad = file.take_over(this_process(), _ENTRY.decode)
+        for what in bad:
+            log.warning(
+                "the ledger %r: a row can't be read and was set aside, in the table `set_aside` "
+                "(%s)",
+                self._path,
+                what,
+            )
+        with self._changing:
+            for url, text in left.items():
+                self._backlog.adopt(url, text)
+            heir = self._heirs.popleft()
+        _resolve(heir, [_ENTRY.decode(text) for text in left.values()])
+
+    def _finish(self, file: LedgerFile) -> None:
+        self._heirs.clear()
+        self._write(file)
+        file.leave(list(self._backlog.wanted))
+
+    def _complain(self, reason: str) -> None:
+        with self._changing:
+            was_failing, self._is_failing = self._is_failing, True
+        if not was_failing:
+            log.warning(
+                "the ledger %r can't be written: %s; streams go on, and it is tried again",
+                self._path,
+                reason,
+            )
 
 
-def _me() -> str:
-    return f"{socket.gethostname()} {os.getpid()} {_start_of(os.getpid())}"
+def _resolve(future: Future[_T], result: _T) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(result)
 
 
-def _is_dead(owner: str) -> bool:
-    """Tell whether the process that signs so is certainly gone; in doubt it is not."""
-    host, pid, start = owner.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return False
+def _why_unusable(path: str) -> str:
+    """Return why a file can't be a ledger, or ""; one that is locked just now can be."""
+    file = LedgerFile(path)
     try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return _start_of(int(pid)) != start
-
-
-def _start_of(pid: int) -> str:
-    """Return what tells a process from a later one of the same number, where the system says."""
-    with contextlib.suppress(OSError):
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-        return stat.rpartition(")")[2].split()[19]
-    return "?"
+        file.open(timeout=0)
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return "" if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} else str(error)
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        file.close()
+    return ""

@@ -8,6 +8,9 @@ import msgspec
 
 from asyncllm.errors import ConfigurationError
 
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+"""The most bytes of memory that a reply may take, where no session manager says otherwise."""
+
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one stream, in seconds; None turns one off.
@@ -42,7 +45,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         attempts: how many times a stream is started at the most; 1 turns retrying off.
         initial_wait: seconds before the second attempt; doubled for each one after it, with
-            jitter of up to the same length added.
+            jitter of up to `initial_wait` added. A server may ask for a longer wait.
         max_wait: the longest wait in seconds, also where the server asks for a longer one.
 
     Raises:

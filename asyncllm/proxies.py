@@ -7,7 +7,6 @@ import sys
 import urllib.request
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 from yarl import URL
@@ -70,9 +69,14 @@ class Proxy(msgspec.Struct, frozen=True):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no text may show: the password as it is, in a URL, and with its user in a header."""
-        password = self.password or ""
-        return (password, quote(password, safe=""), self._basic) if password else ()
+        """What no text may show: the password alone, behind its user in a URL, and in a header.
+
+        A short password, which may be any word, is masked in the last two only.
+        """
+        if not self.password:
+            return ()
+        in_url = f"{self.user or ''}:{self.password}@"
+        return (self.password, in_url, self._basic)
 
     def forwards(self, url: str) -> bool:
         """Tell whether a request to `url` is forwarded by this proxy, without a tunnel."""

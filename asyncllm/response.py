@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
 from asyncllm.proxies import is_refusal
-from asyncllm.redaction import masking
 from asyncllm.statuses import status_error
-from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken
+from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken, excerpt_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    import aiohttp
 
     from asyncllm.framing import Payload
 
@@ -31,12 +30,16 @@ class Response:
         raw: aiohttp's.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
         secrets: returns what no text may show; called for failures only.
+        was_resent: whether the request was sent twice, as a kept connection had been closed: the
+            first may have been read all the same.
 
     Attributes:
         status: the HTTP status.
         content_type: the media type, lower case, without parameters.
         content: the bytes that are still to be read.
+        coding: what they are compressed with, such as "gzip", or "".
         max_event_bytes: as given.
+        was_resent: as given.
 
     """
 
@@ -44,10 +47,12 @@ class Response:
         "_events",
         "_raw",
         "_secrets",
+        "coding",
         "content",
         "content_type",
         "max_event_bytes",
         "status",
+        "was_resent",
     )
 
     def __init__(
@@ -55,13 +60,17 @@ class Response:
         raw: aiohttp.ClientResponse,
         max_event_bytes: int,
         secrets: Callable[[], Iterable[str]] = tuple,
+        *,
+        was_resent: bool = False,
     ) -> None:
         self.status = raw.status
         self.content_type = raw.content_type
         self.content = raw.content
         self.max_event_bytes = max_event_bytes
         self._raw = raw
+        self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
         self._secrets = secrets
+        self.was_resent = was_resent
         self._events: Translation[Payload] | None = None
 
     async def events(self) -> AsyncIterator[list[Payload]]:
@@ -117,7 +126,9 @@ class Response:
         )
 
     async def excerpt(self, beginning: bytes = b"") -> str:
-        """Return the beginning of the body as text, at most 64 KiB of it, secrets masked.
+        """Return the beginning of the body as text, at most 64 KiB of it.
+
+        It may hold secrets, which are masked in an error that leaves `http`.
 
         Args:
             beginning: what has been read of it.
@@ -125,21 +136,30 @@ class Response:
         """
         body = bytearray(beginning)
         await self._read_beginning(body)
-        return self.masked(body)
+        return excerpt_of(body)
 
-    async def failure(self, method: str, url: str, *, is_forwarded: bool) -> AsyncLLMError:
-        """Return the error that this response stands for, and close it."""
+    async def failure(
+        self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool
+    ) -> AsyncLLMError:
+        """Return the error that this response stands for, and close it.
+
+        What is compressed is not read: no request of ours asks for it, and a small body can
+        unpack to gigabytes. An error keeps its status; its body is then empty.
+        """
         raw, beginning = self._raw, bytearray()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ERROR_BODY_SECONDS):
-                    await self._read_beginning(beginning)
+                    if not self.coding:
+                        await self._read_beginning(beginning)
         finally:
             self.close()
-        body = self.masked(beginning)
         reason = raw.reason or ""
         failure: AsyncLLMError
-        if is_forwarded and is_refusal(raw.status, raw.headers):
+        compressed = f"the body is compressed ({self.coding!r})"
+        if is_accepted:
+            failure = ProtocolError(f"{compressed}, though `Accept-Encoding: identity` was sent")
+        elif is_forwarded and is_refusal(raw.status, raw.headers):
             failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
         else:
             failure = status_error(
@@ -148,9 +168,10 @@ class Response:
                 status=raw.status,
                 reason=reason,
                 headers=raw.headers,
-                body=body,
+                body=excerpt_of(beginning),
             )
-        self.redact(failure)
+        if self.coding:
+            failure.add_note(f"{compressed}, so it is not shown")
         return failure
 
     def redact(self, error: AsyncLLMError) -> None:
@@ -171,7 +192,7 @@ class Response:
         """Read a little past the end of the answer, so that the connection can be used again."""
         content, size = self.content, 0
         if not content.at_eof():
-            with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+            with contextlib.suppress(TimeoutError, *READ_ERRORS):
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     while size < _DRAIN_BYTES and (chunk := await content.readany()):
                         size += len(chunk)
@@ -191,10 +212,10 @@ class Response:
             while len(body) < EXCERPT_BYTES and (chunk := await self._read_some()):
                 body += chunk
 
-    def masked(self, body: bytes | bytearray) -> str:
-        """Return `body` as text: masked, and then cut, lest a part of a secret be left."""
-        text = masking(self._secrets())(body.decode("utf-8", "replace"))
-        return text.encode()[:EXCERPT_BYTES].decode("utf-8", "ignore")
+
+def _coding(headers: Mapping[str, str]) -> str:
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 class _AsTheyCome:

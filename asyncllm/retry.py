@@ -1,11 +1,13 @@
-"""What is tried again, and how long to wait before it."""
+"""Trying again what failed for a passing reason, and how long to wait before it."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 from typing import TYPE_CHECKING, TypeVar
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProxyError, TransportError
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, let_go
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -13,54 +15,43 @@ if TYPE_CHECKING:
     from asyncllm.options import Retry
 
 log = logging.getLogger("asyncllm")
-# stamina logs each retry as a warning, which Python prints where nobody has set up logging: in
-# scripts, that is, between the tokens. Whoever has set up logging still gets it.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 _T = TypeVar("_T")
-_PASSING_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 
 
-async def retrying(work: Callable[[], Awaitable[_T]], retry: Retry, what: str) -> _T:
+async def retrying(
+    work: Callable[[], Awaitable[_T]], retry: Retry, what: str, secrets: Sequence[str] = ()
+) -> _T:
     """Return what `work()` returns, trying it again while it fails for a passing reason.
 
     Args:
         work: what to do; called once for each attempt.
         retry: how often and after how long.
         what: names the work in the log.
+        secrets: what to mask in the errors of the attempts.
 
     Raises:
         AsyncLLMError: that of the last attempt.
 
     """
-    try:
-        return await work()
-    except AsyncLLMError as error:
-        if retry.attempts == 1 or not is_passing(error):
-            raise
-        failure = error
-    import stamina  # noqa: PLC0415 - imported and set up for the unlucky only
-
-    def wait_before_next(error: Exception) -> bool | float:
-        log.info("%s: attempt %d of %d failed: %s", what, attempt.num, retry.attempts, error)
-        if not is_passing(error):
-            return False
-        asked = error.retry_after if isinstance(error, HTTPStatusError) else None
-        return True if asked is None else min(asked, retry.max_wait)
-
-    async for attempt in stamina.retry_context(
-        on=wait_before_next,
-        attempts=retry.attempts,
-        timeout=None,
-        wait_initial=retry.initial_wait,
-        wait_max=retry.max_wait,
-        wait_jitter=retry.initial_wait,
-    ):
-        with attempt:
-            if attempt.num == 1:
-                raise failure  # the one above was the first attempt
+    attempt, back_off = 0, retry.initial_wait
+    while True:
+        attempt += 1
+        try:
             return await work()
-    raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns or raises
+        except AsyncLLMError as error:
+            error.redact(secrets)  # here, as it is logged before it gets further
+            is_last = attempt == retry.attempts or not error.is_passing
+            if attempt == 1 and is_last:
+                raise
+            log.info("%s: attempt %d of %d failed: %s", what, attempt, retry.attempts, error)
+            if is_last:
+                raise
+            asked = error.retry_after if isinstance(error, HTTPStatusError) else None
+            let_go(error)  # its traceback would keep alive what the attempt held
+        own = back_off + random.uniform(0, retry.initial_wait)  # noqa: S311 - no secret
+        await asyncio.sleep(min(max(own, asked or 0.0), retry.max_wait))
+        back_off = min(2 * back_off, retry.max_wait)
 
 
 async def begin(
@@ -87,17 +78,5 @@ async def begin(
             return source, await source.__anext__()
         except StopAsyncIteration:
             return source, None
-        except AsyncLLMError as error:
-            error.redact(secrets)
-            raise
 
-    return await retrying(attempt, retry, what)
-
-
-def is_passing(error: Exception) -> bool:
-    """Tell whether the same request may well succeed a little later."""
-    if isinstance(error, AsyncLLMError) and error.is_passing is not None:
-        return error.is_passing
-    if isinstance(error, HTTPStatusError):
-        return error.status in _PASSING_STATUSES
-    return isinstance(error, TransportError) and not isinstance(error, ProxyError)
+    return await retrying(attempt, retry, what, secrets)

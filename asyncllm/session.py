@@ -9,9 +9,9 @@ from weakref import WeakSet
 from asyncllm.connections import ConnectionPool
 from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
-from asyncllm.http import Http
+from asyncllm.heir import clean_up
 from asyncllm.ledger import Ledger
-from asyncllm.options import Retry, Timeouts
+from asyncllm.options import MAX_REPLY_BYTES, Retry, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.waiting import wait_through
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from asyncllm.ledger import Entry
 
+_LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 
 _managers: WeakSet[SessionManager] = WeakSet()
 
@@ -52,14 +53,18 @@ class SessionManager:
         timeouts: the limits of streams that have none of their own.
         retry: what streams without a policy of their own try again.
         ssl: how to verify servers, such as a context with a certificate authority of your own.
-        spare_conversations: how many unused conversations to keep ready for each base URL and
-            model, so that a stream starts without waiting for one to be created.
+        spare_conversations: how many unused conversations to keep ready for each base URL,
+            model, proxy and set of headers, so that a stream starts without waiting for one to
+            be created.
         ledger: the path of a small file in which to note what exists on servers, so that after a
             `kill -9` the next manager with the same ledger deletes it; None for no such file.
-            Processes of one machine may share it.
+            Processes of one machine may share it. It holds session cookies, and the passwords of
+            proxies.
         grace: seconds that closing may take to delete what is still open.
         max_event_bytes: the most bytes that one event of a stream, or a body that is no stream,
             may have.
+        max_reply_bytes: the most bytes of memory that what is kept of one answer may take: its
+            text, reasoning and tool calls.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -78,20 +83,27 @@ class SessionManager:
         ledger: str | os.PathLike[str] | None = None,
         grace: float = 5.0,
         max_event_bytes: int = 16 * 1024 * 1024,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
         if max_event_bytes < 1:
             raise ConfigurationError(f"max_event_bytes must be at least 1, not {max_event_bytes!r}")
+        if max_reply_bytes < 1:
+            raise ConfigurationError(f"max_reply_bytes must be at least 1, not {max_reply_bytes!r}")
         self.proxy = parse_proxy(proxy)
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
+        self.max_reply_bytes = max_reply_bytes
         self.connections = ConnectionPool(
             ssl=ssl, trust_env=trust_env, max_event_bytes=max_event_bytes
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
-            spares=spare_conversations, retry=self.retry, ledger=self._ledger
+            spares=spare_conversations,
+            retry=self.retry,
+            ledger=self._ledger,
+            stop=min(5.0, grace / 4),  # two such requests that hang leave half of it to delete
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -139,7 +151,7 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         if self.loop is None:
             self.loop = loop
-            self.conversations.inherit(self._delete_inherited)
+            self.conversations.inherit(self._clean_up)
         if self.loop is not loop:
             raise ConfigurationError(
                 "this SessionManager belongs to another event loop: make one in each loop, and "
@@ -152,22 +164,18 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
         closed = "the session manager was closed before the answer's end"
+        # A copy, as an eager task ends its stream, which leaves the set, before the next is made.
         ending = [
-            loop.create_task(stream.end(StreamInterrupted(closed))) for stream in self._streams
+            loop.create_task(stream.end(StreamInterrupted(closed)))
+            for stream in list(self._streams)
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
         if self._ledger is not None:
-            self._ledger.close()
+            await self._ledger.aclose(max(_LEDGER_SECONDS, deadline - loop.time()))
 
-    async def _delete_inherited(self, entry: Entry) -> None:
-        """Delete a conversation of another process, with its cookie and not with ours."""
-        connections = self.connections.without_cookies()
-        try:
-            http = Http(connections, proxy=self.proxy, connect=self.timeouts.connect)
-            async with http.open("DELETE", entry.url, headers=entry.headers):
-                pass
-        finally:
-            await connections.aclose()
+    async def _clean_up(self, entry: Entry) -> None:
+        """Delete what another process has left, or what we lost sight of ourselves."""
+        await clean_up(entry, self.connections, proxy=self.proxy, connect=self.timeouts.connect)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from asyncllm.errors import AsyncLLMError
 
 _PROXY_AUTHENTICATION_REQUIRED = 407
-_SHOWN_CHARACTERS = 200
 
 
 def status_error(
@@ -49,15 +48,14 @@ def status_error(
 
 
 def _message(body: str) -> str:
-    """Return what an error body says, in any of the shapes that servers use."""
+    """Return what an error body says, in any of the shapes that servers use; all of it."""
     try:
         said: object = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         said = " ".join(body.split())
     while isinstance(said, dict):
         said = next((said[key] for key in ("error", "message", "detail") if said.get(key)), "")
-    text = said if isinstance(said, str) else msgspec.json.encode(said).decode()
-    return text[:_SHOWN_CHARACTERS]
+    return said if isinstance(said, str) else msgspec.json.encode(said).decode()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

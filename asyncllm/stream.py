@@ -11,8 +11,9 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, assert_never
 
-from asyncllm.errors import AsyncLLMError, StreamInterrupted
+from asyncllm.errors import AsyncLLMError, ReplyTooLargeError, StreamInterrupted
 from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.waiting import wait_through
 from asyncllm.watchdog import Watchdog
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Iterator,
         Sequence,
     )
+    from types import TracebackType
 
     from asyncllm.options import Timeouts
 
@@ -54,6 +56,9 @@ class Stream:
 
     Iterating raises `AsyncLLMError` when the stream fails, with what had arrived as its `reply`;
     it does so again when iterated again.
+
+    One that was asked for with `keep=False` keeps neither text nor reasoning: its reply has what
+    else came, and may be read however long it is.
     """
 
     __slots__ = (
@@ -73,6 +78,7 @@ class Stream:
         "_secrets",
         "_source",
         "_timeouts",
+        "_traceback",
         "_watchdog",
     )
 
@@ -85,13 +91,15 @@ class Stream:
         timeouts: Timeouts,
         owner: Owner | None,
         secrets: Sequence[str] = (),
+        keep: bool = True,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._begin_source = begin
         self._name = name
         self._timeouts = timeouts
         self._owner = owner
         self._secrets = secrets
-        self._collected = _Collected(model)
+        self._collected = _Collected(model, max_reply_bytes, keep=keep)
         self._batch: Iterator[Item] = iter(())
         self._source: Source | None = None
         self._watchdog: Watchdog | None = None
@@ -101,6 +109,7 @@ class Stream:
         self._is_interrupted = False
         self._has_ended = False
         self._error: Exception | None = None
+        self._traceback: TracebackType | None = None  # that of the error, when it ended the stream
         self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -170,6 +179,7 @@ class Stream:
 
     async def end(self, error: AsyncLLMError | None) -> None:
         """Close the stream; with an `error`, whoever reads on gets it. For session managers."""
+        self._check_loop()
         self._stop(error)
         if self._reader is not None:
             self._reader_gone = self._reader_gone or asyncio.Event()
@@ -184,9 +194,9 @@ class Stream:
                     return item
             if self._has_ended or self._reader is not None:
                 await self._refuse()
+            self._start_read()
             batch: list[Item] | None = None
             try:
-                self._start_read()
                 source = self._source
                 batch = await (self._first_batch() if source is None else source.__anext__())
             except StopAsyncIteration:
@@ -198,7 +208,7 @@ class Stream:
                     raise  # that very one: a cancel scope knows its own by what it says
             else:
                 self._end_read(batch)
-            if batch is None or self._is_interrupted:
+            if batch is None or self._is_interrupted or self._collected.room < 0:
                 await self._end_source()
             else:
                 self._batch = iter(batch)
@@ -213,10 +223,13 @@ class Stream:
 
     async def _refuse(self) -> None:
         """Raise why nothing can be read."""
+        self._check_loop()
         if not self._has_ended:
             raise RuntimeError("this stream is being read by another task")
         await self._closed()
-        raise self._error or StopAsyncIteration
+        if self._error is None:
+            raise StopAsyncIteration
+        raise self._error.with_traceback(self._traceback)  # which each raise would lengthen
 
     async def _first_batch(self) -> list[Item] | None:
         self._source, batch = await self._begin_source()
@@ -225,33 +238,39 @@ class Stream:
 
     def _start_read(self) -> None:
         watchdog = self._watchdog or self._begin()
-        # The loop is given, as to find the running one takes long up to Python 3.11.
-        task = self._reader = asyncio.current_task(watchdog.loop)
-        if task is None:
-            raise RuntimeError("this stream belongs to another event loop: read it there")
+        task = self._reader = watchdog.current_task()
         self._cancelling = task.cancelling()
         if self._collected.finish_reason is None:  # what is left to do then is bounded by itself
             watchdog.wait()
 
+    def _check_loop(self) -> None:
+        """Refuse to touch, in another event loop, what has yet to end in its own."""
+        is_settled = self._has_ended and (self._closing is None or self._closing.done())
+        if self._watchdog is not None and not is_settled:
+            self._watchdog.current_task()
+
     def _end_read(self, batch: list[Item] | None) -> bool:
         """Take what a read brought; tell whether it was interrupted, and cancelled by nobody."""
-        content = batch is not None and self._collected.add(batch)
+        collected, watchdog = self._collected, self._watchdog
+        content = batch is not None and collected.add(batch)
         reader, self._reader = self._reader, None
-        if self._watchdog is not None:
-            self._watchdog.arrived(content=content)
-            if self._collected.finish_reason is not None:
-                self._watchdog.stop()
+        if watchdog is not None:
+            watchdog.arrived(content=content)
+            if collected.finish_reason is not None:
+                watchdog.stop()
         if reader is None or not self._is_interrupted:
             return False
         return reader.uncancel() <= self._cancelling
 
     async def _end_source(self) -> None:
-        if not self._is_interrupted and self._collected.finish_reason is None:
+        if self._collected.room < 0:
+            self._error = self._collected.refuse()
+        elif not self._is_interrupted and self._collected.finish_reason is None:
             self._error = StreamInterrupted("the answer ended without the sign that it is whole")
         source = self._source
         self._conclude(self._error)
         if source is not None:
-            await source.aclose()  # nothing is left to close but where it ignored an interrupt
+            await source.aclose()  # nothing is left to close but of what did not end by itself
 
     def _begin(self) -> Watchdog:
         if self._owner is not None:
@@ -297,9 +316,10 @@ class Stream:
         if error is None:
             self._collected.close()
         elif isinstance(error, AsyncLLMError):
-            error.redact(self._secrets)
+            error.redact(self._secrets)  # it may be a provider's own, and never have passed `http`
             error.reply = self.reply
         self._error = error
+        self._traceback = None if error is None else error.__traceback__
         if self._reader_gone is not None:
             self._reader_gone.set()
 
@@ -320,10 +340,22 @@ class _Events:
 class _Collected:
     """What has arrived of an answer; text is joined once for each read, and once when asked for."""
 
-    __slots__ = ("_reasoning", "_texts", "_tool_calls", "_usage", "finish_reason", "model")
+    __slots__ = (
+        "_keep",
+        "_max_bytes",
+        "_reasoning",
+        "_texts",
+        "_tool_calls",
+        "_usage",
+        "finish_reason",
+        "model",
+        "room",
+    )
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, max_bytes: int, *, keep: bool) -> None:
         self.model = model
+        self.room = self._max_bytes = max_bytes  # of memory; below zero once that is too little
+        self._keep = keep
         self._texts: list[str] = []
         self._reasoning: list[str] = []
         self._tool_calls: list[ToolCall] = []
@@ -333,14 +365,25 @@ class _Collected:
     def add(self, batch: list[Item]) -> bool:
         """Add a batch, and tell whether it is more than pings; an empty one is."""
         try:
-            self._texts.append("".join(batch))  # type: ignore[arg-type] # nearly always all text
+            text = "".join(batch)  # type: ignore[arg-type] # nearly always all text
         except TypeError:
             return sum(map(self._add_item, batch)) > 0  # every item, hence not any()
+        if self._keep:
+            self._texts.append(text)
+            self.room -= text.__sizeof__()
         return True
 
     def close(self) -> None:
         """Say that nothing more comes, whether the answer is whole or not."""
         self.finish_reason = self.finish_reason or _CANCELLED
+
+    def refuse(self) -> ReplyTooLargeError:
+        """Say that the answer has failed, also where all of it has come."""
+        self.finish_reason = None
+        return ReplyTooLargeError(
+            f"the reply takes more than {self._max_bytes} bytes (SessionManager.max_reply_bytes); "
+            "stream with keep=False to read longer ones"
+        )
 
     def reply(self) -> Reply:
         return Reply(
@@ -355,11 +398,13 @@ class _Collected:
     def _add_item(self, item: Item) -> bool:
         match item:
             case str():
-                self._texts.append(item)
+                self._keep_text(self._texts, item)
             case Reasoning():
-                self._reasoning.append(item.text)
+                self._keep_text(self._reasoning, item.text)
             case ToolCall():
                 self._tool_calls.append(item)
+                for part in (item.id, item.name, item.arguments):
+                    self.room -= part.__sizeof__()
             case Usage():
                 self._usage = item
             case Finish():
@@ -369,6 +414,11 @@ class _Collected:
             case _:
                 assert_never(item)
         return True
+
+    def _keep_text(self, texts: list[str], text: str) -> None:
+        if self._keep:
+            texts.append(text)
+            self.room -= text.__sizeof__()
 
 
 async def _close(source: Source) -> None:

@@ -154,9 +154,11 @@ class _SyncContext(AbstractContextManager[_T]):
         self._entered: Future[_T] = Future()
         self._leaving: Future[tuple[Any, Any, Any]] = Future()
         self._held: Future[bool | None] | None = None
+        self._background: Background | None = None
 
     def __enter__(self) -> _T:
-        self._held = running().start(self._hold())
+        self._background = running()
+        self._held = self._background.start(self._hold())
         try:
             return self._entered.result()
         except BaseException:
@@ -170,6 +172,9 @@ class _SyncContext(AbstractContextManager[_T]):
         traceback: TracebackType | None,
     ) -> bool | None:
         assert self._held is not None
+        assert self._background is not None
+        if not self._background.is_ours:
+            return None  # the process that was forked leaves it
         self._leaving.set_result((kind, error, traceback))
         return self._held.result()
 
@@ -219,9 +224,14 @@ class _Pump(Generic[_T]):
         """Wait for the next batch; None at the end.
 
         Raises:
+            ConfigurationError: the reading goes on in the process of which this is a fork.
             Exception: what ended the source.
 
         """
+        if not self._background.is_ours:
+            raise ConfigurationError(
+                "this iterator is read by the process that was forked: ask anew in its child"
+            )
         batch = self._queue.get()
         self._taken += 1
         if not self._room.is_set():

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
-from asyncllm.framing import SSEDecoder
+from asyncllm.events import Ping
+from asyncllm.framing import NamedEvent, SSEDecoder
+from asyncllm.surrogates import Joiner, decode_with_halves, without_halves
 
 if TYPE_CHECKING:
     import msgspec
 
+    from asyncllm.events import Item
     from asyncllm.framing import Payload
 
 _T = TypeVar("_T")
@@ -20,13 +25,16 @@ _Batched = TypeVar("_Batched")
 EXCERPT_BYTES = 64 * 1024
 """The most bytes of a body that an error may show."""
 
-READ_ERRORS = (aiohttp.ClientError, OSError, RuntimeError)
-"""What reading a body raises when its connection breaks."""
+READ_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+"""What reading a body raises when its connection breaks, or its chunks are none.
+
+Of aiohttp's parsers the one in pure Python raises an HttpProcessingError as it is.
+"""
 
 UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
 
-_SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 200  # of a page
 
 
 class Translator(Protocol[_Batched]):
@@ -41,7 +49,10 @@ class Translator(Protocol[_Batched]):
 
     @property
     def is_building(self) -> bool:
-        """Whether something is being written that can't be given out before it is whole."""
+        """Whether what was fed last added to something that can't be given out before it is whole.
+
+        That counts as content, though no item comes of it.
+        """
         ...
 
     def feed(self, payloads: list[Payload], batch: list[_Batched]) -> None:
@@ -60,6 +71,88 @@ class Translator(Protocol[_Batched]):
 
         """
         ...
+
+
+class JSONTranslator(ABC, Generic[_T]):
+    """The loop over the payloads of a wire whose events are JSON: a translator without its words.
+
+    What is ordinary goes the short way: decoded once, then taken. Halves of characters, which
+    strict decoders refuse, go the long way, and are joined in what comes of it.
+
+    Args:
+        decoder: of one event.
+
+    Attributes:
+        is_done: see `Translator`; for subclasses to set.
+        is_building: see `Translator`; for subclasses to set, in each call of `feed` anew.
+
+    """
+
+    __slots__ = ("_decoder", "_joiner", "is_building", "is_done")
+
+    def __init__(self, decoder: msgspec.json.Decoder[_T]) -> None:
+        self.is_done = False
+        self.is_building = False
+        self._decoder = decoder
+        self._joiner: Joiner | None = None  # once a half has come
+
+    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say; see `Translator`."""
+        self.is_building = False
+        start, decode_event, take = len(batch), self._decoder.decode, self._take
+        try:
+            for payload in payloads:
+                event: _T | None
+                try:
+                    event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
+                except UNDECODABLE:
+                    event = None
+                if event is None:
+                    event = self._decode_other(payload, batch)
+                if take(event, batch) if event is not None else self.is_done:
+                    return  # nothing that comes behind the end belongs to the answer
+        except AsyncLLMError as error:
+            if self._joiner is not None:
+                error.args = tuple(map(without_halves, error.args))
+            raise
+        finally:
+            if self._joiner is not None:
+                batch[start:] = self._joiner.join(batch[start:])
+
+    def close(self) -> list[Item]:
+        """Return what is left to say; see `Translator`."""
+        items = self._end()
+        return items if self._joiner is None else self._joiner.join(items)
+
+    @abstractmethod
+    def _take(self, event: _T, batch: list[Item], /) -> bool:
+        """Append what an event says, and tell whether the answer is whole with it."""
+
+    @abstractmethod
+    def _end(self) -> list[Item]:
+        """Return what is left to say at the end of the body."""
+
+    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Append what the data of an event that may have a name say, where they are no JSON."""
+        return False
+
+    def _decode_other(self, payload: Payload, batch: list[Item]) -> _T | None:
+        """Return the event in a payload that is not just good JSON; None where it is taken."""
+        if isinstance(payload, Ping):
+            batch.append(payload)
+            return None
+        said = payload if isinstance(payload, NamedEvent) else NamedEvent("", payload)
+        if self._take_word(said.name, said.data, batch):
+            return None
+        try:
+            return decode(self._decoder, said.data)
+        except ProtocolError:
+            repaired = decode_with_halves(said.data, self._decoder.type)
+            if repaired is None:
+                raise
+        self._joiner = self._joiner or Joiner()
+        self.is_building = True  # a half may be all that came
+        return repaired
 
 
 class Body(Protocol):
@@ -81,11 +174,7 @@ class Body(Protocol):
         ...
 
     async def excerpt(self, beginning: bytes) -> str:
-        """Return what may be shown of a body of which `beginning` has been read."""
-        ...
-
-    def masked(self, body: bytes) -> str:
-        """Return what may be shown of `body`."""
+        """Return the beginning of a body of which `beginning` has been read, as text."""
         ...
 
 
@@ -175,7 +264,7 @@ class Translation(Generic[_Batched]):
         if not chunk:
             self._has_ended = True
             if beginning:
-                raise _not_a_stream(self._body.masked(beginning))
+                raise _not_a_stream(excerpt_of(beginning))
             return []
         beginning = ((beginning or b"") + chunk).lstrip()
         if beginning.startswith(b"{"):
@@ -200,9 +289,21 @@ def broken(kind: type[Exception]) -> StreamInterrupted:
     return StreamInterrupted(f"the connection broke before the answer was whole ({kind.__name__})")
 
 
+def excerpt_of(body: bytes | bytearray) -> str:
+    """Return the beginning of `body` as text: as much as an error may show.
+
+    It is neither masked nor cut to a readable size, which is done in this order, and where an error
+    leaves.
+    """
+    return body[:EXCERPT_BYTES].decode("utf-8", "replace")
+
+
 def _not_a_stream(body: str) -> ProtocolError:
-    shown = " ".join(body.split())[:_SHOWN_CHARACTERS]
-    return ProtocolError(f"the server answered with something other than a stream: {shown!r}")
+    shown = " ".join(body.split())
+    what = "the server answered with something other than a stream: "
+    error = ProtocolError(f"{what}{shown!r}")
+    error.most_characters = len(f"{what}'") + _SHOWN_CHARACTERS
+    return error
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
@@ -216,7 +317,6 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
         return decoder.decode(data)
     except UNDECODABLE as error:
         reason = str(error)
-    shown = data.decode("utf-8", "replace")  # whole: it is masked before it is cut
     raise ProtocolError(
-        f"the server sent something that its wire does not allow: {reason}: {shown!r}"
+        f"the server sent something that its wire does not allow: {reason}: {excerpt_of(data)!r}"
     )

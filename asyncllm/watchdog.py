@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from threading import get_ident
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncllm.errors import StreamTimeout
@@ -42,28 +43,28 @@ class Watchdog:
     fires too early, as it was set before the newest content came, sets itself anew for what is
     left. So a read costs a look at the clock, and no timer.
 
-    Attributes:
-        loop: the event loop in which the limits run.
-
+    It belongs to the event loop in which it was made.
     """
 
     __slots__ = (
         "_budget",
         "_expire",
         "_limit",
+        "_loop",
         "_phase",
         "_stall",
+        "_thread",
         "_timer",
         "_total_timer",
         "_waiting_since",
-        "loop",
     )
 
     def __init__(
         self, timeouts: Timeouts, expire: WeakMethod[Callable[[StreamTimeout], None]]
     ) -> None:
         self._expire = expire
-        self.loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
         self._budget = self._limit
         self._stall = _or_never(timeouts.stall)
@@ -72,11 +73,25 @@ class Watchdog:
         self._total_timer: asyncio.TimerHandle | None = None
         if timeouts.total is not None:
             error = StreamTimeout("total", timeouts.total)
-            self._total_timer = self.loop.call_later(timeouts.total, self._give_up, error)
+            self._total_timer = self._loop.call_later(timeouts.total, self._give_up, error)
+
+    def current_task(self) -> asyncio.Task[object]:
+        """Return the running task, which must be one of the watchdog's own event loop.
+
+        Raises:
+            RuntimeError: it is not.
+
+        """
+        # The thread first: whoever asks in another one is told what runs in this loop meanwhile.
+        # The loop is given, as to find the running one takes long up to Python 3.11.
+        task = asyncio.current_task(self._loop) if get_ident() == self._thread else None
+        if task is None:
+            raise RuntimeError("this stream belongs to another event loop: use it there")
+        return task
 
     def wait(self) -> None:
         """Say that the caller waits from now on."""
-        self._waiting_since = now = self.loop.time()
+        self._waiting_since = now = self._loop.time()
         if self._timer is None:
             self._set_timer(now)
 
@@ -90,7 +105,7 @@ class Watchdog:
                 self._drop_timer()
             self._budget = self._stall
         elif since is not None:
-            self._budget -= self.loop.time() - since
+            self._budget -= self._loop.time() - since
 
     def stop(self) -> None:
         """Let go of the timers."""
@@ -106,11 +121,11 @@ class Watchdog:
 
     def _set_timer(self, waiting_since: float) -> None:
         when = waiting_since + self._budget
-        self._timer = None if when == math.inf else self.loop.call_at(when, self._fired)
+        self._timer = None if when == math.inf else self._loop.call_at(when, self._fired)
 
     def _fired(self) -> None:
         self._timer = None
-        since, now = self._waiting_since, self.loop.time()
+        since, now = self._waiting_since, self._loop.time()
         if since is None:
             pass  # nobody waits; the next wait sets the timer
         elif now >= since + self._budget:

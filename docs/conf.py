@@ -69,7 +69,7 @@ _PAGES = {
     "asyncllm.conversation_pool": ["ConversationServer"],
     "asyncllm.framing": ["NamedEvent", "Payload"],
     "asyncllm.response": ["Response"],
-    "asyncllm.ledger": ["Entry"],
+    "asyncllm.ledger": ["Entry", "Step", "Way"],
     "asyncllm.providers.services": ["Service"],
     "asyncllm.sync": ["SyncIterator", "SyncStream"],
 }

@@ -1,7 +1,7 @@
 """A server that answers with raw bytes, for what the sandbox does not do."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -9,7 +9,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @asynccontextmanager
 async def raw_server(*answers):
-    """Serve one answer after another: bytes are sent, floats waited, None hangs up."""
+    """Serve one answer after another: bytes are sent, numbers and events waited for, None ends."""
     connections, left = [], list(answers)
 
     async def serve(reader, writer):
@@ -26,6 +26,8 @@ async def raw_server(*answers):
                     writer.transport.abort()
                 elif isinstance(step, float):
                     await asyncio.sleep(step)
+                elif isinstance(step, asyncio.Event):
+                    await step.wait()
                 else:
                     writer.write(step)
                     await writer.drain()
@@ -44,7 +46,10 @@ async def raw_server(*answers):
     finally:
         server.close()
         for writer in connections:
-            writer.transport.abort()
+            # Up to Python 3.12, a transport that was closed before all was written, and has written
+            # it since, has no loop left to abort in.
+            with suppress(AttributeError):
+                writer.transport.abort()
 
 
 def chunk(data):

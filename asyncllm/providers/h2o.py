@@ -6,28 +6,40 @@ Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/convers
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
-from asyncllm.checks import encode_json
+from asyncllm.checks import encode_json, path_segment
 from asyncllm.conversation import ConversationProvider
-from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Ping, Usage
-from asyncllm.framing import NamedEvent
-from asyncllm.ledger import Entry
+from asyncllm.errors import (
+    AuthenticationError,
+    BadRequestError,
+    HTTPStatusError,
+    ProtocolError,
+    ProviderError,
+    StreamInterrupted,
+)
+from asyncllm.events import Finish, Usage
+from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
-from asyncllm.translation import UNDECODABLE, Translation, decode
+from asyncllm.providers.streamed_text import LONG_TEXT, MANY_TEXTS, StreamedText
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED
+from asyncllm.translation import JSONTranslator, Translation, decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable
+    from collections.abc import AsyncGenerator, Hashable, Sequence
 
     from asyncllm.base import Request
+    from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
     from asyncllm.http import Http
+    from asyncllm.ledger import Entry
 
 _PARAMETERS = {
     "temperature": 0.4,
@@ -37,7 +49,12 @@ _PARAMETERS = {
     "repetition_penalty": 1.2,
     "return_full_text": False,
 }
+# What chat-ui says of a form: in 2023 of its Referer; of today, of its Origin, or of its fields.
+_REFERER_REFUSED = "Invalid referer"
+_ORIGIN_WANTED = "need to have an origin"
+_ERROR_ID = '"errorId"'
 _END_OF_TEXT = "<|endoftext|>"
+_SESSION_COOKIE = "hf-chat"
 
 
 class H2o(ConversationProvider):
@@ -95,33 +112,82 @@ class H2o(ConversationProvider):
 
     def server(self, request: Request, http: Http) -> ChatUI:
         """Return the chat-ui on which `request` needs a conversation."""
-        return ChatUI(request, http)
+        is_referer_ours = self._own_headers().items() <= self._headers.items()
+        return ChatUI(request, http, is_referer_ours=is_referer_ours)
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer in the conversation of `request`."""
-        url = f"{request.base_url}/conversation/{request.conversation_id}"
-        translator = _TGITranslator(stops_early="stop" in request.params)
-        headers = _referer(request)
-        async with http.open("POST", url, json=request.body, headers=headers) as response:
+        url = f"{request.base_url}/conversation/{path_segment(request.conversation_id)}"
+        translator = _TGITranslator(
+            stops_early="stop" in request.params,
+            stops=_texts(request.params.get("stop")),
+            has_prompt=bool(request.params.get("return_full_text")),
+        )
+        async with http.open("POST", url, json=request.body) as response:
             translation = Translation(response, translator)
             while (batch := await translation.next_batch()) is not None:
                 yield batch
 
+    def _own_headers(self) -> dict[str, str]:
+        # chat-ui refuses forms that do not come from its own pages.
+        return {"Referer": f"{self.base_url}/"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """Where and as whom something is asked; the log shows but the former."""
+
+    base_url: str
+    identity: Hashable = field(repr=False)
+
 
 class ChatUI:
-    """The conversations of one chat-ui and one model; see `ConversationServer`."""
+    """The conversations of one chat-ui and one model; see `ConversationServer`.
 
-    def __init__(self, request: Request, http: Http) -> None:
-        self.settings_key: Hashable = request.base_url
-        self.key: Hashable = (request.base_url, request.model, http.proxy)
+    Args:
+        request: says where, and which model.
+        http: to ask with.
+        is_referer_ours: whether another may be tried where it is refused, as no caller gave it.
+
+    """
+
+    # As many of these are kept as there are conversations.
+    __slots__ = (
+        "_http",
+        "_is_referer_ours",
+        "_model",
+        "key",
+        "name",
+        "settings_key",
+        "was_resent",
+    )
+
+    def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
+        self.name = request.base_url
+        self.settings_key: Hashable = _Party(request.base_url, http.identity)
+        self.key: Hashable = (self.settings_key, request.model, http.proxy)
         self._model = request.model
         self._http = http
-        self._base_url = request.base_url
-        self._conversation = f"{request.base_url}/conversation"
-        self._headers = _referer(request)
+        self._is_referer_ours = is_referer_ours
+        self.was_resent = False
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
+        try:
+            return await self._send_settings({})
+        except HTTPStatusError as error:
+            refusal = error
+        scheme, _, place = self.name.partition("://")
+        if self._is_referer_ours and scheme == "http" and _REFERER_REFUSED in refusal.body:
+            # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+            with contextlib.suppress(AuthenticationError):
+                return await self._send_settings({"Referer": f"https://{place}/"})
+        try:
+            raise _explained(refusal, self.name)
+        finally:
+            del refusal  # its traceback holds this frame: they would be a cycle of garbage
+
+    async def _send_settings(self, headers: dict[str, str]) -> None:
         form = {
             "ethicsModalAccepted": "true",
             "shareConversationsWithModelAuthors": "true",
@@ -130,39 +196,74 @@ class ChatUI:
             "searchEnabled": "true",
         }
         # Answered with a redirect to the page, which nobody needs.
-        url, done = f"{self._base_url}/settings", range(200, 400)
-        async with self._http.open("POST", url, form=form, headers=self._headers, accept=done):
+        url, done = f"{self.name}/settings", range(200, 400)
+        async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
 
     async def create(self) -> str:
         """Create a conversation and return its id."""
         json = {"model": self._model}
-        async with self._http.open(
-            "POST", self._conversation, json=json, headers=self._headers
-        ) as response:
+        async with self._http.open("POST", f"{self.name}/conversation", json=json) as response:
+            self.was_resent |= response.was_resent
             return decode(_CREATED, await response.read()).conversation_id
 
     async def stop(self, conversation_id: str) -> None:
         """End the generation; chat-ui goes on with it when its reader just leaves."""
-        url = f"{self._conversation}/{conversation_id}/stop-generating"
-        async with self._http.open("POST", url, headers=self._headers):
+        async with self._http.open("POST", f"{self._url(conversation_id)}/stop-generating"):
             pass
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation."""
-        url = f"{self._conversation}/{conversation_id}"
-        async with self._http.open("DELETE", url, headers=self._headers):
+        async with self._http.open("DELETE", self._url(conversation_id)):
             pass
 
     def ledger_entry(self, conversation_id: str) -> Entry:
         """Return what another process needs to delete a conversation: the session is a cookie."""
-        url = f"{self._conversation}/{conversation_id}"
-        return Entry(url, {**self._headers, **self._http.cookie_header(url)})
+        url = self._url(conversation_id)
+        steps = (
+            Step("POST", f"{url}/stop-generating", may_fail=True),
+            Step("DELETE", url),
+        )
+        return self._http.entry(url, steps=steps)
+
+    def session_entry(self) -> Entry | None:
+        """Return what another process needs to delete all of this session's conversations.
+
+        It is a form on chat-ui's page of settings.
+        """
+        session = self._http.own_session(self.name, _SESSION_COOKIE)
+        if session is None:
+            return None
+        token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
+        # Where nothing was accepted in a session nothing was created in it.
+        delete_all = f"{self.name}/conversations?/delete"
+        steps = (Step("POST", delete_all, form={}, gone=(SETTINGS_NOT_ACCEPTED,)),)
+        return self._http.entry(f"{self.name}/conversations#{token}", steps=steps, is_session=True)
+
+    def _url(self, conversation_id: str) -> str:
+        return f"{self.name}/conversation/{path_segment(conversation_id)}"
 
 
-def _referer(request: Request) -> dict[str, str]:
-    # chat-ui refuses forms that do not come from its own pages.
-    return {"Referer": f"{request.base_url}/"}
+def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
+    """Return an error that says what to change, where chat-ui's own does not."""
+    if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
+        return ProtocolError(
+            f"{base_url} looks like a newer chat-ui, which H2o's format of 2023 doesn't fit: it "
+            f"answered {refusal.status} to the settings of chat-ui 0.3"
+        )
+    if _REFERER_REFUSED not in refusal.body:
+        return refusal
+    return BadRequestError(
+        refusal.method,
+        str(refusal.url),
+        status=refusal.status,
+        message=(
+            f"chat-ui takes itself to be served elsewhere than at {base_url}: set ORIGIN on the "
+            'server to this address, or give headers={"Referer": …} with the one it believes in'
+        ),
+        body=refusal.body,
+        headers=refusal.headers,
+    )
 
 
 class _Created(msgspec.Struct, rename="camel"):
@@ -192,58 +293,60 @@ _EVENT = msgspec.json.Decoder(_Event)
 _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 
 
-class _TGITranslator:
-    """Reads TGI's stream: a token an event, and the whole text with the last one."""
+class _TGITranslator(JSONTranslator[_Event]):
+    """Reads TGI's stream: a token an event, and the whole text with the last one.
 
-    is_building = False
+    Args:
+        stops_early: whether a stop sequence may end the answer.
+        stops: the stop sequences, which some servers cut off the whole text.
+        has_prompt: whether the whole text begins with the prompt, which is not streamed.
 
-    def __init__(self, *, stops_early: bool) -> None:
-        self.is_done = False
+    """
+
+    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed", "_texts")
+
+    def __init__(
+        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
+    ) -> None:
+        super().__init__(_EVENT)
         self._stops_early = stops_early
-        self._has_text = False
+        self._stops = stops
+        self._has_prompt = has_prompt
+        self._streamed = StreamedText()
+        self._texts = self._streamed.texts
 
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say."""
-        decode_event = _EVENT.decode
-        for payload in payloads:
-            event: _Event | None
-            try:
-                event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
-            except UNDECODABLE:
-                event = None
-            if event is None and (event := self._decode_other(payload, batch)) is None:
-                continue
-            self._take(event, batch)
-            if self.is_done:
-                return  # nothing that comes behind the end belongs to the answer
-
-    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Event | None:
-        """Return what a payload holds that is not just good JSON; None for a ping."""
-        if isinstance(payload, Ping):
-            batch.append(payload)
-            return None
-        return decode(_EVENT, payload.data if isinstance(payload, NamedEvent) else payload)
-
-    def _take(self, event: _Event, batch: list[Item]) -> None:
+    def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
         token = event.token
-        if token is not None and token.text and not _is_special(token):
-            batch.append(token.text)
-            self._has_text = True
+        if token is not None and (text := token.text) and not _is_special(token):
+            batch.append(text)
+            texts = self._texts  # at hand, as each token goes there
+            texts.append(text)
+            if len(texts) > MANY_TEXTS or len(text) > LONG_TEXT:
+                self._streamed.shorten()
         if event.generated_text is not None:
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
+        return self.is_done
 
-    def close(self) -> list[Item]:
+    def _end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
 
     def _finish(self, event: _Event, whole: str) -> list[Item]:
-        items: list[Item] = []
-        if whole and not self._has_text:
-            items.append(whole)  # a server that did not stream
+        """Return what is left to say: text that was not streamed, usage and the finish.
+
+        Raises:
+            ProtocolError: the whole text is another than the one that was streamed.
+
+        """
+        rest = ""
+        if self._streamed.is_empty or not self._has_prompt:
+            last = "" if event.token is None else event.token.text
+            rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
+        items: list[Item] = [rest] if rest else []
         details = event.details
         if details is not None and details.generated_tokens is not None:
             items.append(Usage(completion_tokens=details.generated_tokens))
@@ -256,5 +359,17 @@ class _TGITranslator:
         return [*items, Finish(reason)]
 
 
+def _texts(stop: object) -> list[str]:
+    stops = stop if isinstance(stop, list | tuple) else [stop]
+    return [text for text in stops if isinstance(text, str)]
+
+
 def _is_special(token: _Token) -> bool:
     return token.special or token.text == _END_OF_TEXT
+
+
+def _without_end(event: _Event, whole: str) -> str:
+    """Return the whole text without the special token that ends it, which is no text."""
+    if event.token is not None and _is_special(event.token):
+        whole = whole.removesuffix(event.token.text)
+    return whole.removesuffix(_END_OF_TEXT)

@@ -6,18 +6,17 @@ were seen to do otherwise; the tests are named after each.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Ping, Reasoning, ToolCall, Usage
-from asyncllm.framing import NamedEvent
-from asyncllm.translation import UNDECODABLE, decode
+from asyncllm.errors import ProviderError, ReplyTooLargeError, StreamInterrupted
+from asyncllm.events import Finish, Reasoning, ToolCall, Usage
+from asyncllm.translation import JSONTranslator
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -37,6 +36,7 @@ class _Delta(msgspec.Struct, gc=False):
     reasoning_content: str | None = None
     reasoning: str | None = None
     tool_calls: list[_ToolCallDelta] | None = None
+    function_call: _Function | None = None  # one call, as it was before there were several
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -61,68 +61,44 @@ class _Chunk(msgspec.Struct, gc=False):
 
 class _PartialCall(msgspec.Struct):
     id: str
+    index: int | None
     name: str = ""
     arguments: list[str] = []
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
+_LEGACY_INDEX = -1  # which no server gives to a call
+_MOST_CALLS = 1024
+_MOST_CALL_BYTES = 16 * 1024 * 1024
 
 
-class ChatTranslator:
+class ChatTranslator(JSONTranslator[_Chunk]):
     """Reads one answer; see `asyncllm.translation.Translator`.
 
     `Finish` is given last, when the server says that nothing more comes: usage may follow the
     finish reason.
     """
 
-    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage", "is_done")
+    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage")
 
     def __init__(self) -> None:
-        self.is_done = False
+        super().__init__(_CHUNK)
         self._tool_calls: _ToolCalls | None = None  # few answers have any
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._has_content = False
 
-    @property
-    def is_building(self) -> bool:
-        """Whether a tool call is being written."""
-        return self._tool_calls is not None
-
-    def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say."""
-        decode_chunk = _CHUNK.decode
-        for payload in payloads:
-            chunk: _Chunk | None
-            try:
-                chunk = decode_chunk(payload)  # type: ignore[arg-type] # see UNDECODABLE
-            except UNDECODABLE:
-                chunk = None
-            if chunk is None and (chunk := self._decode_other(payload, batch)) is None:
-                if self.is_done:
-                    return
-                continue
-            self._take(chunk, batch)
-
-    def _decode_other(self, payload: Payload, batch: list[Item]) -> _Chunk | None:
-        """Return what a payload holds that is not just good JSON; None where it is no chunk."""
-        if isinstance(payload, Ping):
-            batch.append(payload)
-            return None
-        data = payload.data if isinstance(payload, NamedEvent) else payload
+    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Take the end, or an error in words."""
         if data == _DONE:
-            self._finish(batch)
-            return None
-        if isinstance(payload, NamedEvent) and payload.name == "error":
-            self._refuse_text(data)
-        return decode(_CHUNK, data)
+            self.is_done = True
+            batch.extend(self._end())
+        elif name == "error" and not data.lstrip().startswith(b"{"):
+            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+        return self.is_done
 
-    def _finish(self, batch: list[Item]) -> None:
-        self.is_done = True
-        batch.extend(self.close())
-
-    def close(self) -> list[Item]:
+    def _end(self) -> list[Item]:
         """Return what is left to say: tool calls, usage and the finish.
 
         Raises:
@@ -134,10 +110,12 @@ class ChatTranslator:
         if self._finish_reason is None and not (self.is_done and (self._has_content or calls)):
             raise StreamInterrupted("the answer was cut off: it ended without a finish_reason")
         reason = self._finish_reason or ("tool_calls" if calls else "stop")
+        if reason == "function_call":
+            reason = "tool_calls"
         usage = [] if self._usage is None else [self._usage]
         return [*calls, *usage, Finish(reason)]
 
-    def _take(self, chunk: _Chunk, batch: list[Item]) -> None:
+    def _take(self, chunk: _Chunk, batch: list[Item]) -> bool:
         if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):
             raise ProviderError(f"generation failed: {_complaint(chunk)}")
         if chunk.usage is not None:
@@ -152,6 +130,7 @@ class ChatTranslator:
                     or delta.reasoning_content is not None
                     or delta.reasoning is not None
                     or delta.refusal is not None
+                    or delta.function_call is not None
                 ):
                     self._take_more(delta, batch)
                 if delta.content:
@@ -161,6 +140,7 @@ class ChatTranslator:
                 self._finish_reason = choice.finish_reason
             elif choice.message is not None:
                 self._finish_reason = self._finish_reason or "stop"
+        return False  # that is for `[DONE]` to say, or the end of the body
 
     def _take_more(self, delta: _Delta, batch: list[Item]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
@@ -169,43 +149,59 @@ class ChatTranslator:
         if delta.refusal:
             batch.append(delta.refusal)
             self._has_content = True
-        for call in delta.tool_calls or ():
+        calls = delta.tool_calls or []
+        if delta.function_call is not None:
+            calls = [*calls, _ToolCallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
+        for call in calls:
             self._tool_calls = self._tool_calls or _ToolCalls()
-            self._tool_calls.add(call)
-
-    def _refuse_text(self, data: bytes) -> None:
-        """Raise what an error event says that is not JSON."""
-        if not data.lstrip().startswith(b"{"):
-            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+            self.is_building |= self._tool_calls.add(call)
 
 
 class _ToolCalls:
-    """Assembles tool calls from their deltas, routed by id where they have one, else by index.
+    """Assembles tool calls from their deltas, routed by id and index, or by what they have of both.
 
     Servers leave the index out, or give each call the same; some do so with the id.
     """
 
     def __init__(self) -> None:
         self._calls: list[_PartialCall] = []
-        self._by_id: dict[str, _PartialCall] = {}
+        self._by_id: dict[tuple[str, int | None], _PartialCall] = {}  # with its index, and without
         self._by_index: dict[int, _PartialCall] = {}
+        self._size = 0  # in memory
 
-    def add(self, delta: _ToolCallDelta) -> None:
-        """Add a piece of a call."""
+    def add(self, delta: _ToolCallDelta) -> bool:
+        """Add a piece of a call, and tell whether it said anything of it."""
         function = delta.function or _Function()
-        call = self._find(delta, function)
-        if call is None:
-            call = _PartialCall(id=delta.id or f"call_{len(self._calls)}")
+        known = self._find(delta, function)
+        call = known or _PartialCall(delta.id or f"call_{len(self._calls)}", delta.index)
+        if known is None:
             self._calls.append(call)
+            self._size += call.id.__sizeof__()
         if delta.id:
-            self._by_id[delta.id] = call
+            self._by_id[delta.id, delta.index] = self._by_id[delta.id, None] = call
         if delta.index is not None:
             self._by_index[delta.index] = call
-        call.name = call.name or function.name or ""
-        if isinstance(function.arguments, dict):
-            call.arguments.append(msgspec.json.encode(function.arguments).decode())
-        elif function.arguments:
-            call.arguments.append(function.arguments)
+            call.index = delta.index
+        if function.name and not call.name:
+            call.name = function.name
+            self._size += call.name.__sizeof__()
+        piece = function.arguments
+        if isinstance(piece, dict):
+            # Not msgspec, which writes no halves of characters.
+            piece = json.dumps(piece, ensure_ascii=False, separators=(",", ":"))
+        if piece:
+            call.arguments.append(piece)
+            self._size += piece.__sizeof__()
+        self._check_size()
+        return bool(known is None or function.name or piece)
+
+    def _check_size(self) -> None:
+        most = max(len(self._calls), len(self._by_index))
+        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
+            raise ReplyTooLargeError(
+                f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
+                f"{_MOST_CALL_BYTES} bytes"
+            )
 
     def whole(self) -> list[ToolCall]:
         """Return the calls, in the order in which they began."""
@@ -213,7 +209,10 @@ class _ToolCalls:
 
     def _find(self, delta: _ToolCallDelta, function: _Function) -> _PartialCall | None:
         if delta.id:
-            return self._by_id.get(delta.id)
+            newest = self._by_id.get((delta.id, None))
+            if newest is not None and newest.index is None:
+                return newest  # its index comes late, if at all
+            return self._by_id.get((delta.id, delta.index))
         if delta.index is not None:
             return self._by_index.get(delta.index)
         # With neither, a name begins a call, and anything else goes on with the newest.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,10 @@ from asyncllm.sandbox.faults import (
     Break,
     ErrorInStream,
     Framing,
+    Late,
     LoseSessions,
+    NewId,
+    NoOrigin,
     Refusal,
     Step,
     Truncate,
@@ -93,6 +97,7 @@ class ChatUI:
             web.post(conversation, self._hooked("stream", self._stream)),
             web.post(f"{conversation}/stop-generating", self._hooked("stop", self._stop)),
             web.delete(conversation, self._hooked("delete", self._delete)),
+            web.post("/conversations", self._hooked("delete_all", self._delete_all)),
         ]
 
     def lose_sessions(self) -> None:
@@ -104,10 +109,14 @@ class ChatUI:
         self, step: Step, handler: _Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if (late := self._backend.faults.take(Late, step)) is not None:
+                await _hold_up(late.seconds)
             if self._backend.faults.take(LoseSessions, step) is not None:
                 self.lose_sessions()
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
-            if (refused := self._refused_by_hook(request, session)) is not None:
+            is_without_origin = self._backend.faults.take(NoOrigin, step) is not None
+            origin = request.url.with_scheme("https") if is_without_origin else request.url
+            if (refused := self._refused_by_hook(request, session, origin)) is not None:
                 await asyncio.sleep(self._backend.rtt)
                 return refused
             refusal = self._backend.faults.take(Refusal, step)
@@ -120,7 +129,9 @@ class ChatUI:
 
         return handle
 
-    def _refused_by_hook(self, request: web.Request, session: str) -> web.Response | None:
+    def _refused_by_hook(
+        self, request: web.Request, session: str, origin: URL
+    ) -> web.Response | None:
         if request.method != "POST":
             return None
         if request.content_type in _FORMS:
@@ -129,7 +140,7 @@ class ChatUI:
                 return web.Response(
                     status=403, text="Non-JSON form requests need to have a referer"
                 )
-            if not _is_same_origin(referer, request.url):
+            if not _is_same_origin(referer, origin):
                 return web.Response(status=403, text="Invalid referer for POST request")
         if request.path != "/settings" and session not in self._accepted:
             return web.json_response(
@@ -150,11 +161,7 @@ class ChatUI:
             return _error(500)
         if form.get("ethicsModalAccepted"):
             self._accepted.add(call.session)
-        location = request.headers.get("Referer", "/")
-        accept = request.headers.get("Accept", "*/*")
-        if "text/html" in accept and "application/json" not in accept:
-            return web.Response(status=303, headers={"Location": location})
-        return web.json_response({"type": "redirect", "status": 303, "location": location})
+        return _redirect(request, request.headers.get("Referer", "/"))
 
     async def _create(self, call: _Call) -> web.StreamResponse:
         try:
@@ -163,7 +170,8 @@ class ChatUI:
             return _error(500)
         if not isinstance(model, str) or model not in self._models:
             return _error(500)
-        identifier = uuid.uuid4().hex[:24]
+        given = self._backend.faults.take(NewId, "create")
+        identifier = given.id if given is not None else uuid.uuid4().hex[:24]
         self.conversations[identifier] = Conversation(call.session)
         return web.json_response({"conversationId": identifier})
 
@@ -173,6 +181,17 @@ class ChatUI:
             return found
         del self.conversations[call.request.match_info["id"]]
         return web.Response()
+
+    async def _delete_all(self, call: _Call) -> web.StreamResponse:
+        """Answer the form "Delete all conversations" on the page of settings."""
+        if not call.request.query_string.startswith("/delete"):
+            return _error(500)  # no action of this name
+        if call.request.content_type not in _FORMS:
+            return _error(500)
+        for identifier, conversation in list(self.conversations.items()):
+            if conversation.session == call.session:
+                del self.conversations[identifier]
+        return _redirect(call.request, "/")
 
     async def _stop(self, call: _Call) -> web.StreamResponse:
         found = self._find(call)
@@ -184,9 +203,9 @@ class ChatUI:
 
     def _find(self, call: _Call) -> Conversation | web.Response:
         identifier = call.request.match_info["id"]
-        if not _IS_OBJECT_ID(identifier):
-            return _error(500)
         found = self.conversations.get(identifier)
+        if found is None and not _IS_OBJECT_ID(identifier):
+            return _error(500)
         if found is None or found.session != call.session:
             return _error(404, "Conversation not found")
         return found
@@ -229,11 +248,27 @@ class ChatUI:
         return generation
 
 
+async def _hold_up(seconds: float) -> None:
+    """Wait, even if the client leaves meanwhile: what is on its way arrives."""
+    arriving = asyncio.create_task(asyncio.sleep(seconds))
+    while not arriving.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([arriving])
+
+
 def _error(status: int, message: str | None = None) -> web.Response:
     if message is None:
         usual = {429: _RATE_LIMITED, 500: "Internal Error"}
         message = usual.get(status, responses.get(status, "Error"))
     return web.json_response({"message": message}, status=status)
+
+
+def _redirect(request: web.Request, location: str) -> web.Response:
+    """Answer a form as SvelteKit's actions do: pages are redirected, programs are told so."""
+    accept = request.headers.get("Accept", "*/*")
+    if "text/html" in accept and "application/json" not in accept:
+        return web.Response(status=303, headers={"Location": location})
+    return web.json_response({"type": "redirect", "status": 303, "location": location})
 
 
 def _cookie(session: str) -> dict[str, str]:

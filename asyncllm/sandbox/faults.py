@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "models"]
+Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
 """What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
 
 AnyStep = Step | Literal["any"]
@@ -216,6 +216,19 @@ class SlowAnswer(Delay):
 
 
 @dataclass(frozen=True)
+class Late(Fault):
+    """A request is held up on its way: it takes effect `seconds` later, its client gone or not."""
+
+    seconds: float
+    on: AnyStep = "stream"
+
+    @property
+    def step(self) -> AnyStep:
+        """As declared."""
+        return self.on
+
+
+@dataclass(frozen=True)
 class LoseSessions(Fault):
     """Settings and conversations are forgotten just before such a request is looked at."""
 
@@ -226,6 +239,28 @@ class LoseSessions(Fault):
     def step(self) -> Step:
         """As declared."""
         return self.before
+
+
+@dataclass(frozen=True)
+class NewId(Fault):
+    """chat-ui gives the new conversation this id, as a hostile server might."""
+
+    id: str
+
+    @property
+    def step(self) -> Step:
+        """Create."""
+        return "create"
+
+
+@dataclass(frozen=True)
+class NoOrigin(Fault):
+    """chat-ui runs without ORIGIN, and takes itself to be served over https."""
+
+    @property
+    def step(self) -> Step:
+        """Settings, as these come as a form."""
+        return "settings"
 
 
 # --- habits: the same answer, differently put --------------------------------------------

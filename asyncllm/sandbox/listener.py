@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ class Listener:
         """Begin to accept, and return the port.
 
         Raises:
-            OSError: the address is not to be had.
+            OSError: the address is not to be had; of a busy port it says what to do.
 
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port)
+        try:
+            self._server = await loop.create_server(self._accept, host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            text = f"port {port} of {host} is in use: give another one, or 0 for a free one"
+            raise OSError(errno.EADDRINUSE, text) from None
         return cast("int", self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from aiohttp import web
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from asyncllm.sandbox.faults import Fault
 
+    _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _STATE = "/_sandbox/state"
+_ANYTHING = "/{path:.*}"
 _REQUESTS_KEPT = 10_000
 _BODY_LIMIT = 64 * 1024 * 1024
 
@@ -162,9 +166,16 @@ class Sandbox:
         """
         if self._runner is not None:
             raise RuntimeError("a sandbox can be started only once")
-        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[self._record])
-        app.add_routes([*self._chatui.routes(), *self._openai.routes()])
-        app.router.add_get(_STATE, self._state)
+        app = web.Application(client_max_size=_BODY_LIMIT)
+        # No middleware: aiohttp keeps those that it has built, and all they hold, for good.
+        for route in (
+            *self._chatui.routes(),
+            *self._openai.routes(),
+            web.get(_STATE, self._state),
+            web.route("*", _ANYTHING, self._unknown),
+        ):
+            recorded = partial(self._record, cast("_Handler", route.handler))
+            app.router.add_route(route.method, route.path, recorded)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -233,12 +244,7 @@ class Sandbox:
         if self._listener is not None:
             await self._listener.wait_closed()
 
-    @web.middleware
-    async def _record(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def _record(self, handler: _Handler, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
         assert task is not None
         self._handling.add(task)
@@ -259,6 +265,16 @@ class Sandbox:
             Request(request.method, request.path, dict(request.query), headers, body)
         )
         self._request_count += 1
+
+    async def _unknown(self, request: web.Request) -> web.StreamResponse:
+        """Answer as aiohttp does where no route fits: 405 for another method, 404 otherwise."""
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            match, methods = await resource.resolve(request)
+            allowed |= methods if match is None else set()
+        if allowed:
+            raise web.HTTPMethodNotAllowed(request.method, allowed)
+        raise web.HTTPNotFound
 
     async def _state(self, _request: web.Request) -> web.Response:
         state = {

@@ -5,89 +5,64 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import logging
+import random
 import sys
+import tempfile
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import benchmarks.soak
+from benchmarks.soak.canaries import Canaries
 from benchmarks.soak.ledger import Ledger
-from benchmarks.soak.left import Left, descriptors, fewest, memory, settle, streams
+from benchmarks.soak.logs import Logs
 from benchmarks.soak.report import report
-from benchmarks.soak.run import Run
-from benchmarks.soak.server import Server
+from benchmarks.soak.soak import soak
+from benchmarks.soak.trials import TRIALS
 
-_LONG = 1000  # tokens, that is, some seconds
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 
 def main() -> int:
     """Run what the command line asks for; 1 if anything is wrong."""
     options = _options()
     ledger = Ledger()
+    canaries = Canaries(random.Random(options.seed))  # noqa: S311 - nothing is secret
     sys.unraisablehook = lambda what: ledger.complain(f"unraisable: {what.exc_value!r}")
-    logging.getLogger("asyncllm").addHandler(_Counting(ledger))
-    logging.getLogger("asyncllm").propagate = False
+    Logs(ledger, canaries).listen()
     began = time.monotonic()
-    left = asyncio.run(_soak(options, ledger))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        asyncio.Runner(loop_factory=_loop_factory(options.uvloop)) as runner,
+    ):
+        path = Path(directory) / "ledger" if options.ledger else None
+        if options.eager:
+            runner.get_loop().set_task_factory(_eager_task)
+        left = runner.run(soak(options, ledger, canaries, path))
     gc.collect()
     for words in left.complaints():
         ledger.complain(words)
     if ledger.uncounted:
         ledger.complain("not every stream ended in one of the four ways")
-    sys.stdout.write(report(ledger, left, time.monotonic() - began, options.seed))
+    seconds = time.monotonic() - began
+    sys.stdout.write(report(ledger, left, seconds, options.seed))
     return 1 if ledger.violations else 0
 
 
-async def _soak(options: argparse.Namespace, ledger: Ledger) -> Left:
-    """Do one run and look at what is left."""
-    asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: ledger.complain(f"the event loop says {context['message']}: {context}")
-    )
-    # Answers that nobody leaves to their end do not come to it by themselves: if they end, they
-    # were stopped.
-    length = _LONG if options.cancel_only else None
-    server = Server(ledger, tokens=length)
-    open_before = descriptors()
-    run = Run(
-        ledger,
-        server,
-        seed=options.seed,
-        seconds=options.seconds,
-        concurrency=options.concurrency,
-        cancel_only=options.cancel_only,
-        length=length,
-    )
-    await run.run()
-    last_memory = memory()
-    tasks = await settle()
-    server.read()
-    conversations = server.sandbox.conversations
-    generating = await fewest(lambda: server.sandbox.generating, 0)
-    # While the server runs: one that ends would close what we have left open.
-    open_after = await fewest(descriptors, open_before)
-    # Elsewhere a refused stop leaves what a fault has stalled.
-    if options.cancel_only and generating > ledger.steps["overtaken by its stop"]:
-        ledger.complain(f"generations run on: {generating}")
-    await asyncio.to_thread(server.close)
-    return Left(
-        conversations=conversations,
-        undeleted=ledger.undeleted,
-        generating=generating,
-        tasks=tasks,
-        streams=streams(),
-        descriptors=(open_before, open_after),
-        memory=(run.warm_memory, last_memory),
-    )
+def _loop_factory(is_uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:  # noqa: FBT001
+    if not is_uvloop:
+        return None
+    import uvloop  # noqa: PLC0415 - an extra
+
+    return uvloop.new_event_loop
 
 
-class _Counting(logging.Handler):
-    """Counts warnings rather than showing them: that a deletion failed, mostly in a restart."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        super().__init__(logging.WARNING)
-        self._ledger = ledger
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._ledger.events["warnings logged"] += 1
+def _eager_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Future[Any]:
+    options.pop("eager_start", None)  # uvloop's word for it, which not every Python takes
+    return asyncio.eager_task_factory(loop, work, **options)
 
 
 def _options() -> argparse.Namespace:
@@ -95,6 +70,9 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks.soak", description=benchmarks.soak.__doc__
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to start streams")
+    parser.add_argument(
+        "--streams", type=int, metavar="N", help="rather than --seconds: how many streams to start"
+    )
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of all that is random")
     parser.add_argument("--concurrency", type=int, default=100, help="streams at a time")
     parser.add_argument(
@@ -104,7 +82,24 @@ def _options() -> argparse.Namespace:
         help="rather than --seconds: so many streams, without faults and restarts, none of them "
         "left to its end",
     )
-    return parser.parse_args()
+    parser.add_argument("--uvloop", action="store_true", help="run on uvloop")
+    if sys.version_info >= (3, 12):
+        parser.add_argument("--eager", action="store_true", help="begin tasks at once")
+    else:
+        parser.set_defaults(eager=False)
+    parser.add_argument("--ledger", action="store_true", help="have the manager keep a ledger")
+    parser.add_argument(
+        "--trials",
+        nargs="*",
+        metavar="NAME",
+        choices=TRIALS,
+        default=TRIALS,
+        help="only these of the faults that have servers of their own; without a NAME, none",
+    )
+    options = parser.parse_args()
+    if options.cancel_only:
+        options.trials = ()
+    return options
 
 
 if __name__ == "__main__":

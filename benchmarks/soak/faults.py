@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from asyncllm.sandbox.faults import Step
 
 
+_HANGING = 60.0  # seconds: a deletion must not wait for a stop that takes as long
+
+
 def some_fault(dice: random.Random) -> Fault:
     """Return a random fault, to be shown once."""
     return dice.choice((*_breaks(dice), *_refusals(dice), *_delays(dice), *_habits(dice)))
@@ -63,7 +66,7 @@ def _refusals(dice: random.Random) -> tuple[Fault, ...]:
     ending: Step = dice.choice(("stop", "delete"))
     return (
         Status(status=refused, on=before, times=1),
-        Status(status=429, retry_after=dice.uniform(0, 0.2), times=1),
+        Status(status=429, retry_after=dice.choice((0, dice.uniform(0, 0.2))), times=1),
         Status(status=dice.choice((429, 500, 503)), on=ending, times=1),
         DetailError(times=1),
         PlainError(on=before, times=1),
@@ -80,7 +83,9 @@ def _delays(dice: random.Random) -> tuple[Fault, ...]:
     before: Step = dice.choice(("settings", "create", "stream"))
     # One of them befalls many streams.
     losses = [LoseSessions(before=before)] if dice.randrange(8) == 0 else []
-    return SlowCreate(seconds=wait, times=1), SlowAnswer(seconds=wait, on=slow, times=1), *losses
+    hangs = [SlowAnswer(seconds=_HANGING, on="stop", times=1)] if dice.randrange(4) == 0 else []
+    slowly = SlowCreate(seconds=wait, times=1), SlowAnswer(seconds=wait, on=slow, times=1)
+    return *slowly, *hangs, *losses
 
 
 def _habits(dice: random.Random) -> tuple[Fault, ...]:

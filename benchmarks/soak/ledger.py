@@ -12,10 +12,12 @@ from benchmarks.soak.verdicts import ENDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from asyncllm import AsyncLLMError
     from asyncllm.sandbox import Request
     from benchmarks.soak.plans import Plan
 
 _NUMBER = re.compile(rb"stream-(\d+)")
+_PORT = re.compile(r"://127\.0\.0\.1:(\d+)")
 _NAMES_KEPT = 1000  # for requests that overtake each other on their connections
 _LONGEST = 10.0  # seconds: no stream lasts as long, and its conversation is deleted at once
 
@@ -29,6 +31,8 @@ class Ledger:
         failures: how many streams failed with which error.
         events: what befell the server, and how many warnings were logged.
         faults: how many of which kind were declared.
+        trials: how many rounds of which trial there were.
+        unsure: for each port, how many warnings said that a conversation may have been made there.
         violations: what must not be, each beginning with its kind and a colon.
 
     """
@@ -39,6 +43,8 @@ class Ledger:
         self.failures: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.trials: Counter[str] = Counter()
+        self.unsure: Counter[str] = Counter()
         self.violations: list[str] = []
         self._begun = 0
         self._asked: dict[int, int] = {}  # how often, for each stream that runs
@@ -61,6 +67,17 @@ class Ledger:
     def complain(self, words: str) -> None:
         """Note what must not be."""
         self.violations.append(words)
+
+    def warn(self, line: str) -> None:
+        """Note what the SDK warns of."""
+        self.events["warnings logged"] += 1
+        if "creat" in line and (found := _PORT.search(line)):
+            self.unsure[found[1]] += 1
+
+    def fail(self, error: AsyncLLMError | None) -> None:
+        """Note with which error a stream failed, if with any."""
+        if error is not None:
+            self.failures[f"{type(error).__name__}{getattr(error, 'status', '')}"] += 1
 
     def begin(self, plan: Plan) -> None:
         """Note that a stream starts."""

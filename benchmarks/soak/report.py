@@ -22,8 +22,10 @@ def report(ledger: Ledger, left: Left, seconds: float, seed: int) -> str:
         ("requests", ledger.steps),
         ("faults declared", ledger.faults),
         ("the server", ledger.events),
+        ("trials", ledger.trials),
         ("conversations left", f"{left.conversations}, never deleted {left.undeleted}"),
         ("tasks left", f"{left.tasks}, streams {left.streams}, generations {left.generating}"),
+        ("the loop", f"stood still for {left.standstill:.3f} s at the longest"),
         ("descriptors", f"{before} before, {after} after"),
         ("memory", f"{warm:.1f} MiB at 25 %, {last:.1f} MiB at 100 %"),
     ]

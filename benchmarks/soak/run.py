@@ -10,7 +10,6 @@ from itertools import count, cycle
 from typing import TYPE_CHECKING
 
 from asyncllm import (
-    AsyncLLMError,
     Gravityengine,
     H2o,
     Lockchat,
@@ -20,13 +19,16 @@ from asyncllm import (
     Timeouts,
 )
 from benchmarks.soak.faults import some_fault
-from benchmarks.soak.left import memory
+from benchmarks.soak.follow import follow
 from benchmarks.soak.plans import EARLY, WAYS, Plan
-from benchmarks.soak.readers import Hearing, use
-from benchmarks.soak.verdicts import end_of, judge, look_again
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from pathlib import Path
+
     from asyncllm import Stream
+    from benchmarks.soak.canaries import Canaries
     from benchmarks.soak.ledger import Ledger
     from benchmarks.soak.server import Server
 
@@ -48,12 +50,11 @@ class Run:
     Args:
         ledger: where everything is entered.
         server: who answers.
-        seed: of all that is random.
-        seconds: how long to start streams.
-        concurrency: how many streams to have at a time.
-        cancel_only: rather than `seconds`: how many streams to end early, without faults and
-            restarts; None for all that there is.
+        options: the command line's: the seed, how many streams or how long, and how many at a time.
+        canaries: secrets for the streams to have.
         length: tokens of the server's answers; None for the natural ones.
+        path: of the ledger for the session manager to keep; None for none.
+        measure: returns the memory in use.
 
     Attributes:
         warm_memory: MiB in use when the run was warm.
@@ -64,25 +65,29 @@ class Run:
         self,
         ledger: Ledger,
         server: Server,
+        options: argparse.Namespace,
         *,
-        seed: int,
-        seconds: float,
-        concurrency: int,
-        cancel_only: int | None,
+        canaries: Canaries,
         length: int | None,
+        path: Path | None,
+        measure: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._server = server
-        self._seconds = seconds
-        self._concurrency = concurrency
-        self._cancel_only = cancel_only
-        self._is_rough = cancel_only is None
+        self._canaries = canaries
+        self._seconds: float = options.seconds
+        self._streams: int | None = options.streams
+        self._begun = 0
+        self._measure = measure
+        self._concurrency: int = options.concurrency
+        self._cancel_only: int | None = options.cancel_only
+        self._is_rough = self._cancel_only is None
         self._length = length
-        self._dice = random.Random(seed)  # noqa: S311 - nothing is secret
+        self._dice = random.Random(options.seed)  # noqa: S311 - nothing is secret
         self._numbers = count()
         self._started = time.monotonic()
         self._sessions = SessionManager(
-            retry=_PATIENT, spare_conversations=_SPARES, grace=_PATIENCE
+            retry=_PATIENT, spare_conversations=_SPARES, grace=_PATIENCE, ledger=path
         )
         self.warm_memory = 0.0
 
@@ -92,6 +97,8 @@ class Run:
         if self._cancel_only is not None:
             ended_early = self._ledger.ends["cancelled"] + self._ledger.ends["closed"]
             return ended_early / self._cancel_only
+        if self._streams is not None:
+            return self._begun / self._streams
         return (time.monotonic() - self._started) / self._seconds
 
     async def run(self) -> None:
@@ -105,7 +112,7 @@ class Run:
                 self._server.sandbox.conversations, most_unused=_SPARES + 2 * self._concurrency
             )
             if self.progress >= _WARM and not self.warm_memory:
-                self.warm_memory = memory()
+                self.warm_memory = self._measure()
         if restarting is not None:
             await restarting
         self._server.sandbox.clear_faults()
@@ -117,6 +124,7 @@ class Run:
         for number in self._numbers:
             if self.progress >= 1:
                 return
+            self._begun += 1
             plan = Plan.draw(number, WAYS if self._is_rough else EARLY, self._length, self._dice)
             retry = _PATIENT if self._is_rough and self._dice.random() < _ALONE else _QUICK
             stream = self._stream(plan, retry)
@@ -145,6 +153,7 @@ class Run:
         kind = dice.choice(_PROVIDERS)
         is_alone = retry is _PATIENT  # its manager has this policy too, to delete across a restart
         provider = kind(
+            api_key=self._canaries.key,
             base_url=self._server.sandbox.url + ("/v1" if kind is OpenAICompatible else ""),
             model="gpt-4o" if kind is OpenAICompatible else None,
             sessions=None if is_alone else self._sessions,
@@ -163,17 +172,9 @@ class Run:
 
     async def _follow(self, plan: Plan, stream: Stream, *, most_asked: int) -> None:
         """Have one stream read and ended as planned, and enter what is wrong with it."""
-        hearing = Hearing(partial(self._hear, plan))
-        error: AsyncLLMError | None = None
-        is_cancelled = False
-        try:
-            is_cancelled = await use(stream, plan, hearing)
-        except AsyncLLMError as failure:
-            error = failure
-        end = end_of(stream.reply, error, is_cancelled=is_cancelled)
-        wrong = list(judge(stream, plan, hearing, error, end))
-        if plan.way != "drop":
-            wrong += await look_again(stream, error)
+        end, error, wrong = await follow(
+            plan, stream, self._canaries, on_first=partial(self._hear, plan)
+        )
         self._server.read()
         asked = self._ledger.end(plan, end)
         self._ledger.steps["answered"] += bool(stream.reply.text)
@@ -181,8 +182,6 @@ class Run:
             wrong.append("it has text that was not asked for")
         if asked > most_asked:
             wrong.append("it was asked for again and again")
-        if error is not None:
-            status = getattr(error, "status", "")
-            self._ledger.failures[f"{type(error).__name__}{status}"] += 1
+        self._ledger.fail(error)
         for words in wrong:
             self._ledger.complain(f"{words}: {plan} {end} {error!r} {stream.reply}")

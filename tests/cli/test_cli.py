@@ -1,12 +1,16 @@
 """The command line, run as its users run it: in a process of its own."""
 
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 
+from asyncllm.registry import ENTRY_POINT_GROUP
 from asyncllm.sandbox import Drop, Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
 
@@ -23,6 +27,28 @@ def run(*arguments, text_in="", **environment):
         check=False,
         env={**os.environ, **environment},
     )
+
+
+def run_on_a_terminal(*arguments, **environment):
+    """Return the status of a run whose output is a terminal, and what it wrote there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*ASYNCLLM, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, **environment},
+    ) as running:
+        os.close(theirs)
+        written = bytearray()
+        try:
+            while data := os.read(ours, 65_536):
+                written += data
+        except OSError:  # Linux says so that nobody writes any more
+            pass
+        status = running.wait(60)
+    os.close(ours)
+    return status, written.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -163,3 +189,89 @@ def test_without_its_extra_the_command_line_says_what_to_install(tmp_path):
     done = run("providers", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "pip install 'asyncllm-sdk[cli]'" in done.stderr
+
+
+# --- what a terminal would obey -----------------------------------------------------------------
+
+EVIL = "\x1b]0;title\x07 \x1b[31m \x9b2J \x9d8;;x\x9c \x7f\x08\r\0 tab\t."
+SHOWN = r"\x1b]0;title\x07 \x1b[31m \x9b2J \x9d8;;x\x9c \x7f\x08\x0d\x00 tab" + "\t."
+PROVIDER = f"""
+from asyncllm import AsyncGeneratorProvider, Finish, ProviderError
+
+class Evil(AsyncGeneratorProvider):
+    url = "https://evil.example"
+    model = "big"
+    models = {{"big": "big", {EVIL!r}: "small"}}
+
+    async def generate(self, request, http):
+        yield [*{EVIL!r}[:5]]  # a sequence cut over tokens, and over reads
+        yield [*{EVIL!r}[5:]]
+        if "fail" in str(request.messages):
+            raise ProviderError({EVIL!r})
+        yield [Finish({EVIL!r})]
+"""
+
+
+@pytest.fixture
+def evil(tmp_path):
+    """An environment in which a provider is installed whose every word has terminal escapes."""
+    (tmp_path / "asyncllm_test_evil.py").write_text(PROVIDER)
+    metadata = tmp_path / "asyncllm_test_evil-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    points = f"[{ENTRY_POINT_GROUP}]\nevil = asyncllm_test_evil:Evil\n"
+    (metadata / "entry_points.txt").write_text(points)
+    return {"PYTHONPATH": str(tmp_path), "COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def controls_in(text):
+    return {char for char in text if unicodedata.category(char) == "Cc"} - {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "times"),
+    [
+        (("ask", "Hello", "--provider", "evil", "--stats"), 0, 2),
+        (("ask", "fail", "--provider", "evil"), 1, 1),  # an error escapes by itself
+        (("ask", "Hello", "--provider", "evil", "--param", EVIL.replace("\0", "")), 2, 0),
+        (("providers",), 0, 0),
+    ],
+)
+def test_a_terminal_is_shown_what_it_would_obey(evil, arguments, status, times):
+    done, written = run_on_a_terminal(*arguments, **evil)
+    assert done == status
+    assert not controls_in(written)
+    assert written.count(SHOWN) == times
+    assert r"\x1b" in written
+
+
+def test_a_pipe_gets_what_a_terminal_would_obey_as_it_is(evil):
+    done = run("ask", "Hello", "--provider", "evil", **evil)
+    assert (done.returncode, done.stdout) == (0, EVIL.replace("\r", "\n") + "\n")
+
+
+# --- a busy port --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_busy_port_is_one_line_that_says_which_and_what_to_do(host):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("sandbox", "--host", host, "--port", str(port))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert f"port {port} of 127.0.0.1 is in use" in done.stderr
+    assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "says"),
+    [("203.0.113.1", "0", "203.0.113.1"), ("127.0.0.1", "70000", "0-65535")],
+)
+def test_an_address_that_is_not_to_be_had_is_one_line_too(host, port, says):
+    done = run("sandbox", "--host", host, "--port", port)
+    assert done.returncode == 1
+    *others, line = done.stderr.splitlines()
+    assert line.startswith("asyncllm: ")
+    assert says in line
+    assert len(others) <= 1  # asyncio's warning, from Python 3.13 on
+    assert "Traceback" not in done.stderr

@@ -169,7 +169,7 @@ def test_the_page_has_every_option_of_the_command_and_no_other(command):
     section = page("cli.md").partition(f"## asyncllm {command}\n")[2].partition("\n## ")[0]
     table = {row[0].strip("`"): row[1] for row in rows(section)}
     assert table.keys() == real
-    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\]]+)\]", said, re.MULTILINE))
+    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\];]+)", said, re.MULTILINE))
     shown = {
         name: match[1]
         for name, text in table.items()

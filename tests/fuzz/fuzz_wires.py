@@ -180,11 +180,15 @@ class _Body:
     """Stands for aiohttp's response: its body comes in chunks, and the wait for them is over."""
 
     def __init__(self, chunks: list[bytes], content_type: str) -> None:
-        self.status, self.content_type, self.content = 200, content_type, self
+        self.status, self.headers = 200, {}
+        self.content_type, self.content = content_type, self
         self._chunks = [chunk for chunk in chunks if chunk]
 
     async def readany(self) -> bytes:
         return self._chunks.pop(0) if self._chunks else b""
+
+    def at_eof(self) -> bool:
+        return False
 
 
 class _Http:

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from asyncllm import Retry, TransportError
-from asyncllm.conversation_pool import ConversationPool
+from asyncllm.conversation_pool import ConversationPool, Progress
 from conftest import settled
 
 STEP = 0.05
@@ -15,7 +15,8 @@ STEP = 0.05
 class Hanging:
     """A server that never answers the step `hangs_on`, and all others at once."""
 
-    settings_key = key = "a server"
+    name = settings_key = key = "a server"
+    was_resent = False
 
     def __init__(self, hangs_on=None):
         self.hangs_on = hangs_on
@@ -42,10 +43,20 @@ class Hanging:
     def ledger_entry(self, conversation_id):
         raise NotImplementedError
 
+    def session_entry(self):
+        return None
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
 
 @pytest.fixture
 async def pool():
-    pool = ConversationPool(spares=0, retry=Retry(attempts=1), step=STEP)
+    retry = Retry(attempts=1, initial_wait=STEP, max_wait=STEP)
+    pool = ConversationPool(spares=0, retry=retry, step=STEP)
     yield pool
     await pool.aclose(grace=1)
     await settled()
@@ -125,9 +136,95 @@ async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
     assert "creating a conversation on a server" in caplog.text
 
 
-async def test_a_delete_that_hangs_ends_and_is_logged(pool, caplog):
-    server = Hanging("delete")
-    pool.hand_back(await pool.take(server), was_used=True, is_running=True)
+class Named(Hanging):
+    """One of many models, or of many users."""
+
+    def __init__(self, key, settings_key="a server"):
+        super().__init__()
+        self.key, self.settings_key = key, settings_key
+
+
+async def test_nothing_is_kept_for_each_model_that_was_ever_asked(pool):
+    for number in range(1000):
+        conversation = await pool.take(Named(number))
+        conversation.progress = Progress.OVER
+        pool.hand_back(conversation)
     await settled()
+    kept = [pool._spares, pool._spares_coming, pool._existing, pool._deletions._kept]
+    assert [len(each) for each in kept] == [0] * 4
+
+
+async def test_spares_are_counted_for_each_model_and_nothing_else_is(caplog):
+    pool = ConversationPool(spares=2, retry=Retry())
+    servers = [Named(number) for number in range(20)]
+    for server in servers:
+        pool.hand_back(await pool.take(server))
+    await settled()
+    assert {key: len(spares) for key, spares in pool._spares.items()} == dict.fromkeys(range(20), 2)
+    assert not pool._spares_coming
+    await pool.aclose(grace=10)
+    assert (len(pool._spares), len(pool._existing)) == (0, 0)
+
+
+async def test_of_the_settings_of_many_users_the_newest_are_kept(pool):
+    first = Named("a model", "user 0")
+    await pool.take(first)
+    for number in range(1, 1000):
+        await pool.take(Named("a model", f"user {number}"))
+    await pool.take(first)
+    await pool.take(Named("a model", "user 1000"))
+    await pool.take(first)
+    assert first.asked == ["settings", "create", "create", "create"]
+    assert len(pool._settings._accepting) == 1000
+
+
+async def hand_back_amid_an_answer(pool, server):
+    conversation = await pool.take(server)
+    conversation.progress = Progress.ANSWERING
+    pool.hand_back(conversation)
+
+
+async def test_a_delete_that_hangs_is_given_up_for_now_and_logged(pool, caplog):
+    server = Hanging("delete")
+    await hand_back_amid_an_answer(pool, server)
+    await until(lambda: "not deleted: no answer within" in caplog.text)
     assert server.asked == ["settings", "create", "stop", "delete"]
-    assert "not deleted" in caplog.text
+
+
+async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_deleted(caplog):
+    pool, server = ConversationPool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
+    await hand_back_amid_an_answer(pool, server)
+    await pool.aclose(grace=10)
+    assert server.asked == ["settings", "create", "stop", "delete"]
+    assert "not deleted" not in caplog.text
+
+
+async def test_a_server_that_can_not_be_told_to_stop_is_not_told_to_delete_before_it_can(pool):
+    server, failures = Hanging(), [TransportError("away")] * 2
+
+    async def stop(_):
+        server.asked.append("stop")
+        if failures:
+            raise failures.pop()
+
+    server.stop = stop
+    await hand_back_amid_an_answer(pool, server)
+    await until(lambda: server.asked == ["settings", "create", *["stop"] * 3, "delete"])
+
+
+@pytest.mark.parametrize(
+    ("progress", "asked"),
+    [
+        (Progress.UNUSED, ["delete"]),
+        (Progress.ASKED, ["stop", "stop", "delete"]),
+        (Progress.ANSWERING, ["stop", "delete"]),
+        (Progress.OVER, ["delete"]),
+    ],
+)
+async def test_what_may_be_generated_is_stopped_before_its_conversation_is_deleted(progress, asked):
+    pool, server = ConversationPool(spares=0, retry=Retry()), Hanging()
+    conversation = await pool.take(server)
+    conversation.progress = progress
+    pool.hand_back(conversation)
+    await pool.aclose(grace=10)
+    assert server.asked == ["settings", "create", *asked]

@@ -1,6 +1,7 @@
 """Session managers and the conversations they own: nothing is left, whatever happens."""
 
 import asyncio
+import collections
 import random
 
 import anyio
@@ -8,7 +9,7 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox import Late, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from conftest import open_descriptors, settled
 
@@ -31,6 +32,18 @@ async def test_a_stream_ended_early_is_stopped_before_it_is_deleted(sandbox, ses
     ]
     assert last_two == [("POST", True), ("DELETE", False)]
     assert (sandbox.conversations, sandbox.generating) == (0, 0)
+
+
+async def test_a_question_that_is_overtaken_by_the_request_to_stop_is_stopped(sandbox, h2o):
+    sandbox.add_fault(Late(seconds=0.1))
+    sandbox.add_fault(Late(seconds=0.2, on="delete"))  # or it would not find the conversation
+    sandbox.add_fault(Stall())
+    task = asyncio.create_task(h2o.complete("Hello"))
+    await until(lambda: len(sandbox.requests) == 3)  # it has come, but is not read yet
+    task.cancel()
+    await asyncio.wait([task])
+    await until(lambda: sandbox.conversations == 0)
+    assert sandbox.generating == 0
 
 
 async def test_cancel_while_creating_leaves_no_conversation(sandbox, sessions, h2o):
@@ -75,6 +88,42 @@ async def test_spares_are_kept_for_each_model():
             await H2o(base_url=sandbox.url, sessions=sessions, model=model).complete("Hello")
         await until(lambda: sandbox.conversations == 2)
     assert sandbox.conversations == 0
+
+
+@pytest.mark.parametrize(
+    "header", [("Authorization", "Bearer {}"), ("Cookie", "login={}"), ("X-User", "{}")]
+)
+async def test_two_users_of_one_manager_never_get_each_other_s_spares_or_settings(sandbox, header):
+    name, value = header
+    async with SessionManager(spare_conversations=2) as sessions:
+        users = [
+            H2o(base_url=sandbox.url, sessions=sessions, headers={name: value.format(user)})
+            for user in ("ann", "bob")
+        ]
+        for user in (*users, *users, *users):
+            await user.complete("Hello")
+            await until(lambda: not sandbox.generating)
+        await until(lambda: sandbox.conversations == 4)
+    creations = collections.Counter(
+        request.headers[name.lower()].partition(";")[0]
+        for request in sandbox.requests
+        if request.path == "/conversation"
+    )
+    askers = collections.defaultdict(set)
+    for request in sandbox.requests:
+        if request.path == "/settings" or len(request.path.split("/")) == 3:
+            askers[request.path].add(request.headers[name.lower()].partition(";")[0])
+    both = {value.format("ann"), value.format("bob")}
+    assert askers.pop("/settings") == both == set(creations)
+    assert all(len(each) == 1 for each in askers.values())
+
+
+async def test_no_key_of_the_pool_shows_a_secret(sessions, sandbox):
+    secret = "sk-canary-0123456789"
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, headers={"Authorization": secret})
+    await h2o.complete("Hello")
+    [key] = sessions.conversations._settings._accepting
+    assert secret not in f"{key!r} {key}"
 
 
 async def test_a_spare_that_the_server_forgot_is_replaced_unnoticed():

@@ -2,13 +2,22 @@
 
 import asyncio
 import gc
+import socket
+import traceback
+import weakref
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import anyio
 import pytest
+import uvloop
 
 import asyncllm
-from asyncllm import H2o, Retry, SessionManager, Timeouts
-from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Timeouts
+from asyncllm.sandbox import Drop, LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.sandbox.background import running_in_background
+from asyncllm.stream import Stream
+from conftest import open_descriptors, settled
+from raw_server import HEAD, raw_server
 
 
 async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):
@@ -29,16 +38,40 @@ async def test_text_and_events_may_be_mixed_and_come_once(h2o):
     assert "ended" in repr(stream)
 
 
-async def test_a_stream_is_not_read_on_in_another_event_loop(h2o):
-    async with h2o.stream("Hello") as stream:
-        await anext(stream)
-
-        def read_on():
-            with asyncio.Runner() as runner:
-                runner.run(stream.collect())
-
+@pytest.mark.parametrize("use", ["collect", "__anext__", "aclose"])
+@pytest.mark.parametrize("is_busy", [False, True])
+@pytest.mark.parametrize("is_read", [False, True])
+async def test_a_stream_is_not_used_in_another_event_loop(sandbox, h2o, use, is_busy, is_read):
+    sandbox.add_fault(Stall(after=1))
+    stream, reader = h2o.stream("Hello"), None
+    assert await anext(stream) == "This"
+    if is_read:
+        reader = asyncio.create_task(stream.collect())
+        await asyncio.sleep(0)
+    with ThreadPoolExecutor(1) as pool:
+        using = pool.submit(asyncio.run, getattr(stream, use)())
+        if is_busy:
+            wait([using], timeout=5)  # which keeps this loop from doing anything else
         with pytest.raises(RuntimeError, match="belongs to another event loop"):
-            await asyncio.to_thread(read_on)
+            await asyncio.wrap_future(using)
+    assert stream.reply.finish_reason is None
+    await stream.aclose()
+    if reader is not None:
+        with pytest.raises(asyncllm.StreamInterrupted, match="closed before"):
+            await reader
+
+
+def test_a_stream_waits_for_its_loop_while_another_one_runs_in_the_thread():
+    stalling = Sandbox(faults=[Stall(after=1)])
+    with running_in_background(stalling) as sandbox, asyncio.Runner() as own:
+        stream = H2o(base_url=sandbox.url).stream("Hello")
+        assert own.run(stream.__anext__()) == "This"
+        for use in (stream.__anext__, stream.collect, stream.aclose):
+            with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                asyncio.run(use())
+        assert stream.reply.finish_reason is None
+        own.run(stream.aclose())
+        assert asyncio.run(stream.read()) == []  # it has ended, wherever one looks
 
 
 async def test_a_loop_left_and_entered_again_loses_no_token(h2o):
@@ -55,6 +88,17 @@ async def test_collect_returns_the_whole_reply(h2o):
     reply = await h2o.stream("Hello").collect()
     assert "Hello" in str(reply)
     assert reply.finish_reason == "stop"
+
+
+@pytest.mark.parametrize("fault", [Drop(after=2), Status(status=401)])
+async def test_a_failed_stream_read_again_keeps_its_traceback_as_it_was(sandbox, h2o, fault):
+    sandbox.add_fault(fault)
+    stream, depths = h2o.stream("Hello"), []
+    for _ in range(5):
+        with pytest.raises(asyncllm.AsyncLLMError) as caught:
+            await stream.collect()
+        depths.append(len(traceback.extract_tb(caught.value.__traceback__)))
+    assert depths[1:] == [depths[1]] * 4
 
 
 async def test_closing_from_another_task_ends_the_reader_quietly():
@@ -150,17 +194,39 @@ async def test_cancelling_the_reader_by_a_cancel_scope_is_caught_by_the_scope(sa
     assert asyncio.current_task().cancelling() == 0
 
 
-async def test_cancelled_and_closed_at_once_stays_cancelled(sandbox, h2o):
+@pytest.mark.parametrize("first", ["cancel", "aclose"])
+async def test_cancelled_and_closed_at_once_stays_cancelled(sandbox, h2o, first):
     sandbox.add_fault(Stall(after=1))
     stream = h2o.stream("Hello")
     task = asyncio.create_task(stream.collect())
     while not stream.reply.text:
         await asyncio.sleep(0)
-    task.cancel()
-    await stream.aclose()
+    if first == "cancel":
+        task.cancel()
+    closing = asyncio.create_task(stream.aclose())
+    if first == "aclose":
+        asyncio.get_running_loop().call_soon(task.cancel)  # before the reader has been woken
+    await closing
     with pytest.raises(asyncio.CancelledError):
         await task
     assert task.cancelled()
+
+
+async def test_a_cancellation_says_what_it_says_though_the_stream_is_closed_at_once():
+    """The reader is awake when it is cancelled: what is said later would take the place of it."""
+    came = asyncio.get_running_loop().create_future()
+
+    async def begin():
+        await came
+
+    stream = Stream(begin, name="", model="", timeouts=Timeouts(), owner=None)
+    task = asyncio.create_task(stream.collect())
+    await asyncio.sleep(0)
+    came.set_result(None)
+    task.cancel("by somebody else")
+    await stream.aclose()
+    with pytest.raises(asyncio.CancelledError, match="by somebody else"):
+        await task
 
 
 @pytest.mark.parametrize(
@@ -181,7 +247,7 @@ async def test_each_limit_ends_the_stream_in_time(fault, timeouts, phase):
         start = loop.time()
         with pytest.raises(asyncllm.StreamTimeout) as caught:
             await h2o.complete("Hello")
-        assert 0.2 <= loop.time() - start < 0.2 * 1.05 + 0.05 + 0.1  # creating comes before a stall
+        assert 0.2 <= loop.time() - start < 15  # how exactly is measured in test_timeouts.py
         assert caught.value.phase == phase
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.reply.text in ("", "This is")
@@ -288,18 +354,117 @@ async def test_a_stream_dropped_within_a_cycle_is_cleaned_up_too():
                 gc.collect()
 
 
-async def test_a_stream_that_was_retried_needs_no_garbage_collector_to_end_when_dropped(sessions):
-    async with Sandbox(token_rate=200, faults=[Status(status=503, times=2)]) as sandbox:
+PASSED = {
+    "nothing": [],
+    "a status": [Status(status=503, times=2)],
+    "a status of another step": [Status(status=503, times=2, on="create")],
+    "a status of the step that all share": [Status(status=503, times=2, on="settings")],
+    "a lost session": [LoseSessions()],
+}
+
+
+@pytest.mark.parametrize("faults", PASSED.values(), ids=PASSED)
+async def test_a_stream_that_began_late_needs_no_garbage_collector_to_end_when_dropped(
+    sessions, faults
+):
+    async with Sandbox(token_rate=200, faults=faults) as sandbox:
         stream = H2o(base_url=sandbox.url, sessions=sessions).stream("Hello")
+        is_there = weakref.ref(stream)
+        gc.collect()
         gc.disable()
         try:
             await anext(stream)
             del stream
+            assert not is_there()
             async with asyncio.timeout(2):
                 while sandbox.conversations:
                     await asyncio.sleep(0.001)
         finally:
             gc.enable()
+
+
+def answer(status, body=b""):
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+BROKEN = {
+    "it hung up": [[None]],
+    "it hung up amid the head": [[b"HTTP/1.1 200 OK\r\n", None]],
+    "it refused a field": [[answer(400, b"stream_options")]],
+    "it hung up on a kept connection": [[answer(200, b"{}")], [None]],
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_stream_whose_server_failed_first_needs_no_garbage_collector(broken, loop):
+    token = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
+
+    async def main():
+        answers = [*broken, [HEAD + b"\r\n" + token, 30.0]]
+        async with (
+            raw_server(*answers) as (url, _),
+            SessionManager(retry=Retry(initial_wait=0.01)) as sessions,
+        ):
+            llm = OpenAICompatible(base_url=url, sessions=sessions)
+            if len(broken) == 2:
+                with pytest.raises(asyncllm.StreamInterrupted):
+                    await llm.complete("Hello")
+            stream = llm.stream("Hello")
+            is_there = weakref.ref(stream)
+            gc.collect()
+            gc.disable()
+            try:
+                assert await anext(stream) == "x"
+                del stream
+                assert not is_there()
+            finally:
+                gc.enable()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
+
+
+@pytest.mark.parametrize("wire", [H2o, Lockchat])
+async def test_a_stream_whose_server_was_away_needs_no_garbage_collector(wire):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with SessionManager(retry=Retry(initial_wait=0.01, attempts=100)) as sessions:
+        stream = wire(base_url=f"http://127.0.0.1:{port}", sessions=sessions).stream("Hello")
+        is_there = weakref.ref(stream)
+        gc.collect()
+        gc.disable()
+        try:
+            first = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.05)
+            async with Sandbox(port=port, token_rate=200):
+                await first
+                del stream, first
+                assert not is_there()
+        finally:
+            gc.enable()
+
+
+async def test_a_stream_alone_in_a_cycle_of_garbage_lets_go_also_without_a_connection(recwarn):
+    """Its connection was closed by the server: not even that holds its session manager."""
+    tokens = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' * 3
+    async with raw_server([HEAD + b"\r\n" + tokens]) as (url, _):
+        open_before = open_descriptors()
+        stream = OpenAICompatible(base_url=url).stream("Hello")
+        gc.disable()
+        try:
+            assert await anext(stream) == "x"
+            async with asyncio.timeout(30):
+                while open_descriptors() > open_before:
+                    await asyncio.sleep(0.001)
+            cycle = [stream]
+            cycle.append(cycle)
+            del stream, cycle
+            gc.collect()
+            await settled()
+        finally:
+            gc.enable()
+    assert not list(recwarn)
 
 
 async def test_a_stream_alone_in_a_cycle_of_garbage_deletes_its_conversation(recwarn):

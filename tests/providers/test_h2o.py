@@ -1,5 +1,7 @@
 """H2o as its documents describe it, against the sandbox's chat-ui."""
 
+import asyncio
+import contextlib
 import json
 import ssl
 
@@ -16,11 +18,15 @@ from asyncllm.sandbox import (
     ErrorInStream,
     HtmlPage,
     LoseSessions,
+    NewId,
+    NoOrigin,
     PingForever,
+    PlainError,
     Sandbox,
     Status,
     Truncate,
 )
+from raw_server import CHUNKED, chunk, raw_server
 
 FALCON_40B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 FALCON_7B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"
@@ -219,6 +225,37 @@ async def test_each_fault_raises_its_error_with_what_had_arrived(
     assert sandbox.conversations == 0
 
 
+@pytest.mark.parametrize(
+    ("last", "more", "error"),
+    [
+        ({"token": {"text": "</s>", "special": True}, "generated_text": "Hi there"}, "", None),
+        ({"token": {"text": "</s>", "special": True}, "generated_text": "Hi there</s>"}, "", None),
+        ({"generated_text": "Hi there<|endoftext|>"}, "", None),
+        ({"token": {"text": "!"}, "generated_text": "Hi there!"}, "!", None),
+        ({"token": {"text": "STOP"}, "generated_text": "Hi there"}, "STOP", None),
+        ({"token": {"text": "OP"}, "generated_text": "Hi the"}, "OP", None),
+        ({"generated_text": " Hi there, you"}, ", you", None),
+        ({"generated_text": "Hi"}, "", asyncllm.ProtocolError),
+        ({"generated_text": "Hi, there"}, "", asyncllm.ProtocolError),
+        ({"token": {"text": "!"}, "generated_text": "there!"}, "!", asyncllm.ProtocolError),
+    ],
+)
+async def test_the_whole_text_is_compared_with_what_was_streamed(last, more, error):
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+    created = b'{"conversationId":"c"}'
+    events = [{"token": {"text": " Hi"}}, {"token": {"text": " there"}}, last]
+    body = b"".join(b"data:%s\n\n" % json.dumps(event).encode() for event in events)
+    steps = [[ok % (0, b"")], [ok % (22, created)], [CHUNKED, chunk(body), b"0\r\n\r\n"]]
+    async with raw_server(*steps, *[[ok % (0, b"")]] * 2) as (url, _):
+        stream = H2o(base_url=url).stream("x", stop=["reOP"])
+        if error:
+            with pytest.raises(error, match="whole answer") as caught:
+                await stream.collect()
+            assert caught.value.reply.text == f" Hi there{more}"
+        else:
+            assert (await stream.collect()).text == f" Hi there{more}"
+
+
 async def test_a_rate_limit_says_when_to_come_back(sandbox, sessions):
     sandbox.add_fault(Status(status=429, retry_after=7))
     h2o = H2o(base_url=sandbox.url, sessions=sessions, retry=asyncllm.Retry(attempts=1))
@@ -233,6 +270,42 @@ async def test_passing_faults_are_tried_again(sandbox, h2o):
     reply = await h2o.complete(HELLO)
     assert reply.finish_reason == "stop"
     assert steps(sandbox).count("stream") == 3
+
+
+@pytest.mark.parametrize("times", [2, None])
+async def test_attempts_that_meet_a_rate_limit_share_one_conversation(
+    sandbox, sessions, h2o, times
+):
+    sandbox.add_fault(Status(status=429, times=times))
+    with contextlib.suppress(asyncllm.RateLimitError):
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create", "stream", "stream", "stream", "delete"]
+    assert sandbox.conversations == 0
+
+
+async def test_a_conversation_that_was_lost_while_a_rate_limit_lasted_is_replaced(sandbox, h2o):
+    sandbox.add_fault(Status(status=429, times=1))
+    sandbox.add_fault(Status(status=404, times=1))
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    assert steps(sandbox).count("create") == 2
+
+
+async def test_a_stream_that_is_left_between_two_attempts_leaves_no_conversation(
+    sandbox, sessions, caplog
+):
+    caplog.set_level("INFO")
+    sandbox.add_fault(Status(status=429, retry_after=600))
+    retry = asyncllm.Retry(max_wait=600)
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, retry=retry)
+    task = asyncio.create_task(h2o.complete(HELLO))
+    async with asyncio.timeout(10):
+        while "attempt 1 of 3 failed" not in caplog.text:
+            await asyncio.sleep(0.001)
+        assert sandbox.conversations == 1
+        task.cancel()
+        while sandbox.conversations:
+            await asyncio.sleep(0.001)
 
 
 async def test_what_was_seen_is_never_repeated(sandbox, h2o):
@@ -310,6 +383,102 @@ async def test_base_url_comes_from_the_environment(sandbox, monkeypatch):
     monkeypatch.setenv("ASYNCLLM_H2O_BASE_URL", sandbox.url + "/")
     assert H2o().base_url == sandbox.url
     assert H2o(base_url="http://other.example").base_url == "http://other.example"
+
+
+def as_https(url):
+    return f"https{url.removeprefix('http')}/"
+
+
+async def test_a_chat_ui_that_takes_itself_to_be_served_over_https_is_told_what_it_believes(
+    sandbox, h2o
+):
+    sandbox.add_fault(NoOrigin())
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    referers = [request.headers["referer"] for request in asked(sandbox, "settings")]
+    assert referers == [f"{sandbox.url}/", as_https(sandbox.url)]
+
+
+@pytest.mark.parametrize("name", ["Referer", "referer"])
+async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, name):
+    sandbox.add_fault(NoOrigin())
+    headers = {name: as_https(sandbox.url)}
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
+    assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    assert {r.headers["referer"] for r in sandbox.requests} == {as_https(sandbox.url)}
+    assert len(asked(sandbox, "settings")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "headers", "error", "message"),
+    [
+        (403, "Invalid referer for POST request", {}, asyncllm.BadRequestError, "set ORIGIN on"),
+        (
+            *(403, "Invalid referer for POST request", {"referer": "https://elsewhere.example/"}),
+            *(asyncllm.BadRequestError, "set ORIGIN on the server .* or give headers"),
+        ),
+        (
+            *(403, "Non-JSON form requests need to have an origin", {}),
+            *(asyncllm.ProtocolError, "looks like a newer chat-ui, which H2o's format of 2023"),
+        ),
+        (
+            *(500, '{"message":"An error occurred","errorId":"1"}', {}),
+            *(asyncllm.ProtocolError, "looks like a newer chat-ui"),
+        ),
+        (403, "Forbidden", {}, asyncllm.AuthenticationError, "Forbidden"),
+    ],
+)
+async def test_a_refusal_of_the_settings_says_what_to_change(
+    sandbox, sessions, status, text, headers, error, message
+):
+    sandbox.add_fault(PlainError(status=status, text=text, on="settings"))
+    h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
+    with pytest.raises(error, match=message):
+        await h2o.complete(HELLO)
+    assert len(sandbox.requests) == 2 if "set ORIGIN" in message and not headers else 1
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "../../../admin/users/1?x=",
+        "..%2f..%2fadmin",
+        "%2e%2e",
+        "a/b?c#d",
+        "http://elsewhere.example/",
+        "//elsewhere.example",
+        "…ключ 1",
+        "a\\b",
+        ";x=1",
+        "x" * 200,
+    ],
+)
+async def test_a_conversation_s_id_stays_one_segment_of_the_path(sandbox, sessions, h2o, hostile):
+    sandbox.add_fault(NewId(id=hostile, times=1))
+    sandbox.add_fault(Drop(after=3, times=1))
+    with pytest.raises(asyncllm.StreamInterrupted):
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create", "stream", "stop", "delete"]
+    place = f"/conversation/{hostile}"
+    assert [r.path for r in sandbox.requests][2:] == [place, f"{place}/stop-generating", place]
+    assert not any(request.query for request in sandbox.requests)
+    assert sandbox.conversations == 0
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["", ".", "..", "x" * 201, "a\nWARNING forged", "a\r", "\0", "\x1b[2J", "\u202e", "\u2028"],
+)
+async def test_an_id_that_can_not_be_used_is_an_error_in_one_line(
+    sandbox, sessions, h2o, caplog, hostile
+):
+    caplog.set_level("DEBUG")
+    sandbox.add_fault(NewId(id=hostile))
+    with pytest.raises(asyncllm.ProtocolError, match="id that can't be used") as caught:
+        await h2o.complete(HELLO)
+    await sessions.aclose()
+    assert steps(sandbox) == ["settings", "create"]
+    assert all(text.isprintable() for text in [str(caught.value), *caplog.messages])
 
 
 # --- bad input ---------------------------------------------------------------------------

@@ -226,11 +226,44 @@ def tool_delta(**call):
             [ToolCall("x", "f", '{"a":3}')],
         ),
         ([{"index": 0, "id": "x"}], [ToolCall("x", "", "")]),
+        (  # one id for two calls
+            [
+                {"index": 0, "id": "x", "function": {"name": "f", "arguments": "[0"}},
+                {"index": 1, "id": "x", "function": {"name": "g", "arguments": "[1"}},
+                {"index": 0, "function": {"arguments": "]"}},
+                {"index": 1, "id": "x", "function": {"arguments": "]"}},
+            ],
+            [ToolCall("x", "f", "[0]"), ToolCall("x", "g", "[1]")],
+        ),
+        (  # an index that comes late
+            [
+                {"id": "x", "function": {"name": "f", "arguments": "["}},
+                {"index": 0, "id": "x", "function": {"arguments": "0"}},
+                {"index": 0, "function": {"arguments": "]"}},
+            ],
+            [ToolCall("x", "f", "[0]")],
+        ),
     ],
 )
 async def test_tool_call_deltas_are_routed_by_id_or_index(deltas, calls):
     items = await answered(*(tool_delta(**delta) for delta in deltas), b"data: [DONE]\n\n")
     assert items == [*calls, Finish("tool_calls")]
+
+
+@pytest.mark.parametrize("reason", ["function_call", "stop", None])
+async def test_a_legacy_function_call_is_a_tool_call(reason):
+    deltas = [
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": ""}},
+        {"function_call": {"arguments": '{"a"'}},
+        {"function_call": {"name": "f", "arguments": ": 1}"}},
+        {},
+    ]
+    choices = [{"delta": delta} for delta in deltas]
+    choices[-1]["finish_reason"] = reason
+    body = [b"data: %s\n\n" % json.dumps({"choices": [choice]}).encode() for choice in choices]
+    told = "stop" if reason == "stop" else "tool_calls"
+    whole = [ToolCall("call_0", "f", '{"a": 1}'), Finish(told)]
+    assert await answered(*body, b"data: [DONE]\n\n") == whole
 
 
 @pytest.mark.parametrize(
@@ -243,6 +276,14 @@ def test_parsed_arguments_are_a_dictionary_or_none(arguments, parsed):
 async def test_a_refusal_is_text():
     body = b'data: {"choices":[{"delta":{"refusal":"I can\'t."}}]}\n\n'
     assert (await answered(body, END))[0] == "I can't."
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+async def test_an_emoji_cut_over_two_events_is_read(pieces):
+    body = event("a\ud83c") + event("\udffdb") + END
+    step = len(body) // pieces + 1
+    parts = [body[i : i + step] for i in range(0, len(body), step)]
+    assert await answered(*parts) == ["a", "🏽b", Finish("stop")]
 
 
 async def test_only_the_first_choice_is_read():
@@ -310,7 +351,7 @@ async def test_html_with_status_200_shows_its_first_200_characters():
     ) as (url, _):
         with pytest.raises(asyncllm.ProtocolError) as caught:
             await OpenAICompatible(base_url=url, retry=NO_RETRY).complete("x")
-    assert str(caught.value).endswith("<html>" + "x" * 194 + "'")
+    assert str(caught.value).endswith("'<html>" + "x" * 194 + "…")
 
 
 async def test_keep_alive_comments_for_ever_are_a_stall(sandbox, sessions):

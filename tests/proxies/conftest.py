@@ -146,7 +146,7 @@ def ask_openai(server, sessions, **options):
 def _no_canary_in_any_log(caplog):
     """Hold that no log record of any logger at any level shows a proxy's password."""
     caplog.set_level(logging.DEBUG)
-    for name in ("asyncio", "aiohttp", "asyncllm", "stamina"):
+    for name in ("asyncio", "aiohttp", "asyncllm"):
         caplog.set_level(logging.DEBUG, logger=name)
     yield
     for when in ("setup", "call", "teardown"):

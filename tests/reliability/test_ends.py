@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import socket
+import sys
 import time
 import warnings
 
@@ -49,7 +50,17 @@ WIRES = {
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
 }
+
+
+def eager_loop():
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+if sys.version_info >= (3, 12):
+    LOOPS["eager"] = eager_loop
 ONCE = Retry(attempts=1)
 SLOW = 0.15  # seconds that the server takes: to spare for a busy machine
 SOON = 0.03  # seconds after which its client gives up

@@ -1,29 +1,35 @@
 """The ledger: what a killed process leaves on a server is deleted by the next one."""
 
 import asyncio
-import os
+import contextlib
+import json
+import logging
 import signal
 import sqlite3
-import stat
+import ssl
 import subprocess
 import sys
 import textwrap
 
 import pytest
+import trustme
 
-import asyncllm
-from asyncllm import H2o, Retry, SessionManager
+from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
+from asyncllm.conversation_pool import ConversationPool
 from asyncllm.ledger import Entry, Ledger
-from asyncllm.sandbox import Sandbox, Stall, Status
+from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 
 KILLED = """
-    import asyncio, sys
+    import asyncio, json, ssl, sys
     from asyncllm import H2o, SessionManager
 
     async def main():
-        async with SessionManager(ledger=sys.argv[2], spare_conversations=2) as sessions:
-            h2o = H2o(base_url=sys.argv[1], sessions=sessions)
+        url, path, authority, options = *sys.argv[1:4], json.loads(sys.argv[4])
+        if authority:
+            options["ssl"] = ssl.create_default_context(cafile=authority)
+        async with SessionManager(ledger=path, **options) as sessions:
+            h2o = H2o(base_url=url, sessions=sessions)
             async for token in h2o.stream("Hello"):
                 print(token, flush=True)
 
@@ -48,31 +54,231 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
-def rows(path):
-    with sqlite3.connect(path) as db:
-        return db.execute("SELECT url, headers, owner FROM conversations").fetchall()
+def rows(path, *, sessions=False):
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
+        entries = [json.loads(row[0]) for row in db.execute("SELECT entry FROM entries")]
+    return [entry for entry in entries if entry["is_session"] is sessions]
 
 
-async def kill_amid_a_stream(server, path):
-    server.add_fault(Stall(after=1, times=1))
+@contextlib.contextmanager
+def process(server, path, authority="", **options):
+    """A process that streams an answer, and is killed in the end."""
+    arguments = [server.url, path, authority, json.dumps(options)]
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(KILLED), server.url, path],
+        [sys.executable, "-c", textwrap.dedent(KILLED), *map(str, arguments)],
         stdout=subprocess.PIPE,
-    ) as process:
-        process.stdout.readline()
-        await until(lambda: server.conversations == 3)
-        process.send_signal(signal.SIGKILL)
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.send_signal(signal.SIGKILL)
+
+
+async def kill_amid_a_stream(server, path, *, conversations=1, **options):
+    """Leave conversations, in one of which a token was seen."""
+    server.add_fault(Stall(after=1, times=1))
+    with process(server, path, **options) as running:
+        await asyncio.to_thread(running.stdout.readline)
+        await until(lambda: server.conversations == conversations == len(rows(path)))
+
+
+@contextlib.asynccontextmanager
+async def relay_to(server, *, loses=b"nothing", after=0.0):
+    """A relay, or a proxy that forwards; the first answer to a request that begins with `loses`
+    is lost on the way, `after` seconds later. Yields its URL, and what went through it."""
+    heard, lost = [], []
+    host, port = server.url.removeprefix("http://").split(":")
+
+    async def pump(reader, writer, client):
+        while data := await reader.read(2**16):
+            if reader is not client and lost == ["now"]:
+                lost.append("done")
+                await asyncio.sleep(after)
+                return
+            if reader is client:
+                heard.append(data)
+                if data.startswith(loses) and not lost:
+                    lost.append("now")
+            writer.write(data)
+
+    async def serve(reader, writer):
+        there, back = await asyncio.open_connection(host, int(port))
+        pumps = [
+            asyncio.create_task(pump(reader, back, reader)),
+            asyncio.create_task(pump(there, writer, reader)),
+        ]
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for each in pumps:
+            each.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        back.transport.abort()
+        writer.transport.abort()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", heard
 
 
 async def test_what_a_killed_process_left_is_deleted_by_the_next_with_the_same_ledger(server, path):
-    await kill_amid_a_stream(server, path)
-    assert server.conversations == 3
-    assert len(rows(path)) == 3
+    await kill_amid_a_stream(server, path, conversations=3, spare_conversations=2)
     async with SessionManager(ledger=path) as sessions:
         await until(lambda: server.conversations == 0)
         assert (await H2o(base_url=server.url, sessions=sessions).complete("Hello")).text
     assert server.conversations == 0
+    assert rows(path) == rows(path, sessions=True) == []
+
+
+async def test_an_heir_stops_the_generation_before_it_deletes(server, path):
+    await kill_amid_a_stream(server, path)
+    assert server.generating == 1
+    async with SessionManager(ledger=path):
+        pass
+    stop, delete, delete_all = list(server.requests)[-3:]
+    assert (stop.method, delete.method, delete_all.method) == ("POST", "DELETE", "POST")
+    assert stop.path == f"{delete.path}/stop-generating"
+    assert delete_all.path.startswith("/conversations")
+    await until(lambda: server.generating == 0)
+
+
+async def test_what_a_process_was_creating_when_it_was_killed_is_deleted_too(server, path):
+    server.add_fault(SlowCreate(seconds=60, times=1))
+    with process(server, path):
+        await until(lambda: server.conversations == 1)
     assert rows(path) == []
+    async with SessionManager(ledger=path):
+        pass
+    assert server.conversations == 0
+    assert rows(path, sessions=True) == []
+
+
+async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path):
+    class Server:
+        name = settings_key = key = "a server"
+        was_resent = False
+
+        async def accept_settings(self):
+            pass
+
+        async def create(self):
+            assert [row["url"] for row in rows(path, sessions=True)] == ["http://h/session"]
+            return "1"
+
+        async def stop(self, conversation_id):
+            pass
+
+        delete = stop
+
+        def ledger_entry(self, conversation_id):
+            return Entry("http://h/conversation/1", {})
+
+        def session_entry(self):
+            return Entry("http://h/session", {}, is_session=True)
+
+    ledger = Ledger(path)
+    pool = ConversationPool(spares=0, retry=Retry(attempts=1), ledger=ledger)
+    assert (await pool.take(Server())).id == "1"
+    await pool.aclose(grace=5)
+    await ledger.aclose(5)
+    assert rows(path) == rows(path, sessions=True) == []
+
+
+async def test_of_a_session_that_was_given_only_what_was_noted_is_deleted(server, path):
+    """It may be a browser's, in which its user has chats."""
+    cookie = {"Cookie": "hf-chat=00000000-0000-4000-8000-000000000000"}
+    async with SessionManager() as browser:
+        chats = H2o(base_url=server.url, sessions=browser, headers=cookie).stream("Hello")
+        await anext(chats)
+        async with SessionManager(ledger=path) as sessions:
+            server.add_fault(Stall(after=1))
+            stream = H2o(base_url=server.url, sessions=sessions, headers=cookie).stream("Hello")
+            await anext(stream)
+            await until(lambda: len(rows(path)) == 1)
+            assert rows(path, sessions=True) == []
+            await stream.aclose()
+        assert server.conversations == 1
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+async def test_a_lost_answer_to_a_creation_is_told_of_and_deleted_in_a_session_of_our_own(
+    server, is_given, caplog
+):
+    headers = {"Cookie": "hf-chat=00000000-0000-4000-8000-000000000000"} if is_given else None
+    lost = b"POST /conversation HTTP"
+    async with relay_to(server, loses=lost, after=0.2) as (url, _):
+        async with SessionManager(retry=Retry(attempts=1)) as sessions:
+            with pytest.raises(TransportError):
+                await H2o(base_url=url, sessions=sessions, headers=headers).complete("Hello")
+            assert server.conversations == 1
+        assert server.conversations == is_given
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "the answer was lost" in warnings[0]
+    assert ("there still" if is_given else "deleted when") in warnings[0]
+
+
+async def test_what_was_created_twice_as_the_connection_was_lost_is_deleted(server):
+    async with relay_to(server, loses=b"POST /conversation HTTP") as (url, _):
+        async with SessionManager() as sessions:
+            assert (await H2o(base_url=url, sessions=sessions).complete("Hello")).text
+            await until(lambda: server.conversations == 1)
+        assert server.conversations == 0
+
+
+async def test_a_creation_that_was_refused_or_never_sent_is_no_lost_answer(caplog):
+    async with SessionManager(retry=Retry(attempts=1)) as sessions:
+        async with Sandbox() as sandbox:
+            h2o = H2o(base_url=sandbox.url, sessions=sessions)
+            await h2o.complete("Hello")
+            sandbox.add_fault(Status(status=500, on="create", times=1))
+            with pytest.raises(ServerError):
+                await h2o.complete("Hello")
+        with pytest.raises(TransportError):
+            await h2o.complete("Hello")
+    assert "lost" not in caplog.text
+
+
+async def test_an_heir_goes_through_the_proxy_that_the_conversation_was_made_through(server, path):
+    async with relay_to(server) as (proxy, heard):
+        await kill_amid_a_stream(server, path, proxy=proxy.replace("//", "//user:canary@"))
+        heard.clear()
+        async with SessionManager(ledger=path):
+            await until(lambda: server.conversations == 0)
+    assert [head.split()[0] for head in heard] == [b"POST", b"DELETE", b"POST"]
+    assert all(b"Proxy-Authorization: Basic" in head for head in heard)
+
+
+async def test_an_heir_does_not_go_around_a_dead_proxy(server, path, caplog):
+    async with relay_to(server) as (proxy, _):
+        await kill_amid_a_stream(server, path, proxy=proxy)
+    async with SessionManager(ledger=path, retry=Retry(attempts=1), grace=1):
+        pass
+    assert server.conversations == 1
+    assert len(rows(path)) == len(rows(path, sessions=True)) == 1
+    assert "cannot connect to the proxy" in caplog.text
+
+
+async def test_an_heir_goes_without_a_proxy_where_the_conversation_was_made_without(server, path):
+    await kill_amid_a_stream(server, path)
+    async with SessionManager(ledger=path, proxy="http://127.0.0.1:9"):
+        pass
+    assert server.conversations == 0
+
+
+async def test_an_heir_verifies_a_server_with_a_context_of_its_own_or_leaves_it(
+    path, tmp_path, caplog
+):
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    pem = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    with running_in_background(Sandbox(ssl=tls)) as server:
+        await kill_amid_a_stream(server, path, authority=pem)
+        async with SessionManager(ledger=path):
+            pass
+        assert server.conversations == 1
+        assert "give it one" in caplog.text
+        async with SessionManager(ledger=path, ssl=ssl.create_default_context(cafile=pem)):
+            pass
+        assert server.conversations == 0
 
 
 async def test_the_live_conversations_of_others_are_left_alone(server, path):
@@ -82,7 +288,7 @@ async def test_the_live_conversations_of_others_are_left_alone(server, path):
         await anext(stream)
         other = H2o(base_url=server.url, sessions=theirs).stream("Hello")
         await anext(other)
-        assert len(rows(path)) == 2
+        await until(lambda: len(rows(path)) == 2)
         await other.aclose()
         await until(lambda: len(rows(path)) == 1)
         assert server.conversations == 1
@@ -92,10 +298,16 @@ async def test_the_live_conversations_of_others_are_left_alone(server, path):
 
 async def test_what_could_not_be_deleted_stays_for_the_next(server, path, caplog):
     await kill_amid_a_stream(server, path)
-    server.add_fault(Status(status=500, on="delete", times=3))
+    server.add_fault(Status(status=500, on="delete"))
+    server.add_fault(Status(status=500, on="delete_all"))
     async with SessionManager(ledger=path, retry=Retry(attempts=1)):
-        await until(lambda: caplog.text.count("of a dead process: not deleted") == 3)
-    assert len(rows(path)) == 3
+        await until(lambda: caplog.text.count("of a dead process: not deleted") == 2)
+    assert len(rows(path)) == len(rows(path, sessions=True)) == 1
+    server.clear_faults()
+    async with SessionManager(ledger=path):  # though the heir before was of this same process
+        pass
+    assert server.conversations == 0
+    assert rows(path) == rows(path, sessions=True) == []
 
 
 async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch):
@@ -105,45 +317,39 @@ async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_is_readable_by_its_owner_only(path):
-    path.touch(mode=0o644)
-    ledger = Ledger(path)
-    ledger.close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+@contextlib.contextmanager
+def locked(path):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+        db.execute("ROLLBACK")
 
 
-def test_an_entry_does_not_show_its_cookie():
-    assert "canary" not in repr(Entry("http://h/conversation/1", {"Cookie": "hf-chat=canary"}))
+@pytest.mark.parametrize("is_locked_before", [True, False])
+async def test_a_locked_ledger_stops_neither_the_loop_nor_a_stream(
+    server, path, caplog, is_locked_before
+):
+    Ledger(path)
 
+    async def steps_of_the_loop():
+        while True:
+            await asyncio.sleep(0)
+            steps.append(1)
 
-def test_a_ledger_that_can_not_be_used_is_refused(tmp_path):
-    (tmp_path / "text").write_text(
-        "no database, and long enough not to look like an empty one" * 20
-    )
-    for path in (tmp_path, tmp_path / "missing" / "ledger.db", tmp_path / "text"):
-        with pytest.raises(asyncllm.ConfigurationError, match="ledger"):
-            SessionManager(ledger=path)
-
-
-@pytest.mark.parametrize(
-    ("owner", "is_inherited"),
-    [
-        ("{host} 999999999 1", True),  # no such process
-        ("{host} {pid} 1", True),  # a later process of the same number
-        ("{host} {pid} {start}", False),
-        ("{host} 1 ?", True),
-        ("elsewhere 999999999 1", False),  # who knows what lives on another machine
-    ],
-)
-def test_only_what_certainly_died_is_inherited(path, owner, is_inherited):
-    ledger = Ledger(path)
-    ledger.add(Entry("http://h/conversation/1", {"Cookie": "a=b"}))
-    host, pid, start = ledger._owner.split()
-    assert pid == str(os.getpid())
-    with sqlite3.connect(path) as db:
-        named = owner.format(host=host, pid=pid, start=start)
-        db.execute("UPDATE conversations SET owner = ?", (named,))
-    expected = [Entry("http://h/conversation/1", {"Cookie": "a=b"})] if is_inherited else []
-    assert ledger.take_over() == expected
-    assert ledger.take_over() == []
-    ledger.close()
+    async with contextlib.AsyncExitStack() as stack:
+        lock = stack.enter_context if is_locked_before else None
+        if lock:
+            lock(locked(path))
+        sessions = await stack.enter_async_context(SessionManager(ledger=path, grace=0.5))
+        h2o = H2o(base_url=server.url, sessions=sessions)
+        if not lock:
+            await h2o.complete("Hello")
+            stack.enter_context(locked(path))
+        steps = []
+        turning = asyncio.create_task(steps_of_the_loop())
+        replies = await asyncio.gather(*(h2o.complete("Hello") for _ in range(20)))
+        turning.cancel()
+        assert all(reply.text for reply in replies)
+        assert len(steps) > 20
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [w for w in warnings if "can't be written" not in w] == []

@@ -441,18 +441,35 @@ async def test_two_clients_that_fail_together_do_not_come_back_together():
         ("Retry-After: 3600", 0.3),
         ("retry-after-ms: 3600000", 0.3),
         (f"Retry-After: {formatdate(4102444800, usegmt=True)}", 0.3),
-        (f"Retry-After: {formatdate(0, usegmt=True)}", 0.0),
-        ("Retry-After: 0", 0.0),
+        (f"Retry-After: {formatdate(0, usegmt=True)}", None),
+        ("Retry-After: 0", None),
         ("Retry-After: soon", None),
         ("Retry-After: -5", None),
         ("Retry-After:", None),
     ],
 )
 async def test_retry_after_is_waited_for_up_to_the_longest_wait(line, least):
-    """A wish that can't be read leaves the wait to the policy."""
+    """A wish that can't be read, or is shorter than the back-off, leaves the wait to the policy."""
     expected = (0.05, 0.1) if least is None else (least, least)
     policy = {"attempts": 2, "initial_wait": 0.05, "max_wait": 0.3}
     await hold_waits([expected], lambda: waits(line, **policy))
+
+
+@pytest.mark.parametrize(("status", "wish", "failed"), [(503, "false", 0), (400, "true", 3)])
+@every_wire
+async def test_a_server_that_says_whether_to_ask_again_is_obeyed(
+    wire, status, wish, failed, caplog
+):
+    caplog.set_level(logging.INFO)
+    head = f"HTTP/1.1 {status} No\r\nx-should-retry: {wish}\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        raw_server(*[[head.encode()]] * 9) as (url, _),
+        SessionManager(retry=QUICK, grace=0.1) as manager,
+    ):
+        with pytest.raises(asyncllm.HTTPStatusError) as caught:
+            await on_wire(wire, url, sessions=manager).complete("Hello")
+    assert (caught.value.status, caught.value.is_passing) == (status, wish == "true")
+    assert len(attempts_logged(caplog)) == failed
 
 
 async def test_retry_after_as_a_date_that_comes_is_waited_for():

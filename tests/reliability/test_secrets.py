@@ -7,11 +7,14 @@ import functools
 import gc
 import json
 import logging
+import pprint
 import re
+import time
 import warnings
 from urllib.parse import quote, unquote
 
 import pytest
+from rich.pretty import pretty_repr
 
 import asyncllm
 from asyncllm import (
@@ -23,7 +26,10 @@ from asyncllm import (
     SessionManager,
     Timeouts,
 )
+from asyncllm.base import Request
+from asyncllm.ledger import Entry
 from asyncllm.proxies import parse_proxy
+from asyncllm.redaction import Mask
 from conftest import settled
 from exception_texts import texts_of
 
@@ -40,7 +46,7 @@ SHOWN = re.compile(
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"theme=dark; sid={COOKIE}"}
 PROXY_USER = f"{USER}:{quote(PASSWORD, safe='')}"
 QUICK = Retry(attempts=2, initial_wait=0.001, max_wait=0.002)
-LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncllm", "stamina")
+LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncllm")
 
 
 # --- the search ---------------------------------------------------------------------------------
@@ -297,7 +303,7 @@ OTHERS = {
         b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 0\r\n\r\n"
         % echo.partition(" and ")[0].ljust(9000).encode()
     ],
-    "silence": lambda _: [0.5],
+    "silence": lambda _: [1.0],
 }
 MISDEEDS = STATUSES | OTHERS
 
@@ -384,7 +390,7 @@ H2O_STEPS = ["settings", "create"]
 )
 @pytest.mark.parametrize("step", H2O_STEPS)
 async def test_no_answer_to_an_earlier_step_makes_h2o_show_a_secret(step, misdeed):
-    limits = Timeouts(first_token=0.1 if misdeed is MISDEEDS["silence"] else 10)
+    limits = Timeouts(first_token=0.5 if misdeed is MISDEEDS["silence"] else 10)
     async with (
         Telltale({step: misdeed}) as server,
         SessionManager(retry=QUICK, timeouts=limits) as manager,
@@ -541,6 +547,142 @@ async def test_a_text_cut_amid_a_secret_shows_no_part_of_it(before, status, kind
         SessionManager(retry=QUICK) as manager,
     ):
         await failure_of(PROVIDERS["openai"](server.url, sessions=manager))
+
+
+CUT_KEY = "k3-4567/8+canary-0123456789-canary=="
+CUTS = {
+    "an error's body that is too long": lambda said: answer(
+        f"{said.rjust(64 * 1024, '.')} and more".encode(), status="401 Who"
+    ),
+    "an error's body that is lost": lambda said: (
+        f"HTTP/1.1 401 Who\r\nContent-Length: 999\r\n\r\n{said}".encode()
+    ),
+    "an error's body that ends": lambda said: answer(said.encode(), status="401 Who"),
+    "a reason that ends": lambda said: f"HTTP/1.1 401 {said}\r\n\r\n".encode(),
+    "a page that ends": lambda said: answer(f"<p>{said}".encode(), kind="text/html"),
+    "what is no stream": lambda said: answer(said.encode(), kind="text/plain"),
+    "a line between events": lambda said: answer(
+        f"data: {{}}\n\n{said.rjust(300, '.')} and more\n\n".encode(), kind="text/event-stream"
+    ),
+    "an event that ends": lambda said: answer(f"data: {said}\n\n".encode()),
+    "a message that ends": lambda said: answer(
+        json.dumps({"error": {"message": said}}).encode(), status="401 Who"
+    ),
+}
+
+
+@watched
+@pytest.mark.parametrize("cut", CUTS.values(), ids=list(CUTS))
+@pytest.mark.parametrize("encode", [str, functools.partial(quote, safe="")], ids=["raw", "quoted"])
+async def test_eight_characters_of_a_secret_are_not_shown_where_an_answer_was_cut(encode, cut):
+    told = encode(CUT_KEY)
+    least = len(encode(CUT_KEY[:8]))
+
+    def misdeed(_):
+        return [cut(told[: sizes.pop()])]
+
+    async with (
+        Telltale({"stream": misdeed}) as server,
+        SessionManager(retry=Retry(attempts=1)) as manager,
+    ):
+        sizes = [least, least + 1, least + 4, len(told) - 1]
+        while sizes:
+            llm = OpenAICompatible(
+                base_url=server.url, model="m", api_key=CUT_KEY, sessions=manager
+            )
+            error = await failure_of(llm)
+            assert not any("k3-4567" in text for text in texts_of(error))
+
+
+# --- what a server can't do with what it knows ----------------------------------------------------
+
+ODD_COOKIES = [
+    "Set-Cookie: hf-chat=!!!!!!!!\r\n",
+    f"Set-Cookie: hf-chat={quote('{}:,/', safe='') * 250}\r\n",
+    "".join(f"Set-Cookie: c{n}={quote('{}:,/', safe='') * 60}\r\n" for n in range(50)),
+]
+LONG = {
+    "an event of backslashes": ("200 OK", 'data: {"' + "\\" * 64 * 1024 + "\n\n"),
+    "an error of backslashes": ("500 Oh", "\\" * 65 * 1024),
+    "a message of quotes": ("500 Oh", json.dumps({"message": '"' * 32 * 1024})),
+    "a page of signs": ("401 No", "%2B&lt;!" * 8 * 1024),
+}
+
+
+@pytest.mark.parametrize(("status", "body"), LONG.values(), ids=list(LONG))
+@pytest.mark.parametrize("cookies", ODD_COOKIES, ids=["signs", "4 KiB", "many"])
+async def test_no_answer_holds_the_event_loop_up(cookies, status, body):
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/event-stream\r\n{cookies}"
+    told = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    async with (
+        Telltale({"stream": lambda _: [told]}) as server,
+        SessionManager(retry=Retry(attempts=1)) as manager,
+    ):
+        llm = PROVIDERS["openai"](server.url, sessions=manager)
+        began = time.process_time()
+        await failure_of(llm)
+        took = time.process_time() - began
+    assert took < 2, took  # of this process alone, the server and the search in it; it is a tenth
+
+
+@watched
+@pytest.mark.parametrize("api_key", ["x", "ollama", "8080", "lm-studio", "not-needed"])
+async def test_a_key_that_is_none_destroys_no_message(api_key):
+    said = "no model x in ollama, lm-studio or 8080: not-needed"
+    misdeed = [answer(json.dumps({"message": said}).encode(), status="404 Gone")]
+    async with Telltale({"stream": lambda _: misdeed}) as server, SessionManager() as manager:
+        for key in (api_key, server.url.rpartition(":")[2]):
+            llm = OpenAICompatible(base_url=server.url, model="m", api_key=key, sessions=manager)
+            error = await failure_of(llm)
+            assert str(error) == f"POST {server.url}/chat/completions: 404 {said}"
+
+
+class OwnErrors(OpenAICompatible):
+    """Quotes its key in errors that never passed through `http`."""
+
+    begins = False
+
+    async def generate(self, request, http):
+        if self.begins:
+            yield ["a"]
+        raise asyncllm.TransportError(f"attempt with {self._api_key}\nINFO: forged")
+
+
+@watched
+@pytest.mark.parametrize("begins", [False, True])
+async def test_what_a_provider_says_by_itself_is_masked_and_so_is_what_is_logged_of_it(
+    begins, caplog
+):
+    caplog.set_level(logging.INFO)
+    llm = OwnErrors(base_url="http://127.0.0.1:1", model="m", api_key=KEY, retry=QUICK)
+    llm.begins = begins
+    error = await failure_of(llm)
+    assert str(error) == "attempt with ***\\nINFO: forged"
+    said = [record.getMessage() for record in caplog.records if record.name == "asyncllm"]
+    assert said[:1] == ([] if begins else [f"OwnErrors: attempt 1 of 2 failed: {error}"])
+
+
+# --- what shows an object -----------------------------------------------------------------------
+
+
+async def test_no_object_that_holds_a_secret_shows_it():
+    proxy = f"http://{PROXY_USER}@127.0.0.1:1"
+    async with Telltale() as server, SessionManager(proxy=proxy) as manager:
+        llm = PROVIDERS["h2o"](server.url, sessions=manager)
+        stream = llm.stream("Hello")
+        http = llm._http(manager, parse_proxy(proxy))
+        request = Request(base_url=server.url, model="m", messages=[], params={})
+        entry = Entry(f"{server.url}/conversation/1", HEADERS)
+        response = http.open("GET", server.url, headers=HEADERS)
+        for each in (
+            *(manager, manager.connections, manager.conversations, manager.proxy, llm, stream),
+            *(http, request, entry, response, llm.server(request, http), Mask([KEY])),
+        ):
+            whole = [each, {"one": [each]}]
+            assert_nothing_shown(
+                [repr(each), str(each), pprint.pformat(whole), pretty_repr(whole, expand_all=True)]
+            )
+        response._sending.close()
 
 
 # --- proxies ------------------------------------------------------------------------------------

@@ -199,6 +199,14 @@ async def test_a_tool_call_that_is_being_written_is_content():
     assert len(reply.tool_calls) == 1
 
 
+async def test_empty_chunks_after_a_tool_call_has_begun_are_no_content():
+    begun = b'data: {"choices":[{"delta":{"content":"a","tool_calls":[{"id":"x"}]}}]}\n\n'
+    empty = [LIMIT / 3, chunk(b'data: {"choices":[{"delta":{}}]}\n\n')]
+    async with raw_server(*[[CHUNKED, chunk(begun), *empty * 10]] * TRIES) as (url, _):
+        llm = OpenAICompatible(base_url=url, timeouts=Timeouts(stall=LIMIT), retry=ONCE)
+        await in_time(lambda: llm.stream("x"), "stall", text="a")
+
+
 # --- what else takes time before the first token ------------------------------------------------
 
 

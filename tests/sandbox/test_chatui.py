@@ -16,7 +16,9 @@ from asyncllm.sandbox import (
     ErrorInStream,
     Framing,
     HtmlPage,
+    Late,
     LoseSessions,
+    NoOrigin,
     PingForever,
     PlainError,
     Sandbox,
@@ -262,6 +264,25 @@ async def test_delete_works_once():
         response = await visitor.ask("DELETE", conversation)
         assert response.status == 404
         assert "message" in await response.json()
+
+
+async def test_a_form_deletes_all_conversations_of_its_own_session():
+    async with visit() as visitor:
+        await visitor.conversation()
+        await visitor.conversation()
+        other = Visitor(visitor.sandbox, visitor.http)
+        await other.conversation()
+        headers = {"Referer": f"{visitor.sandbox.url}/"}
+        path = "/conversations?/delete"
+        refused = await visitor.ask("POST", path, data={})
+        assert refused.status == 403
+        assert (await visitor.ask("POST", path, json={}, headers=headers)).status == 500
+        unknown = await visitor.ask("POST", "/conversations?/no", data={}, headers=headers)
+        assert unknown.status == 500
+        assert visitor.sandbox.conversations == 3
+        response = await visitor.ask("POST", path, data={}, headers=headers)
+        assert await response.json() == {"type": "redirect", "status": 303, "location": "/"}
+        assert visitor.sandbox.conversations == 1
 
 
 @pytest.mark.parametrize(
@@ -605,6 +626,29 @@ async def test_slow_answer_can_befall_another_step():
         assert not deleting.done()
         deleting.cancel()
         await asyncio.wait({deleting})
+
+
+async def test_a_late_question_takes_effect_although_its_client_has_left():
+    async with visit(faults=[Late(0.1), Stall()]) as visitor:
+        conversation = await visitor.conversation()
+        asking = asyncio.ensure_future(visitor.ask("POST", conversation, json=body("Hi")))
+        await until(lambda: len(visitor.sandbox.requests) == 3)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
+        assert visitor.sandbox.generating == 0
+        await until(lambda: visitor.sandbox.generating == 1)
+        assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
+        await until(lambda: visitor.sandbox.generating == 0)
+
+
+async def test_without_an_origin_only_a_referer_over_https_is_its_own():
+    async with visit(faults=[NoOrigin()]) as visitor:
+        assert (await visitor.settings()).status == 403
+        headers = {"Referer": visitor.sandbox.url.replace("http:", "https:")}
+        accepted = await visitor.ask("POST", "/settings", data=FORM, headers=headers)
+        assert accepted.status == 200
+        assert (await visitor.create()).status == 200
 
 
 @pytest.mark.parametrize("before", ["stream", "create"])

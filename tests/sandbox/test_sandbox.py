@@ -1,6 +1,7 @@
 """The sandbox as a whole: its life, what it knows about its visitors, and its pytest fixture."""
 
 import asyncio
+import errno
 import gc
 import os
 import socket
@@ -8,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import weakref
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 import trustme
 
 import asyncllm.sandbox
+from asyncllm import H2o, OpenAICompatible
 from asyncllm.sandbox import Drop, HtmlPage, PingForever, Sandbox, SlowAnswer, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 
@@ -329,3 +332,34 @@ def test_fixture_serves_blocking_and_asynchronous_tests_under_any_plugin(tmp_pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
+
+
+async def test_an_ended_sandbox_is_no_more():
+    """aiohttp keeps each middleware that it has built for a handler."""
+    sandbox = Sandbox()
+    async with sandbox:
+        assert await H2o(base_url=sandbox.url).complete("Hello")
+        assert await OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4").complete("Hello")
+    gone, backend_gone = weakref.ref(sandbox), weakref.ref(sandbox._backend)
+    del sandbox
+    async with asyncio.timeout(5):
+        while gone() or backend_gone():
+            gc.collect()
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", "/settings", 405), ("GET", "/conversation/1", 405), ("GET", "/nowhere", 404)],
+)
+async def test_what_it_does_not_serve_is_refused_and_recorded(sandbox, method, path, status):
+    async with aiohttp.ClientSession() as http, http.request(method, sandbox.url + path) as answer:
+        assert answer.status == status
+    assert [(request.method, request.path) for request in sandbox.requests] == [(method, path)]
+
+
+async def test_a_busy_port_says_which_it_is_and_what_to_do(sandbox):
+    with pytest.raises(OSError, match=f"port {sandbox.port} of 127.0.0.1 is in use") as caught:
+        await Sandbox(port=sandbox.port).start()
+    assert caught.value.errno == errno.EADDRINUSE
+    assert "0 for a free one" in str(caught.value)

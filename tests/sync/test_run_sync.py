@@ -1,13 +1,16 @@
 """`run_sync`: blocking callers, in every place in which they stand."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import random
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +21,7 @@ import asyncllm
 from asyncllm import H2o, OpenAICompatible, Retry, SessionManager, run_sync
 from asyncllm.sandbox import Drop, Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
+from raw_server import HEAD
 
 SEED = 20_230_702
 PYTHON = [sys.executable, "-X", "dev", "-W", "error"]
@@ -148,17 +152,58 @@ def test_the_same_exception_with_the_traceback_of_the_async_side(server):
     assert "in fail" in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_consumer_that_stops_reading_stops_the_network(server):
-    with running_in_background(Sandbox(tokens=400_000)) as flood:
-        llm = OpenAICompatible(base_url=f"{flood.url}/v1", model="gpt-4")
-        stream = run_sync(llm.stream("Hello"))
-        next(stream)
-        time.sleep(0.3)
-        arrived = len(stream.reply.text)
-        time.sleep(0.3)
-        assert len(stream.reply.text) == arrived
-        assert sum(1 for _ in stream) == 399_999
-        assert len(stream.reply.text) > 2 * arrived
+def turn_the_loop():
+    """Let the loop of `run_sync` do all that is ready to be done."""
+    for _ in range(20):
+        run_sync(asyncio.sleep(0))
+
+
+def test_a_consumer_that_stops_reading_stops_the_network():
+    """Each read is sent by itself, so that it can be told which have come."""
+    token = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'
+    end = b'data: {"choices": [{"finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stream = run_sync(OpenAICompatible(base_url=url, model="gpt-4").stream("Hello"))
+        first = pool.submit(next, stream)
+        connection = listener.accept()[0]
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(HEAD + b"\r\n" + token)
+            assert first.result() == "x"
+            for count in range(2, 18):  # sixteen more than were taken
+                connection.sendall(token)
+                wait_until(lambda n=count: len(stream.reply.text) == n)
+            connection.sendall(token)
+            turn_the_loop()
+            assert len(stream.reply.text) == 17
+            assert next(stream) == "x"
+            wait_until(lambda: len(stream.reply.text) == 18)
+            connection.sendall(token * 999 + end)
+            assert sum(1 for _ in stream) == 1015
+
+
+def test_what_is_dropped_as_garbage_while_it_waits_for_its_consumer_is_closed():
+    given, closed = [], threading.Event()
+
+    async def flood():
+        try:
+            while True:
+                given.append(None)
+                yield len(given)
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
+
+    items = run_sync(flood())
+    assert next(items) == 1
+    wait_until(lambda: len(given) == 17)
+    turn_the_loop()
+    cycle = [items]
+    cycle.append(cycle)
+    del items, cycle
+    gc.collect()
+    assert closed.wait(5)
 
 
 # --- where it stands -----------------------------------------------------------------------
@@ -257,6 +302,50 @@ def test_after_a_fork_the_child_has_a_loop_of_its_own(server):
     assert server.conversations == 0
 
 
+def test_a_forked_child_is_told_that_its_parent_s_iterator_is_not_its_own(server):
+    script = """
+        import os, sys
+        from asyncllm import H2o, SessionManager, run_sync
+        with run_sync(SessionManager()) as sessions:
+            stream = run_sync(H2o(base_url=sys.argv[1], sessions=sessions).stream("Hello"))
+            assert next(stream) == "This"
+            if is_child := not os.fork():
+                try:
+                    for token in stream:
+                        pass
+                except ValueError as error:
+                    print(error)
+            else:
+                os.wait()
+        print("left", is_child)
+    """
+    server.add_fault(Stall(after=1))
+    done = run_script(script, server.url)
+    assert done.stdout.splitlines() == [
+        "this iterator is read by the process that was forked: ask anew in its child",
+        "left True",
+        "left False",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.conversations == 0
+
+
+def test_it_works_where_gevent_has_patched_everything(server):
+    script = """
+        from gevent import monkey
+        monkey.patch_all()
+        import sys, gevent
+        from asyncllm import H2o, run_sync
+        h2o = H2o(base_url=sys.argv[1])
+        asking = [gevent.spawn(lambda: run_sync(h2o.complete("Hello"))) for _ in range(3)]
+        print([greenlet.get().finish_reason for greenlet in asking])
+        print(len(list(run_sync(h2o.stream("Hello")))) > 5)
+    """
+    done = run_script(script, server.url, python=[sys.executable])
+    assert (done.returncode, done.stdout) == (0, "['stop', 'stop', 'stop']\nTrue\n"), done.stderr
+    assert server.conversations == 0
+
+
 def test_it_works_in_a_notebook_kernel(server):
     pytest.importorskip("ipykernel")
     script = """
@@ -316,17 +405,68 @@ def test_what_is_left_open_at_exit_is_closed_without_a_word(server, shared):
     assert (server.conversations, server.generating) == (0, 0)
 
 
-def test_a_thread_may_go_on_when_the_main_one_has_ended(server):
+@pytest.mark.parametrize("begins", ["before", "after"])
+def test_a_thread_may_go_on_when_the_main_one_has_ended(server, begins):
     script = """
         import sys, threading
         from asyncllm import H2o, run_sync
+        h2o = H2o(base_url=sys.argv[1])
+        if sys.argv[2] == "before":
+            run_sync(h2o.complete("Hello"))
         def work():
+            threading.main_thread().join()
             for _ in range(3):
-                print(len(run_sync(H2o(base_url=sys.argv[1]).complete("Hello")).text) > 10)
+                try:
+                    print(len(run_sync(h2o.complete("Hello")).text) > 10)
+                except ValueError as error:
+                    print(error)
         threading.Thread(target=work).start()
     """
-    done = run_script(script, server.url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n" * 3, "")
+    done = run_script(script, server.url, begins)
+    if begins == "after" and sys.version_info[:2] == (3, 12):
+        assert done.stdout.count("let the main thread join this one") == 3
+    else:
+        assert done.stdout == "True\n" * 3
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+BLOCKED = """
+    import sys, time
+    import asyncllm.background
+    from asyncllm import run_sync
+    asyncllm.background._BLOCKED_SECONDS = float(sys.argv[1])
+    async def block():
+        print("blocked", flush=True)
+        time.sleep(1000)
+    run_sync(block())
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interruptions", "why"), [(1, 1, "blocks the event loop"), (1000, 9, "interrupted")]
+)
+def test_a_blocked_loop_is_left_at_exit_after_a_while_or_by_a_second_ctrl_c(
+    seconds, interruptions, why
+):
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(BLOCKED), str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "blocked\n"
+        said = ""
+        try:
+            for _ in range(interruptions):  # more than two, as those of one moment are one
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, said = process.communicate(timeout=30 if interruptions == 1 else 1)
+                    break
+        finally:
+            process.kill()
+    assert process.returncode in (-signal.SIGINT, 1)
+    assert why in said
+    assert "conversations may be left" in said
 
 
 INTERRUPTED = """

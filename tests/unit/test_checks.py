@@ -7,7 +7,7 @@ import json
 import pytest
 
 from asyncllm import ConfigurationError
-from asyncllm.checks import check_base_url, check_headers, encode_json
+from asyncllm.checks import check_base_url, check_headers, encode_json, merged_headers
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,15 @@ def test_what_has_no_json_form_is_refused(value):
     with pytest.raises(ConfigurationError, match="can't be written as JSON: ") as caught:
         encode_json(value)
     assert caught.value.__context__ is None
+
+
+def test_of_two_headers_of_one_name_the_caller_s_is_sent():
+    own = {"Referer": "ours", "User-Agent": "ours"}
+    assert merged_headers(own, {"referer": "theirs", "X-More": "1"}) == {
+        "User-Agent": "ours",
+        "referer": "theirs",
+        "X-More": "1",
+    }
+    assert merged_headers(own, {}) == own
+    with pytest.raises(ConfigurationError):
+        merged_headers(own, {"X": 1})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import traceback
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from asyncllm import errors
 from asyncllm.errors import (
@@ -21,6 +23,7 @@ from asyncllm.errors import (
     ProviderError,
     ProxyError,
     RateLimitError,
+    ReplyTooLargeError,
     ServerError,
     StreamInterrupted,
     StreamTimeout,
@@ -34,6 +37,7 @@ TEXT_ERRORS = [
     ProtocolError,
     ProviderError,
     ProxyError,
+    ReplyTooLargeError,
     StreamInterrupted,
     TransportError,
 ]
@@ -92,6 +96,7 @@ def attributes(error):
         (ServerError, (HTTPStatusError, aiohttp.ClientResponseError)),
         (ProviderError, (AsyncLLMError,)),
         (ProtocolError, (AsyncLLMError,)),
+        (ReplyTooLargeError, (AsyncLLMError,)),
         (StreamInterrupted, (AsyncLLMError,)),
     ],
 )
@@ -213,9 +218,81 @@ def test_redact_masks_the_path_of_the_url():
 
 
 def test_redact_masks_several_secrets_also_where_one_is_part_of_another():
-    error = ProviderError("keys: sesame-and-more, sesame")
-    error.redact(["sesame", "sesame-and-more"])
+    error = ProviderError("keys: sesame-seeds-and-more, sesame-seeds")
+    error.redact(["sesame-seeds", "sesame-seeds-and-more"])
     assert str(error) == "keys: ***, ***"
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "shown"),
+    [
+        ("http://host.example:8080/v1", "8080", "http://host.example:8080/v1"),
+        ("http://host.example:8080/v1", "example:8080", "http://host.***/v1"),
+        ("http://[::1]:8080/v1", "::1]:8080", "***"),
+        ("http://host.example/v1", "http://host.example/v1", "***"),
+        (
+            "http://host.example/a%2Fb/sesame-seed%2B",
+            "sesame-seed+",
+            "http://host.example/a%2Fb/***",
+        ),
+    ],
+)
+def test_redact_never_fails_for_a_url(url, secret, shown):
+    error = status_error(url=url)
+    error.redact([secret])
+    assert str(error.url) == shown
+
+
+def test_redact_masks_each_of_the_headers_of_one_name_and_the_notes():
+    headers = CIMultiDict([("X-Told", SECRET), ("X-Told", "else")])
+    error = status_error(headers=headers)
+    error.add_note(f"with {SECRET}")
+    error.redact([SECRET])
+    assert error.headers.getall("X-Told") == ["***", "else"]
+    assert error.__notes__ == ["with ***"]
+
+
+@pytest.mark.parametrize("size", range(len(SECRET)))
+def test_a_text_is_masked_before_it_is_cut(size):
+    text = ProviderError("x" * (1000 - size) + SECRET + "y" * 100)
+    status = status_error(message="x" * (200 - size) + SECRET + "y" * 100)
+    text.redact([SECRET])
+    status.redact([SECRET])
+    for shown in (text.args[0], status.message):
+        assert re.fullmatch(r"x+\*{0,3}y*…", shown)
+
+
+def test_a_text_is_not_looked_through_again_for_the_same_secrets():
+    error = status_error(message=f"bad {SECRET}")
+    error.redact([SECRET, "another-key"])
+    before = error._masked_texts
+    error.redact([SECRET])
+    assert error._masked_texts == before
+    error.message = f"worse {SECRET}"
+    error.redact([SECRET])
+    assert error.message == "worse ***"
+    error.message = "worse with third-key"
+    error.redact([SECRET, "third-key"])
+    assert error.message == "worse with ***"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("bad\nINFO: all is well", "bad\\nINFO: all is well"),
+        ("\x1b[2Jgone\r\x9b31m\0\x7f", "\\x1b[2Jgone\\r\\x9b31m\\x00\\x7f"),
+        ("a\u2028b\u202eterces\ud800", "a\\u2028b\\u202eterces\\ud800"),
+        ("ключ неверен, naïve, 鍵\u3000です, \xa0€", "ключ неверен, naïve, 鍵\u3000です, \xa0€"),
+    ],
+)
+def test_what_a_message_quotes_can_neither_forge_a_line_nor_move_a_terminal(said, shown):
+    text, status = ProviderError(said), status_error(message=said, body=said)
+    for error in (text, status):
+        error.redact([])
+        error.redact([SECRET])
+    assert str(text) == shown
+    assert str(status).endswith(f": 429 {shown}")
+    assert status.body == said
 
 
 def test_redact_twice_masks_once():
@@ -263,3 +340,11 @@ def test_a_status_error_says_what_was_asked_and_what_was_answered():
 def test_a_status_error_needs_neither_body_nor_headers():
     error = HTTPStatusError("GET", "http://host.example/", status=418, message="teapot")
     assert (error.body, error.retry_after, dict(error.headers)) == ("", None, {})
+
+
+@pytest.mark.parametrize("kind", [*TEXT_ERRORS, *STATUS_ERRORS])
+def test_a_text_is_one_line_whatever_a_server_wrote_into_it(kind):
+    hostile = "no\r\nWARNING forged\x1b[2J\u2028\u202e\x00 \ud800, ключ"
+    error = kind(hostile) if kind in TEXT_ERRORS else status_error(kind, message=hostile)
+    assert str(error).isprintable()
+    assert str(error).endswith(r"no\r\nWARNING forged\x1b[2J\u2028\u202e\x00 \ud800, ключ")

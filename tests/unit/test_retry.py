@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import selectors
 
@@ -21,7 +22,7 @@ from asyncllm import (
     StreamTimeout,
     TransportError,
 )
-from asyncllm.retry import is_passing, retrying
+from asyncllm.retry import retrying
 
 
 class VirtualTime(selectors.DefaultSelector):
@@ -74,8 +75,19 @@ def status(code, cls=HTTPStatusError, **more):
     return cls("POST", "http://host.example/", status=code, message="no", **more)
 
 
-PASSING = [TransportError("gone"), *(status(s) for s in (408, 409, 425, 429, 500, 502, 503, 599))]
+def wishing(code, wish):
+    return status(code, headers={"X-Should-Retry": wish})
+
+
+PASSING = [
+    TransportError("gone"),
+    *(status(s) for s in (408, 409, 425, 429, 500, 502, 503, 599)),
+    *(wishing(s, "true") for s in (400, 401, 429)),
+    *(wishing(429, wish) for wish in ("", "maybe")),
+]
 LASTING = [
+    *(wishing(s, "false") for s in (408, 429, 500, 503)),
+    *(wishing(400, wish) for wish in ("", "maybe")),
     *(status(s) for s in (400, 401, 403, 404, 405, 413, 422, 600)),
     ProxyError("refused"),
     ConfigurationError("wrong"),
@@ -92,7 +104,7 @@ def shown(error):
 
 @pytest.mark.parametrize("error", PASSING, ids=shown)
 def test_a_passing_failure_is_tried_again(error):
-    assert is_passing(error)
+    assert error.is_passing
     work = Work(error)
     assert run(work) == "done"
     assert len(work.called_at) == 2
@@ -100,7 +112,7 @@ def test_a_passing_failure_is_tried_again(error):
 
 @pytest.mark.parametrize("error", LASTING, ids=shown)
 def test_a_lasting_failure_is_raised_at_once(error):
-    assert not is_passing(error)
+    assert not error.is_passing
     work = Work(error)
     with pytest.raises(type(error)) as caught:
         run(work)
@@ -110,7 +122,6 @@ def test_a_lasting_failure_is_raised_at_once(error):
 
 @pytest.mark.parametrize("error", [OSError("no"), ValueError("no"), RuntimeError("no")])
 def test_what_is_not_ours_is_never_tried_again(error):
-    assert not is_passing(error)
     work = Work(error)
     with pytest.raises(type(error)):
         run(work)
@@ -151,9 +162,9 @@ def test_a_lasting_failure_after_a_passing_one_is_raised_at_once():
 
 def test_waits_double_with_jitter_of_up_to_the_first_wait():
     work = Work(*[TransportError("gone")] * 4)
-    run(work, attempts=5, initial_wait=0.5, max_wait=1000)
-    for wait, least in zip(work.waits, [0.5, 1, 2, 4], strict=True):
-        assert least - 1e-6 <= wait <= least + 0.5 + 1e-6
+    run(work, attempts=5, initial_wait=0.25, max_wait=1000)
+    for wait, least in zip(work.waits, [0.25, 0.5, 1, 2], strict=True):
+        assert least - 1e-6 <= wait <= least + 0.25 + 1e-6
 
 
 def test_no_wait_is_longer_than_the_longest():
@@ -169,11 +180,23 @@ def test_a_first_wait_beyond_the_longest_is_the_longest():
     assert work.waits == [pytest.approx(5)]
 
 
-@pytest.mark.parametrize("asked", [0.0, 0.25, 7.0, 29.0])
-def test_the_server_s_wish_comes_before_the_policy(asked):
+@pytest.mark.parametrize("asked", [1.1, 7.0, 29.0])
+def test_a_longer_wait_that_the_server_asks_for_is_kept(asked):
     work = Work(status(429, RateLimitError, retry_after=asked))
     assert run(work, initial_wait=0.5, max_wait=30) == "done"
     assert work.waits == [pytest.approx(asked)]
+
+
+@pytest.mark.parametrize("asked", [0.0, 0.25])
+def test_no_wait_is_shorter_than_the_back_off_though_the_server_asks_for_less(asked):
+    work = Work(*[status(429, RateLimitError, retry_after=asked)] * 3)
+    assert run(work, attempts=4, initial_wait=0.5, max_wait=30) == "done"
+    for wait, least in zip(work.waits, [0.5, 1, 2], strict=True):
+        assert least - 1e-6 <= wait <= least + 0.5 + 1e-6
+
+
+def test_many_attempts_overflow_nothing():
+    assert run(Work(*[TransportError("gone")] * 2000), attempts=2001, max_wait=1) == "done"
 
 
 @pytest.mark.parametrize("asked", [31.0, 86400.0, float("inf")])
@@ -183,12 +206,28 @@ def test_the_server_s_wish_is_bounded_by_the_longest_wait(asked):
     assert work.waits == [pytest.approx(30)]
 
 
-def test_each_failed_attempt_is_logged_with_what_was_done(caplog):
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        (2, ["work: attempt 1 of 2 failed: gone", "work: attempt 2 of 2 failed: gone"]),
+        (1, ["work: attempt 1 of 2 failed: gone"]),
+        (0, []),
+    ],
+)
+def test_each_failed_attempt_is_logged_with_what_was_done(caplog, failures, said):
+    caplog.set_level(logging.INFO, logger="asyncllm")
+    with contextlib.suppress(TransportError):
+        run(Work(*[TransportError("gone")] * failures), attempts=2)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncllm"] == said
+
+
+def test_a_first_failure_is_not_logged_where_nothing_is_tried_again(caplog):
     caplog.set_level(logging.INFO, logger="asyncllm")
     with pytest.raises(TransportError):
-        run(Work(*[TransportError("gone")] * 2), attempts=2)
-    said = [record.getMessage() for record in caplog.records if record.name == "asyncllm"]
-    assert said[0] == "work: attempt 1 of 2 failed: gone"
+        run(Work(TransportError("gone")), attempts=1)
+    with pytest.raises(AuthenticationError):
+        run(Work(status(401, AuthenticationError)), attempts=2)
+    assert not [record for record in caplog.records if record.name == "asyncllm"]
 
 
 def test_cancelling_while_waiting_makes_no_further_attempt():

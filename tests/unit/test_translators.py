@@ -1,10 +1,13 @@
-"""What a translator makes of payloads does not depend on how many come with one read."""
+"""What a translator makes of payloads: however many come with one read, however text is cut."""
+
+import json
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncllm import AsyncLLMError, Finish, Ping
+from asyncllm import AsyncLLMError, Finish, Ping, ProviderError, Reasoning, ToolCall
 from asyncllm.framing import NamedEvent
 from asyncllm.providers.h2o import _TGITranslator
 from asyncllm.providers.openai_chunks import ChatTranslator
@@ -71,3 +74,158 @@ def test_no_error_is_raised_from_one_that_may_quote_what_must_be_masked(make, pa
 def test_what_comes_behind_the_end_is_no_part_of_the_answer(make):
     end = [WHOLE["chat"], b"[DONE]"] if make is ChatTranslator else [WHOLE["tgi"]]
     assert read(make(), [[*end, b"{"]]) == read(make(), [end]) == (["a", Finish("stop")], None)
+
+
+# --- tool calls ---------------------------------------------------------------------------------
+
+
+def calls_of(*deltas):
+    return json.dumps({"choices": [{"delta": {"tool_calls": deltas}}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("payload", "adds"),
+    [
+        (calls_of({"index": 0, "function": {"arguments": "1"}}), True),
+        (calls_of({"index": 1, "id": "y"}), True),
+        (b'{"choices":[{"delta":{"function_call":{"arguments":"1"}}}]}', True),
+        (calls_of({"index": 0, "function": {"arguments": ""}}), False),
+        (calls_of({"index": 0, "id": "x"}), False),
+        (calls_of({"index": 0, "id": "x", "function": {}}), False),
+        (calls_of(), False),
+        (b'{"choices":[{"delta":{"content":""}}]}', False),
+        (b'{"choices":[{"delta":{}}]}', False),
+        (b'{"choices":[]}', False),
+        (b'{"usage":{"total_tokens":1}}', False),
+        (Ping(), False),
+    ],
+    ids=repr,
+)
+def test_only_what_adds_to_a_tool_call_counts_as_content(payload, adds):
+    translator, batch = ChatTranslator(), []
+    translator.feed([calls_of({"index": 0, "id": "x", "function": {"name": "f"}})], batch)
+    assert translator.is_building
+    translator.feed([payload], batch)
+    assert translator.is_building is adds
+
+
+@given(
+    calls=st.lists(st.tuples(st.sampled_from("xy"), st.lists(st.text("01"), min_size=1))),
+    data=st.data(),
+)
+def test_pieces_of_calls_in_any_order_are_put_together_whoever_shares_an_id(calls, data):
+    left = {index: [*pieces] for index, (_, pieces) in enumerate(calls)}
+    deltas, order = [], []
+    while left:
+        index = data.draw(st.sampled_from(sorted(left)))
+        if index not in order:
+            order.append(index)
+        function = {"name": f"f{index}", "arguments": left[index].pop(0)}
+        deltas.append({"index": index, "id": calls[index][0], "function": function})
+        left = {index: pieces for index, pieces in left.items() if pieces}
+    payloads = [calls_of(delta) for delta in deltas]
+    items, _ = read(ChatTranslator(), [[*payloads, WHOLE["chat"], b"[DONE]"]])
+    whole = [ToolCall(calls[i][0], f"f{i}", "".join(calls[i][1])) for i in order]
+    assert [item for item in items if isinstance(item, ToolCall)] == whole
+
+
+# --- characters cut in two ----------------------------------------------------------------------
+
+
+def as_javascript(value):
+    """Return the JSON that JavaScript makes: of strings of UTF-16, halves of pairs as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode()
+
+
+def units(text):
+    """Return the units of UTF-16 of which `text` is made."""
+    data = text.encode("utf-16-le", "surrogatepass")
+    return [data[i : i + 2] for i in range(0, len(data), 2)]
+
+
+def in_one(pieces):
+    return b"".join(pieces).decode("utf-16-le", "surrogatepass")
+
+
+def well_formed(text):
+    """Return what `String.prototype.toWellFormed` makes of a text."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", in_one(units(text)))
+
+
+def delta(**fields):
+    return {"choices": [{"delta": fields}]}
+
+
+def calling(arguments):
+    return delta(tool_calls=[{"index": 0, "id": "x", "function": {"arguments": arguments}}])
+
+
+CHAT_END = [b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', b"[DONE]"]
+TEXTS = {  # kind: what makes a translator, the event of a piece, what it comes out as
+    "content": (ChatTranslator, lambda s: delta(content=s), str),
+    "refusal": (ChatTranslator, lambda s: delta(refusal=s), str),
+    "reasoning": (ChatTranslator, lambda s: delta(reasoning=s), Reasoning),
+    "reasoning_content": (ChatTranslator, lambda s: delta(reasoning_content=s), Reasoning),
+    "arguments": (ChatTranslator, calling, ToolCall),
+    "tgi": (TRANSLATORS[1], lambda s: {"token": {"text": s}}, str),
+}
+CUTS = st.tuples(
+    st.text(st.characters(exclude_categories=()) | st.sampled_from("😀🏽\ud83c\udffd\ufeff")),
+    st.sets(st.integers(0, 40)),
+    st.booleans(),
+)
+
+
+def text_of(item):
+    return getattr(item, "arguments", getattr(item, "text", item))
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@given(cut=CUTS)
+@example(cut=("👋🏽 a", {1, 2, 3}, True))
+@example(cut=("a👋b", {2}, False))
+@example(cut=("\ud83c", set(), False))
+@example(cut=("a\ud83cb\udffd", {2, 3}, True))
+def test_a_text_cut_anywhere_as_javascript_cuts_it_is_the_same_text(kind, cut):
+    make, event, comes_as = TEXTS[kind]
+    text, places, is_one_read = cut
+    pieces, marks = units(text), sorted(places)
+    spans = zip([0, *marks], [*marks, None], strict=True)
+    payloads = [as_javascript(event(in_one(pieces[i:j]))) for i, j in spans]
+    if make is ChatTranslator:
+        payloads += CHAT_END
+    else:
+        payloads.append(as_javascript({"generated_text": text}))
+    items, failure = read(make(), [payloads] if is_one_read else [[one] for one in payloads])
+    assert failure is None
+    said = "".join(text_of(item) for item in items if isinstance(item, comes_as))
+    assert said == well_formed(text)
+
+
+def test_halves_are_joined_within_their_kind_and_in_the_order_of_the_rest():
+    half = [as_javascript(delta(content="a\ud83c")), as_javascript(delta(reasoning="b\ud83d"))]
+    other = [Ping(), as_javascript(delta(role="assistant")), as_javascript(delta(content=""))]
+    rest = [as_javascript(delta(reasoning="\ude00c")), as_javascript(delta(content="\udffdd"))]
+    items, failure = read(ChatTranslator(), [half, other, rest, CHAT_END])
+    assert failure is None
+    assert [item for item in items if not isinstance(item, Ping)] == [
+        *("a", Reasoning("b"), Reasoning("😀c"), "🏽d", Finish("stop"))
+    ]
+
+
+def test_no_half_leaves_by_another_way():
+    cut = as_javascript({"error": {"message": "no \ud83c"}})
+    with pytest.raises(ProviderError, match="no \ufffd"):
+        ChatTranslator().feed([cut], [])
+    call = {"id": "\ud83c", "function": {"name": "\ud83d\ude00", "arguments": {"\ud83c": "\udffd"}}}
+    whole = {"message": {"tool_calls": [call]}, "finish_reason": "\udffd"}
+    items, _ = read(ChatTranslator(), [[as_javascript({"choices": [whole]}), b"[DONE]"]])
+    assert items == [ToolCall("\ufffd", "😀", '{"\ufffd":"\ufffd"}'), Finish("\ufffd")]
+
+
+@pytest.mark.parametrize("payload", [rb'{"choices":"\ud83c"}', rb'{"choices":[],"x":"\ud83c"'])
+def test_what_is_wrong_otherwise_stays_so_beside_a_half(payload):
+    _, failure = read(ChatTranslator(), [[payload]])
+    assert failure is not None
+    assert failure[0].startswith("ProtocolError")

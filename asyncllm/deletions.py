@@ -1,0 +1,172 @@
+"""What could not be deleted on a server: kept, and tried again for as long as the pool lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncllm.errors import AsyncLLMError, NotFoundError, ProxyError
+from asyncllm.retry import retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from asyncllm.options import Retry
+    from asyncllm.waiting import OwnedTasks
+
+log = logging.getLogger("asyncllm")
+
+_LAST_AT_ONCE = 8
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Deletion:
+    """Something on a server that is to go.
+
+    Attributes:
+        what: names it in the log.
+        place: what fails together, such as all that is on one server.
+        send: asks the server to delete it, once.
+        strike_out: notes that it is gone; a plain function call.
+
+    """
+
+    what: str
+    place: Hashable
+    send: Callable[[], Awaitable[None]]
+    strike_out: Callable[[], None]
+
+
+class Deletions:
+    """Deletes, and tries again what failed: for each place in turn, with back-off.
+
+    The first of a place's queue is the probe. While it fails the rest of the queue waits, so that
+    a server that is away is asked once in a while, however much is to be deleted there.
+
+    Args:
+        tasks: who owns the tasks that try again.
+        retry: the policy for the first attempts, and the waits of all later ones.
+        step: seconds that a deletion may take.
+        most: how many failed ones are kept.
+
+    """
+
+    def __init__(self, tasks: OwnedTasks, *, retry: Retry, step: float, most: int = 10_000) -> None:
+        self._tasks = tasks
+        self._retry = retry
+        self._step = step
+        self._most = most
+        self._closing = asyncio.Event()
+        self._kept: set[Deletion] = set()
+        self._queues: dict[Hashable, deque[Deletion]] = {}
+
+    async def delete(self, deletion: Deletion) -> None:
+        """Delete, and keep it for later where that fails."""
+        trying = retrying(lambda: _send(deletion), self._retry, f"deleting {deletion.what}")
+        if (failure := await self._failure_of(trying)) is None:
+            deletion.strike_out()
+        else:
+            self._keep(deletion, failure)
+
+    def close(self) -> None:
+        """Try everything that is kept once more, now; what fails from now on is not kept."""
+        self._closing.set()
+
+    def report(self) -> None:
+        """Log what is still there, once no task is at work any more."""
+        if self._kept:
+            others = len(self._kept) - 1
+            log.warning(
+                "not deleted, though tried again and again, and left to the ledger if there is "
+                "one: %s%s",
+                next(iter(self._kept)).what,
+                f", and {others} more" if others else "",
+            )
+
+    def _keep(self, deletion: Deletion, failure: str) -> None:
+        if self._closing.is_set():
+            log.warning("%s: not deleted: %s", deletion.what, failure)
+            return
+        if len(self._kept) >= self._most:
+            log.warning(
+                "%s: not deleted: %s; as %d others are to be tried again already, it is left to "
+                "the ledger if there is one",
+                deletion.what,
+                failure,
+                self._most,
+            )
+            return
+        log.warning("%s: not deleted: %s; it will be tried again", deletion.what, failure)
+        self._kept.add(deletion)
+        if (queue := self._queues.get(deletion.place)) is not None:
+            queue.append(deletion)
+            return
+        queue = self._queues[deletion.place] = deque([deletion])
+        self._tasks.start(self._work_off(deletion.place, queue))
+
+    async def _work_off(self, place: Hashable, queue: deque[Deletion]) -> None:
+        wait = self._retry.initial_wait
+        while queue:
+            if await self._closes_within(random.uniform(wait / 2, wait)):  # noqa: S311 - jitter
+                workers = (self._try_the_last_time(queue) for _ in range(_LAST_AT_ONCE))
+                await asyncio.gather(*workers)
+            elif await self._try_first(queue):
+                wait = self._retry.initial_wait
+                while queue and await self._try_first(queue):
+                    pass
+            else:
+                wait = min(2 * wait, self._retry.max_wait)
+        del self._queues[place]
+
+    async def _closes_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _try_first(self, queue: deque[Deletion]) -> bool:
+        """Try the first of `queue`, which goes to its end if that fails."""
+        if is_gone := await self._try(queue[0]):
+            queue.popleft()
+        else:
+            queue.rotate(-1)
+        return is_gone
+
+    async def _try_the_last_time(self, queue: deque[Deletion]) -> None:
+        while queue:
+            await self._try(queue.popleft())
+
+    async def _try(self, deletion: Deletion) -> bool:
+        if (failure := await self._failure_of(_send(deletion))) is not None:
+            log.info("%s: not deleted again: %s", deletion.what, failure)
+            return False
+        self._kept.discard(deletion)
+        deletion.strike_out()
+        return True
+
+    async def _failure_of(self, deletion: Awaitable[None]) -> str | None:
+        """Wait for a deletion, though not for ever; return why it failed."""
+        try:
+            async with asyncio.timeout(self._step):
+                await deletion
+        except NotFoundError:
+            return None  # somebody was faster, or the server has forgotten it
+        except AsyncLLMError as error:
+            return str(error)
+        except TimeoutError:
+            return f"no answer within {self._step:g} s"
+        return None
+
+
+async def _send(deletion: Deletion) -> None:
+    try:
+        await deletion.send()
+    except ProxyError as error:
+        error.is_passing = True  # a request can be made anew another way, a deletion can't
+        raise

@@ -1,0 +1,107 @@
+"""What the streams of one session manager may hold on servers: noted before it is created."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from asyncllm.errors import (
+    AsyncLLMError,
+    ConfigurationError,
+    HTTPStatusError,
+    ProtocolError,
+    StreamTimeout,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from asyncllm.conversation_pool import ConversationServer
+    from asyncllm.ledger import Entry, Ledger
+
+log = logging.getLogger("asyncllm")
+
+_GATEWAY_STATUSES = frozenset({502, 504})  # of a proxy, whose server may have done what was asked
+
+
+class Holdings:
+    """Creates conversations, and knows what to look for where nobody knows what was created.
+
+    Args:
+        ledger: where to note what exists on servers, or None.
+
+    """
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        self._ledger = ledger
+        self._noted: set[str] = set()
+        self._uncertain: dict[str, Entry] = {}
+
+    @property
+    def uncertain(self) -> list[Entry]:
+        """The sessions of our own in which there may be conversations that nobody knows."""
+        return list(self._uncertain.values())
+
+    async def create(self, server: ConversationServer) -> str:
+        """Create a conversation and return its id; first its session is noted.
+
+        Raises:
+            AsyncLLMError: none was created, or the answer was lost.
+
+        """
+        if self._ledger is not None and (session := server.session_entry()) is not None:
+            self._noted.add(session.url)
+            await self._ledger.note(session)
+        try:
+            conversation_id = await server.create()
+        except BaseException as error:
+            if _may_have_created(error):
+                self._doubt(server, error)
+            raise
+        if server.was_resent:
+            self._doubt(server, None)
+        if self._ledger is not None:
+            self._ledger.add(server.ledger_entry(conversation_id))
+        return conversation_id
+
+    def strike_out(self, server: ConversationServer, conversation_id: str) -> None:
+        """Forget a conversation that exists no more."""
+        if self._ledger is not None:
+            self._ledger.remove(server.ledger_entry(conversation_id).url)
+
+    def settle(self, session: Entry) -> None:
+        """Forget a session in which there is nothing any more."""
+        self._uncertain.pop(session.url, None)
+
+    def close(self) -> None:
+        """Forget every session but those in which there may be more than anybody knows."""
+        if self._ledger is not None:
+            for url in self._noted - self._uncertain.keys():
+                self._ledger.remove(url)
+
+    def _doubt(self, server: ConversationServer, error: BaseException | None) -> None:
+        session = server.session_entry()
+        if session is not None:
+            self._uncertain[session.url] = session
+        # Cancelling and sending again have been logged; a page in place of an answer is not lost.
+        if isinstance(error, AsyncLLMError) and not isinstance(error, ProtocolError):
+            log.warning(
+                "creating a conversation on %s: the answer was lost; if it was created, it is %s "
+                "(%s)",
+                server.settings_key,
+                "there still" if session is None else "deleted when the session manager closes",
+                error,
+            )
+
+
+def _may_have_created(error: BaseException) -> bool:
+    """Tell whether a conversation may exist though asking for it ended in `error`."""
+    match error:
+        case ConfigurationError():
+            return False
+        case HTTPStatusError():
+            return error.status in _GATEWAY_STATUSES
+        case StreamTimeout():
+            return error.phase != "connect"
+        case TransportError():
+            return error.was_sent
+    return True

@@ -1,0 +1,120 @@
+"""Connections between two requests: watched while they are kept, looked at before they serve again.
+
+aiohttp keeps the connection of an answer that has ended, and takes whatever comes on it from then
+on for the beginning of the next request's answer. HTTP/1.1 numbers nothing: an answer that nobody
+asked for can't be told from one that somebody did, so its connection must not serve again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+
+log = logging.getLogger("asyncllm")
+
+_STALE_SECONDS = 0.1
+
+
+class KeptConnection(asyncio.Protocol):
+    """A connection of ours, and the protocol that it has while nobody asks anything on it.
+
+    Args:
+        handler: aiohttp's protocol, which the connection has while somebody does.
+        transport: its transport.
+        server: what to call the other side.
+
+    Attributes:
+        transport: as given.
+        stale_until: until when a broken connection is one that had been closed before it was to
+            serve again, on the monotonic clock; 0 where it has not served before.
+
+    """
+
+    def __init__(self, handler: ResponseHandler, transport: asyncio.Transport, server: str) -> None:
+        self.transport = transport
+        self.stale_until = 0.0
+        self._handler = handler
+        self._server = server
+
+    def keep(self) -> None:
+        """Watch the connection: its answer has ended."""
+        if not self.transport.is_closing():
+            self.transport.set_protocol(self)
+
+    def take(self) -> bool:
+        """Give the connection back to aiohttp for a request; False where it must not serve again.
+
+        What comes between this and the request's first byte is seen neither here nor there. No
+        event loop reads in between, and no clock could tell it from a quick answer.
+        """
+        if self._handler.should_close or _has_begun_another(self._handler):
+            self._warn()
+        elif _is_readable(self.transport):
+            log.info("%s: a kept connection was closed, or bytes came on it", self._server)
+        else:
+            self.stale_until = time.monotonic() + _STALE_SECONDS
+            self.transport.set_protocol(self._handler)
+            return True
+        self.transport.abort()
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        """Close the connection: nobody has asked for these."""
+        if not self.transport.is_closing():
+            self._warn()
+            self.transport.abort()
+
+    def eof_received(self) -> None:
+        """Hand on that the server hangs up."""
+        self._handler.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hand on that the connection is no more."""
+        self._handler.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hand on that the server takes no more."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Hand on that the server takes more again."""
+        self._handler.resume_writing()
+
+    def _warn(self) -> None:
+        log.warning(
+            "%s: bytes came on a kept connection while nobody had asked for any; it was closed",
+            self._server,
+        )
+
+
+def _has_begun_another(handler: ResponseHandler) -> bool:
+    """Tell whether the read that ended an answer brought the beginning of another one's head.
+
+    aiohttp counts whole heads only, in `should_close`. The parser is thrown away with the answer,
+    so it does no harm to tell it that the connection has ended.
+    """
+    parser: Any = getattr(handler, "_parser", None)
+    if parser is None:
+        return False
+    if getattr(parser, "_tail", b"") or getattr(parser, "_lines", ()):  # the one in pure Python
+        return True
+    try:
+        return parser.feed_eof() is not None
+    except Exception:  # noqa: BLE001 - whatever is wrong with half a head
+        return True
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Tell whether the kernel has something for us: bytes, or that the server has hung up."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    if not hasattr(select, "poll"):  # Windows, where `select` takes any descriptor
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,98 @@
+"""Whether the whole text that ends a stream is the one that was streamed, and what of it was not.
+
+White space does not count: tokenizers set it otherwise in a whole text than between its pieces,
+before the first word or a full stop, say.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from asyncllm.errors import ProtocolError
+from asyncllm.surrogates import without_halves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MANY_TEXTS = 4096
+"""After how many texts what is kept is to be shortened."""
+
+LONG_TEXT = 1024
+"""After a text of how many characters it is, too."""
+
+_KEPT_CHARACTERS = 64 * 1024
+_SPECIAL = re.compile(rb"<[^<>]*>")
+_SPACE = b" \t\n\v\f\r"
+
+
+class StreamedText:
+    """What was streamed so far: its newest part as it is, and of all before it a checksum.
+
+    Attributes:
+        texts: the newest part, for the owner to append to, and to `shorten` now and then.
+
+    """
+
+    __slots__ = ("_checksum", "_checksummed", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._checksummed = 0  # how many bytes without white space
+        self._checksum = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was streamed."""
+        return not self.texts
+
+    def rest_of(self, whole: str, endings: Iterable[str] = ()) -> str:
+        """Return what `whole` says beyond what was streamed; "" where that is white space only.
+
+        Args:
+            whole: the text as the server says that it is.
+            endings: what some servers cut off at its end, though it was streamed; something in
+                angle brackets, a special token that was not said to be one, is among it anyway.
+
+        Raises:
+            ProtocolError: another text was streamed.
+
+        """
+        newest = "".join(self.texts)
+        streamed, said = _packed(newest), _packed(whole)
+        is_same = crc32(said[: self._checksummed]) == self._checksum
+        said = said[self._checksummed :]
+        if is_same and streamed.startswith(said):
+            cut = streamed.removeprefix(said)
+            if not cut or _SPECIAL.fullmatch(cut) or cut in map(_packed, endings):
+                return ""
+        elif is_same and said.startswith(streamed):
+            rest = _behind(whole, self._checksummed + len(streamed))
+            return rest.lstrip() if newest[-1:].isspace() else rest
+        raise ProtocolError(
+            "the text that the server gives as its whole answer is not the one that it streamed"
+        )
+
+    def shorten(self) -> None:
+        """Keep a checksum instead of all but the newest 64 Ki characters."""
+        text = "".join(self.texts)
+        older, newest = _packed(text[:-_KEPT_CHARACTERS]), text[-_KEPT_CHARACTERS:]
+        self._checksum = crc32(older, self._checksum)
+        self._checksummed += len(older)
+        self.texts[:] = [newest]
+
+
+def _packed(text: str) -> bytes:
+    return without_halves(text).encode().translate(None, _SPACE)
+
+
+def _behind(text: str, count: int) -> str:
+    """Return what comes behind the first `count` bytes of `text` that are no white space."""
+    data = without_halves(text).encode()
+
+    def packed_size(end: int) -> int:
+        return len(data[:end].translate(None, _SPACE))
+
+    return data[bisect_left(range(len(data)), count, key=packed_size) :].decode()
