@@ -87,7 +87,7 @@ class Holdings:
             log.warning(
                 "creating a conversation on %s: the answer was lost; if it was created, it is %s "
                 "(%s)",
-                server.settings_key,
+                server.name,
                 "there still" if session is None else "deleted when the session manager closes",
                 error,
             )

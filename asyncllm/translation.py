@@ -239,12 +239,12 @@ class Translation(Generic[_Batched]):
                     batch = translator.close()
             except AsyncLLMError as error:
                 self._fail(error)
-            if batch or (payloads and translator.is_building):
+            if payloads and translator.is_building:
+                # A ping says that nothing new has come, and something has.
+                return [item for item in batch if not isinstance(item, Ping)]
+            if batch:
                 return batch
-        if self._failure is not None:
-            raise self._explained(self._failure)
-        if not translator.is_done:
-            decoder.check()
+        self._check_end()
         return None
 
     @property
@@ -273,6 +273,13 @@ class Translation(Generic[_Batched]):
         payloads = self._decoder.feed(chunk)
         self._beginning = None if payloads else beginning[:EXCERPT_BYTES]
         return payloads
+
+    def _check_end(self) -> None:
+        """Raise why the answer has ended too early, where it has."""
+        if self._failure is not None:
+            raise self._explained(self._failure)
+        if not self._translator.is_done:
+            self._decoder.check()
 
     def _fail(self, failure: AsyncLLMError) -> None:
         self._failure, self._has_ended = failure, True

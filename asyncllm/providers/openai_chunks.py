@@ -182,9 +182,10 @@ class _ToolCalls:
         if delta.index is not None:
             self._by_index[delta.index] = call
             call.index = delta.index
-        if function.name and not call.name:
-            call.name = function.name
-            self._size += call.name.__sizeof__()
+        name = "" if call.name else function.name  # some servers repeat it with each piece
+        if name:
+            call.name = name
+            self._size += name.__sizeof__()
         piece = function.arguments
         if isinstance(piece, dict):
             # Not msgspec, which writes no halves of characters.
@@ -193,7 +194,7 @@ class _ToolCalls:
             call.arguments.append(piece)
             self._size += piece.__sizeof__()
         self._check_size()
-        return bool(known is None or function.name or piece)
+        return bool(known is None or name or piece)
 
     def _check_size(self) -> None:
         most = max(len(self._calls), len(self._by_index))

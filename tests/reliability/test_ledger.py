@@ -211,7 +211,7 @@ async def test_a_lost_answer_to_a_creation_is_told_of_and_deleted_in_a_session_o
         assert server.conversations == is_given
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == 1
-    assert "the answer was lost" in warnings[0]
+    assert f"on {url}: the answer was lost" in warnings[0]
     assert ("there still" if is_given else "deleted when") in warnings[0]
 
 

@@ -188,10 +188,10 @@ async def test_a_chunk_without_content_is_no_content(delta):
         await in_time(lambda: llm.stream("x"), "first_token")
 
 
-async def test_a_tool_call_that_is_being_written_is_content():
-    piece = (
-        b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"f"}}]}}]}\n\n'
-    )
+@pytest.mark.parametrize("beside", [b"", b": ping\n\n"])
+async def test_a_tool_call_that_is_being_written_is_content(beside):
+    call = b'{"index":0,"function":{"name":"f","arguments":"1"}}'
+    piece = b'%sdata: {"choices":[{"delta":{"tool_calls":[%s]}}]}\n\n' % (beside, call)
     steps = [CHUNKED, *[chunk(piece), LONG / 6] * 8, chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n"]
     async with raw_server(steps) as (url, _):
         limits = Timeouts(stall=LONG, first_token=LONG)

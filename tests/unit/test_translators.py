@@ -91,6 +91,7 @@ def calls_of(*deltas):
         (b'{"choices":[{"delta":{"function_call":{"arguments":"1"}}}]}', True),
         (calls_of({"index": 0, "function": {"arguments": ""}}), False),
         (calls_of({"index": 0, "id": "x"}), False),
+        (calls_of({"index": 0, "id": "x", "function": {"name": "f"}}), False),
         (calls_of({"index": 0, "id": "x", "function": {}}), False),
         (calls_of(), False),
         (b'{"choices":[{"delta":{"content":""}}]}', False),
