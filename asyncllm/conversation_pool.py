@@ -229,12 +229,15 @@ class ConversationPool:
         self._deletions.close()
         end = asyncio.get_running_loop().time() + grace
         await self._tasks.work_until(end)
-        for session in self._holdings.uncertain:
-            self._tasks.start(self._empty(session))
+        uncertain = self._holdings.uncertain
+        emptying = [self._tasks.start(self._empty(session)) for session in uncertain]
         await self._tasks.aclose(end)
         self._deletions.report()
         for conversation in self._existing:
             log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
+        for session, task in zip(uncertain, emptying, strict=True):
+            if task.cancelled():
+                log.warning("%s: not deleted within %.3g s", _name_of_all(session), grace)
         self._holdings.close()
 
     async def _create(
@@ -356,7 +359,7 @@ class ConversationPool:
         assert clean_up is not None
         await self._deletions.delete(
             Deletion(
-                what=f"what was perhaps created in {session.url}",
+                what=_name_of_all(session),
                 place=urlsplit(session.url).netloc,
                 send=partial(clean_up, session),
                 strike_out=partial(self._holdings.settle, session),
@@ -388,6 +391,10 @@ class ConversationPool:
             log.info("%s: its generation was not stopped: %s", _name(conversation), reason)
             return False
         return True
+
+
+def _name_of_all(session: Entry) -> str:
+    return f"what was perhaps created in {session.url}"
 
 
 def _name(conversation: Conversation) -> str:

@@ -253,7 +253,9 @@ def _secrets(
     if proxy is not None:
         found += proxy.secrets
     if answer is not None:
-        for cookie in answer.cookies.values():
+        for told in answer.headers.getall("Set-Cookie", ()):
+            found += secrets_in({"Cookie": told.partition(";")[0]})
+        for cookie in answer.cookies.values():  # those that aiohttp takes, also as they are decoded
             found += (cookie.value, cookie.coded_value)
     return found
 

@@ -56,7 +56,9 @@ def secrets_in(fields: Mapping[str, str]) -> Iterator[str]:
         if not is_secret(name):
             continue
         if "cookie" in name.lower():
-            yield from (pair.partition("=")[2].strip() for pair in value.split(";"))
+            for pair in value.split(";"):
+                said = pair[pair.find("=") + 1 :].strip()  # all of it where it has no name
+                yield from (said, said.strip('"'))
         else:
             yield value
             yield value.rpartition(" ")[2]  # what follows `Bearer`, say

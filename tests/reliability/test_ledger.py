@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import signal
 import sqlite3
 import ssl
@@ -213,6 +214,16 @@ async def test_a_lost_answer_to_a_creation_is_told_of_and_deleted_in_a_session_o
     assert len(warnings) == 1
     assert f"on {url}: the answer was lost" in warnings[0]
     assert ("there still" if is_given else "deleted when") in warnings[0]
+
+
+async def test_what_was_perhaps_created_and_can_not_be_deleted_in_time_is_told_of(server, caplog):
+    async with (
+        relay_to(server, loses=b"POST /conversation HTTP", after=0.2) as (url, _),
+        SessionManager(retry=Retry(attempts=1), grace=0) as sessions,
+    ):
+        with pytest.raises(TransportError):
+            await H2o(base_url=url, sessions=sessions).complete("Hello")
+    assert re.search(r"perhaps created in \S+: not deleted within 0 s", caplog.text)
 
 
 async def test_what_was_created_twice_as_the_connection_was_lost_is_deleted(server):

@@ -511,10 +511,21 @@ async def test_a_cookie_that_the_server_garbles_is_shown_nowhere(line, status):
 
 
 @watched
-async def test_a_cookie_that_was_set_just_now_is_not_shown():
-    misdeed = [answer(f"{SESSION} may not".encode(), status="401 Who")]
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        f"hf-chat={SESSION}",
+        f'hf-chat="{SESSION}"',
+        f"hf chat={SESSION}",  # which aiohttp does not take
+        SESSION,
+        f"={SESSION}",
+    ],
+)
+async def test_a_cookie_that_was_set_just_now_is_not_shown(cookie):
+    body = f"{SESSION} may not"
+    head = f"HTTP/1.1 401 Who\r\nSet-Cookie: {cookie}; Path=/\r\nContent-Length: {len(body)}\r\n"
     async with (
-        Telltale({"stream": lambda _: misdeed}) as server,
+        Telltale({"stream": raw(f"{head}\r\n{body}")}) as server,
         SessionManager(retry=QUICK) as manager,
     ):
         await failure_of(PROVIDERS["openai"](server.url, sessions=manager))

@@ -173,6 +173,7 @@ def test_a_short_password_of_a_proxy_is_masked_where_it_can_be_told_from_a_word(
     [
         ({"Authorization": "Bearer abc"}, {"Bearer abc", "abc"}),
         ({"Cookie": "theme=dark; sid=a=b"}, {"dark", "a=b"}),
+        ({"Cookie": 'sid="abc"; nameless'}, {'"abc"', "abc", "nameless"}),
         ({"X-Request": "abc", "auth": "abc"}, {"abc"}),
     ],
 )
