@@ -72,7 +72,8 @@ class Standstill:
         late = time.monotonic() - self._due
         self.longest = max(self.longest, late)
         if late > _MOST:
-            taken = _waited() - self._waited
+            before = self._waited
+            taken = sum(now - before.get(thread, 0) for thread, now in _waited().items()) / 1e9
             if late > _MOST + taken:
                 self._ledger.complain(
                     f"the event loop stood still: {late:.2f} s, {taken:.2f} s of it for want of a "
@@ -91,10 +92,11 @@ class Standstill:
                 self._where = " > ".join(f"{each.filename}:{each.lineno}" for each in shown)
 
 
-def _waited() -> float:
-    """Return how long threads of ours were ready to run and had no processor, all together."""
-    total = 0
+def _waited() -> dict[str, int]:
+    """Return for how many nanoseconds each thread of ours was ready to run and had no processor."""
+    waited: dict[str, int] = {}
     for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - names are enough
         with contextlib.suppress(OSError):  # it has ended, or the kernel does not count
-            total += int(Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii").split()[1])
-    return total / 1e9
+            text = Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii")
+            waited[thread] = int(text.split()[1])
+    return waited
