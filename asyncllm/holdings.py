@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("asyncllm")
 
+_MOST_SESSIONS = 1000
 _GATEWAY_STATUSES = frozenset({502, 504})  # of a proxy, whose server may have done what was asked
 
 
@@ -33,7 +34,7 @@ class Holdings:
 
     def __init__(self, ledger: Ledger | None) -> None:
         self._ledger = ledger
-        self._noted: set[str] = set()
+        self._noted: dict[str, None] = {}  # the newest used comes last
         self._uncertain: dict[str, Entry] = {}
 
     @property
@@ -49,7 +50,7 @@ class Holdings:
 
         """
         if self._ledger is not None and (session := server.session_entry()) is not None:
-            self._noted.add(session.url)
+            self._remember(session.url, self._ledger)
             await self._ledger.note(session)
         try:
             conversation_id = await server.create()
@@ -75,8 +76,18 @@ class Holdings:
     def close(self) -> None:
         """Forget every session but those in which there may be more than anybody knows."""
         if self._ledger is not None:
-            for url in self._noted - self._uncertain.keys():
+            for url in self._noted.keys() - self._uncertain.keys():
                 self._ledger.remove(url)
+
+    def _remember(self, url: str, ledger: Ledger) -> None:
+        """Note which sessions are in the ledger; a server may begin a new one with each answer."""
+        self._noted.pop(url, None)
+        self._noted[url] = None
+        if len(self._noted) > _MOST_SESSIONS:
+            oldest = next(iter(self._noted))
+            del self._noted[oldest]
+            if oldest not in self._uncertain:
+                ledger.remove(oldest)
 
     def _doubt(self, server: ConversationServer, error: BaseException | None) -> None:
         session = server.session_entry()

@@ -151,25 +151,29 @@ async def test_what_a_process_was_creating_when_it_was_killed_is_deleted_too(ser
     assert rows(path, sessions=True) == []
 
 
+class QuietServer:
+    """A server that does what it is asked."""
+
+    name = settings_key = key = "a server"
+    was_resent = False
+
+    async def accept_settings(self):
+        pass
+
+    async def stop(self, conversation_id):
+        pass
+
+    delete = stop
+
+    def ledger_entry(self, conversation_id):
+        return Entry(f"http://h/conversation/{conversation_id}", {})
+
+
 async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path):
-    class Server:
-        name = settings_key = key = "a server"
-        was_resent = False
-
-        async def accept_settings(self):
-            pass
-
+    class Server(QuietServer):
         async def create(self):
             assert [row["url"] for row in rows(path, sessions=True)] == ["http://h/session"]
             return "1"
-
-        async def stop(self, conversation_id):
-            pass
-
-        delete = stop
-
-        def ledger_entry(self, conversation_id):
-            return Entry("http://h/conversation/1", {})
 
         def session_entry(self):
             return Entry("http://h/session", {}, is_session=True)
@@ -177,6 +181,29 @@ async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path)
     ledger = Ledger(path)
     pool = ConversationPool(spares=0, retry=Retry(attempts=1), ledger=ledger)
     assert (await pool.take(Server())).id == "1"
+    await pool.aclose(grace=5)
+    await ledger.aclose(5)
+    assert rows(path) == rows(path, sessions=True) == []
+
+
+async def test_the_newest_thousand_sessions_stand_in_the_file(path):
+    """A server may begin a new session with each answer."""
+
+    class Server(QuietServer):
+        count = 0
+
+        async def create(self):
+            self.count += 1
+            return str(self.count)
+
+        def session_entry(self):
+            return Entry(f"http://h/session/{self.count}", {}, is_session=True)
+
+    ledger, server = Ledger(path), Server()
+    pool = ConversationPool(spares=0, retry=Retry(attempts=1), ledger=ledger)
+    for _ in range(1100):
+        pool.hand_back(await pool.take(server))
+    await until(lambda: len(rows(path, sessions=True)) == 1000)
     await pool.aclose(grace=5)
     await ledger.aclose(5)
     assert rows(path) == rows(path, sessions=True) == []
