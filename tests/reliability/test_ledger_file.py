@@ -374,6 +374,14 @@ class Writing(RuleBasedStateMachine):
         self.backlog.drop(key)
         self.wanted.pop(key, None)
 
+    @rule(key=keys, text=st.sampled_from("12"))
+    def inherit(self, key, text):
+        known = self.wanted.keys() | self.file.keys() | self.held
+        if self.batch is None and not self.is_new and key not in known:
+            self.file[key] = self.wanted[key] = text
+            self.held.add(key)
+            self.backlog.adopt(key, text)
+
     @rule()
     def begin(self):
         if self.batch is None:
