@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from asyncllm import HTTPStatusError, Retry, TransportError
+from asyncllm import HTTPStatusError, NotFoundError, Retry, TransportError
 from asyncllm.conversation_pool import ConversationPool, Progress
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED
 from conftest import settled
 
 STEP = 0.05
@@ -180,6 +181,27 @@ async def test_of_the_settings_of_many_users_the_newest_are_kept(pool):
     assert len(pool._settings._accepting) == 1000
 
 
+def refusal(status, kind=HTTPStatusError):
+    return kind("POST", "http://h/", status=status, message="no")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_spare", "is_forgotten"),
+    [
+        (refusal(404, NotFoundError), False, False),
+        (refusal(404, NotFoundError), True, True),
+        (refusal(500), True, False),
+        (refusal(SETTINGS_NOT_ACCEPTED), False, True),
+    ],
+)
+async def test_only_what_may_have_been_lost_meanwhile_is_forgotten(
+    pool, error, is_spare, is_forgotten
+):
+    conversation = await pool.take(Hanging())
+    conversation.is_spare = is_spare
+    assert pool.is_forgotten(conversation, error) == is_forgotten
+
+
 async def hand_back_amid_an_answer(pool, server):
     conversation = await pool.take(server)
     conversation.progress = Progress.ANSWERING
@@ -205,7 +227,7 @@ async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_delet
     ("failure", "reason"),
     [
         (None, f"no answer within {STEP} s"),
-        (HTTPStatusError("POST", "http://h/", status=500, message="no"), "POST http://h/: 500 no"),
+        (refusal(500), "POST http://h/: 500 no"),
     ],
 )
 async def test_a_stop_that_fails_is_told_of_and_neither_tried_again_nor_waited_for(
