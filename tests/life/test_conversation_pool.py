@@ -202,6 +202,17 @@ async def test_only_what_may_have_been_lost_meanwhile_is_forgotten(
     assert pool.is_forgotten(conversation, error) == is_forgotten
 
 
+async def test_renewing_forgets_the_settings_and_the_spares():
+    pool, server = ConversationPool(spares=1, retry=Retry()), Hanging()
+    lost = await pool.take(server)
+    await settled()
+    pool.renew(lost)
+    assert not pool._spares
+    assert not (await pool.take(server)).is_spare
+    assert server.asked.count("settings") == 2
+    await pool.aclose(grace=10)
+
+
 async def hand_back_amid_an_answer(pool, server):
     conversation = await pool.take(server)
     conversation.progress = Progress.ANSWERING
