@@ -5,8 +5,9 @@ import logging
 
 import pytest
 
-from asyncllm import Retry, TransportError
+from asyncllm import HTTPStatusError, NotFoundError, Retry, TransportError
 from asyncllm.conversation_pool import ConversationPool, Progress
+from asyncllm.settings import SETTINGS_NOT_ACCEPTED
 from conftest import settled
 
 STEP = 0.05
@@ -154,13 +155,15 @@ async def test_nothing_is_kept_for_each_model_that_was_ever_asked(pool):
     assert [len(each) for each in kept] == [0] * 4
 
 
-async def test_spares_are_counted_for_each_model_and_nothing_else_is(caplog):
-    pool = ConversationPool(spares=2, retry=Retry())
+@pytest.mark.parametrize("spares", [1, 2])
+async def test_spares_are_counted_for_each_model_and_nothing_else_is(spares):
+    pool = ConversationPool(spares=spares, retry=Retry())
     servers = [Named(number) for number in range(20)]
     for server in servers:
         pool.hand_back(await pool.take(server))
     await settled()
-    assert {key: len(spares) for key, spares in pool._spares.items()} == dict.fromkeys(range(20), 2)
+    kept = {key: len(each) for key, each in pool._spares.items()}
+    assert kept == dict.fromkeys(range(20), spares)
     assert not pool._spares_coming
     await pool.aclose(grace=10)
     assert (len(pool._spares), len(pool._existing)) == (0, 0)
@@ -176,6 +179,38 @@ async def test_of_the_settings_of_many_users_the_newest_are_kept(pool):
     await pool.take(first)
     assert first.asked == ["settings", "create", "create", "create"]
     assert len(pool._settings._accepting) == 1000
+
+
+def refusal(status, kind=HTTPStatusError):
+    return kind("POST", "http://h/", status=status, message="no")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_spare", "is_forgotten"),
+    [
+        (refusal(404, NotFoundError), False, False),
+        (refusal(404, NotFoundError), True, True),
+        (refusal(500), True, False),
+        (refusal(SETTINGS_NOT_ACCEPTED), False, True),
+    ],
+)
+async def test_only_what_may_have_been_lost_meanwhile_is_forgotten(
+    pool, error, is_spare, is_forgotten
+):
+    conversation = await pool.take(Hanging())
+    conversation.is_spare = is_spare
+    assert pool.is_forgotten(conversation, error) == is_forgotten
+
+
+async def test_renewing_forgets_the_settings_and_the_spares():
+    pool, server = ConversationPool(spares=1, retry=Retry()), Hanging()
+    lost = await pool.take(server)
+    await settled()
+    pool.renew(lost)
+    assert not pool._spares
+    assert not (await pool.take(server)).is_spare
+    assert server.asked.count("settings") == 2
+    await pool.aclose(grace=10)
 
 
 async def hand_back_amid_an_answer(pool, server):
@@ -197,6 +232,35 @@ async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_delet
     await pool.aclose(grace=10)
     assert server.asked == ["settings", "create", "stop", "delete"]
     assert "not deleted" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (None, f"no answer within {STEP} s"),
+        (refusal(500), "POST http://h/: 500 no"),
+    ],
+)
+async def test_a_stop_that_fails_is_told_of_and_neither_tried_again_nor_waited_for(
+    failure, reason, caplog
+):
+    caplog.set_level(logging.INFO, "asyncllm")
+    pool, server = ConversationPool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
+
+    async def stop(_):
+        server.asked.append("stop")
+        raise failure
+
+    if failure is not None:
+        server.stop = stop
+    conversation = await pool.take(server)
+    conversation.progress = Progress.ASKED
+    pool.hand_back(conversation)
+    await until(lambda: "delete" in server.asked)
+    assert server.asked == ["settings", "create", "stop", "delete"]
+    said = f"conversation '2' on a server: its generation was not stopped: {reason}"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    await pool.aclose(grace=10)
 
 
 async def test_a_server_that_can_not_be_told_to_stop_is_not_told_to_delete_before_it_can(pool):

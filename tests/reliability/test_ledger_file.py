@@ -241,6 +241,18 @@ async def test_only_what_certainly_died_is_inherited(path, changes, is_inherited
     await ledger.aclose(10)
 
 
+async def test_what_lives_does_not_hide_what_died(path):
+    ledger = Ledger(path)
+    await ledger.note(ENTRY)
+    await ledger.note(OTHER)
+    dead = json.dumps(HERE | {"pid": 999999999})
+    with database(path) as db:
+        db.execute("UPDATE entries SET owner = ? WHERE key = ?", (dead, OTHER.url))
+    assert await inherited(path) == [OTHER]
+    ledger.remove(ENTRY.url)
+    await ledger.aclose(10)
+
+
 @pytest.mark.parametrize("machine", ["", "this one"])
 def test_a_restart_of_the_machine_itself_has_ended_its_processes(machine, monkeypatch):
     monkeypatch.setattr(ledger_owner, "_FIRST_NAMESPACE", HERE["namespace"])
@@ -373,6 +385,14 @@ class Writing(RuleBasedStateMachine):
     def drop(self, key):
         self.backlog.drop(key)
         self.wanted.pop(key, None)
+
+    @rule(key=keys, text=st.sampled_from("12"))
+    def inherit(self, key, text):
+        known = self.wanted.keys() | self.file.keys() | self.held
+        if self.batch is None and not self.is_new and key not in known:
+            self.file[key] = self.wanted[key] = text
+            self.held.add(key)
+            self.backlog.adopt(key, text)
 
     @rule()
     def begin(self):

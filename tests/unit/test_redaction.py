@@ -86,6 +86,14 @@ def test_a_secret_that_looks_encoded_is_found_as_well(secret, layers):
     assert "canary" not in Mask([secret])(f"<{encoded(secret, layers)}>")
 
 
+@pytest.mark.parametrize(
+    "number", ["&#{};", "&#x{:x};", "&#X{:X};", "%{:02x}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}"]
+)
+def test_a_secret_is_found_where_each_character_is_written_as_a_number(number):
+    text = "".join(number.format(ord(character)) for character in KEY)
+    assert Mask([KEY])(f"<{text}>") == f"<{MASK}>"
+
+
 @pytest.mark.parametrize("before", ["%", "100%", "%25", "\\", "C:\\", "&", "x&"])
 @pytest.mark.parametrize(
     "secret", ["2b-canary-canary", "nb-canary-canary", "lt;canary-canary", "#39;canary-canary"]
@@ -119,6 +127,11 @@ def test_a_text_without_a_secret_is_the_same_text(text):
         (f"a\\nb %20{KEY}%20&lt;{KEY}&gt;é", "a\\nb %20***%20&lt;***&gt;é"),
         (f"{KEY}{KEY}", "******"),
         (f"\ud83d{KEY}", "\ud83d***"),
+        (f"\\ud83d{KEY}\\udca9", "\\ud83d***\\udca9"),
+        *(
+            (f"{beyond}{KEY}{beyond}", f"{beyond}***{beyond}")
+            for beyond in ("&#1114112;", "&#x110000;", "\\U00110000", "\\UFFFFFFFF")
+        ),
         (f"x{quote(KEY)}y", "x***y"),
     ],
 )
