@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,7 +17,15 @@ import pytest
 from examples.fake_platform import TOKEN, Platform
 from proxies.launcher import free_port
 
-from asyncllm import H2o, OpenAICompatible, SessionManager, StreamTimeout, Timeouts
+from asyncllm import (
+    H2o,
+    OpenAICompatible,
+    Retry,
+    SessionManager,
+    StreamTimeout,
+    Timeouts,
+    TransportError,
+)
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from raw_server import CHUNKED, chunk, raw_server
 
@@ -85,7 +94,7 @@ async def ask_and_leave(*faults, limits=None):
     """Read the beginning of an answer, and close the session manager."""
     async with (
         Sandbox(faults=[*faults, Stall(after=2)]) as sandbox,
-        SessionManager(grace=1, timeouts=limits) as sessions,
+        SessionManager(grace=1, timeouts=limits, retry=Retry(initial_wait=0.01)) as sessions,
         H2o(base_url=sandbox.url, sessions=sessions).stream("Hello") as stream,
     ):
         await anext(stream)
@@ -98,7 +107,26 @@ async def ask_where_kept_connections_are_closed():
             await OpenAICompatible(base_url=url, sessions=sessions).complete("Hello")
 
 
-async def test_the_log_lines_that_the_service_page_names_are_logged(caplog):
+async def lose_the_answer_to_a_creation():
+    accepted = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+    async with raw_server(accepted, [None], [None]) as (url, _), SessionManager() as sessions:
+        with contextlib.suppress(TransportError):
+            await H2o(base_url=url, sessions=sessions, retry=Retry(attempts=1)).complete("Hello")
+
+
+async def ask_with_a_ledger_in_trouble(path):
+    async with SessionManager(ledger=path):
+        pass
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT INTO entries VALUES ('a', x'00', 'b')")  # no text
+        async with Sandbox() as sandbox, SessionManager(ledger=path, grace=1) as sessions:
+            h2o = H2o(base_url=sandbox.url, sessions=sessions)
+            await h2o.complete("Hello")
+            db.execute("BEGIN EXCLUSIVE")
+            await h2o.complete("Hello")
+
+
+async def test_the_log_lines_that_the_service_page_names_are_logged(caplog, tmp_path):
     caplog.set_level("INFO")
     refused = [
         Status(status=503, times=1, retry_after=0.01),
@@ -110,9 +138,11 @@ async def test_the_log_lines_that_the_service_page_names_are_logged(caplog):
     with contextlib.suppress(StreamTimeout):
         await ask_and_leave(SlowCreate(seconds=30), limits=Timeouts(first_token=0.2))
     await ask_where_kept_connections_are_closed()
+    await lose_the_answer_to_a_creation()
+    await ask_with_a_ledger_in_trouble(tmp_path / "ledger.db")
     logged = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
     rows = [row for row in log_rows() if row[0] != "service"]
-    assert len(rows) == 7
+    assert len(rows) == 9
     for name, level, pattern in rows:
         assert any(
             (name, level) == found[:2] and re.fullmatch(pattern, found[2]) for found in logged

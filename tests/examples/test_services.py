@@ -127,7 +127,8 @@ async def test_a_client_that_leaves_stops_the_generation_soon(server, service, m
             await asyncio.wait([asking])
             if not asking.cancelled():  # uvicorn sends the headers at once
                 asking.result().close()
-        took = await until(lambda: stops(server) == 1 and server.conversations == 0)
+        # A question that was not answered yet is stopped twice: the first may have overtaken it.
+        took = await until(lambda: stops(server) >= 1 and server.conversations == 0)
         assert took < SOON
         await until(lambda: server.generating == 0)
         await running.process.says(r"a client left after \d+ characters")

@@ -386,8 +386,9 @@ async def test_a_locked_ledger_stops_neither_the_loop_nor_a_stream(
         steps = []
         turning = asyncio.create_task(steps_of_the_loop())
         replies = await asyncio.gather(*(h2o.complete("Hello") for _ in range(20)))
-        turning.cancel()
         assert all(reply.text for reply in replies)
+        await until(lambda: "can't be written" in caplog.text)  # after a second of waiting
+        turning.cancel()
         assert len(steps) > 20
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert [w for w in warnings if "can't be written" not in w] == []
