@@ -217,7 +217,7 @@ class ConversationPool:
         """
         self._clean_up = clean_up
         if self._ledger is not None:
-            self._tasks.start(self._inherit(self._ledger, clean_up))
+            self._tasks.start(self._inherit(self._ledger))
 
     async def aclose(self, grace: float) -> None:
         """Delete every conversation, within `grace` seconds, and log what could not be deleted."""
@@ -329,42 +329,32 @@ class ConversationPool:
         )
         self._existing.discard(conversation)
 
-    async def _inherit(self, ledger: Ledger, clean_up: Callable[[Entry], Awaitable[None]]) -> None:
+    async def _inherit(self, ledger: Ledger) -> None:
         """Delete what dead processes have left: what they knew of, then what else there is."""
         left = await ledger.take_over()
         for is_session in (False, True):
             deleting = [
-                self._tasks.start(self._delete_entry(ledger, entry, clean_up))
+                self._tasks.start(
+                    self._delete_entry(
+                        entry, f"{entry.url} of a dead process", partial(ledger.remove, entry.url)
+                    )
+                )
                 for entry in left
                 if entry.is_session is is_session
             ]
             if deleting:
                 await asyncio.wait(deleting, timeout=self._step)
 
-    async def _delete_entry(
-        self, ledger: Ledger, entry: Entry, clean_up: Callable[[Entry], Awaitable[None]]
-    ) -> None:
-        await self._deletions.delete(
-            Deletion(
-                what=f"{entry.url} of a dead process",
-                place=urlsplit(entry.url).netloc,
-                send=partial(clean_up, entry),
-                strike_out=partial(ledger.remove, entry.url),
-            )
-        )
-
     async def _empty(self, session: Entry) -> None:
         """Delete what may have been created though the answer to it was lost."""
+        settle = partial(self._holdings.settle, session)
+        await self._delete_entry(session, _name_of_all(session), settle)
+
+    async def _delete_entry(self, entry: Entry, what: str, strike_out: Callable[[], None]) -> None:
         clean_up = self._clean_up
         assert clean_up is not None
-        await self._deletions.delete(
-            Deletion(
-                what=_name_of_all(session),
-                place=urlsplit(session.url).netloc,
-                send=partial(clean_up, session),
-                strike_out=partial(self._holdings.settle, session),
-            )
-        )
+        place = urlsplit(entry.url).netloc
+        await self._deletions.delete(Deletion(what, place, partial(clean_up, entry), strike_out))
 
     async def _send_delete(self, conversation: Conversation) -> None:
         """Delete once; before that end what the server may be generating, or nobody could."""
