@@ -116,6 +116,7 @@ class Run:
         if restarting is not None:
             await restarting
         self._server.sandbox.clear_faults()
+        await asyncio.sleep(0)  # who was to read a stream just now begins: a closed manager refuses
         await self._sessions.aclose()
         await asyncio.gather(*callers)
 
