@@ -8,6 +8,8 @@ import dataclasses
 import json
 import os
 import re
+import signal
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -23,7 +25,7 @@ from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_class, provider_classes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
     from asyncllm.base import AsyncGeneratorProvider
     from asyncllm.stream import Stream
@@ -220,7 +222,8 @@ def _harmless(text: str, output: TextIO) -> str:
 def _run(work: Callable[[], Coroutine[object, object, None]]) -> None:
     """Run `work` to its end, and exit with the status that says how it ended."""
     try:
-        asyncio.run(work())
+        with asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(work())
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     except BrokenPipeError:
@@ -234,3 +237,25 @@ def _run(work: Callable[[], Coroutine[object, object, None]]) -> None:
         _say(f"asyncllm: {type(error).__name__}: {error}{hint}")
         status = _WRONG_USAGE if isinstance(error, ConfigurationError) else _FAILED
         raise typer.Exit(status) from None
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have Ctrl-C wake the loop also where it comes the moment before the loop begins to wait.
+
+    Python handles a signal between two of its instructions. One that comes behind the last of them
+    would be handled with the next event, which may never come: here the signal itself is one.
+    """
+    if sys.platform == "win32":  # its loop does so by itself
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(0)
+        loop.add_reader(ours, ours.recv, 4096)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(ours)

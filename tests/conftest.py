@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from asyncllm.sandbox import Sandbox
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", settings(deadline=None))
 settings.load_profile("patient")
+
+# A shell that runs pytest in the background has it ignore Ctrl-C, and so would what tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

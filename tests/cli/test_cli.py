@@ -147,6 +147,31 @@ def test_ctrl_c_stops_the_stream_deletes_the_conversation_and_exits_130(server):
     assert (server.conversations, server.generating) == (0, 0)
 
 
+# A thread that takes the signal leaves the main thread asleep, as one that comes just before it
+# falls asleep does.
+TAKEN_BY_A_THREAD = """
+import asyncio, signal, sys, threading
+from asyncllm import cli
+
+def take():
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+async def wait():
+    asyncio.get_running_loop().call_soon(threading.Timer(0.1, take).start)
+    await asyncio.Event().wait()
+
+try:
+    cli._run(wait)
+except cli.typer.Exit as ended:
+    sys.exit(ended.exit_code)
+"""
+
+
+def test_ctrl_c_is_heard_though_it_comes_when_nothing_else_happens():
+    done = subprocess.run([sys.executable, "-c", TAKEN_BY_A_THREAD], timeout=60, check=False)
+    assert done.returncode == 130
+
+
 def test_a_closed_pipe_ends_quietly(server):
     with subprocess.Popen(
         [*ASYNCLLM, "ask", "Hello " * 5000, "--base-url", server.url],
