@@ -5,7 +5,8 @@
 - `text` is what the block before it prints, where `…` stands for anything.
 - A block below a line such as **`pyproject.toml`** is a file; the pages that have some are listed
   below, with tests of their own.
-- `sh` has its `asyncllm` commands run; the other programs that it may name are listed below.
+- `sh` has its `asyncllm` commands run, in this process, as starting one takes a second; with
+  pipes, or to serve, in one of their own. The other programs that it may name are listed below.
 
 A block of any other kind, or left out by a `skip` comment without a reason, fails the page.
 """
@@ -19,15 +20,18 @@ import inspect
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
+from asyncllm.__main__ import main
 from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_classes
 
@@ -128,6 +132,8 @@ class Page:
             return self._serve(command)
         elif command == INSTALLED:
             return ""
+        elif program == "asyncllm" and "|" not in command:
+            return self._call(shlex.split(self._local(command)))
         elif program == "asyncllm" or "| asyncllm" in command:
             done = subprocess.run(
                 ["bash", "-c", self._local(command)], env=self._env(), capture_output=True,
@@ -138,6 +144,17 @@ class Page:
         else:
             assert program in ELSEWHERE, f"nobody knows {program}"
         return ""
+
+    def _call(self, argv: list[str]) -> str:
+        with (
+            mock.patch.object(sys, "argv", argv),
+            mock.patch.dict(os.environ, self._env()),
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            status = _status(main)
+        assert status == 0, f"{argv}: {err.getvalue()}"
+        return out.getvalue()
 
     def _serve(self, command: str) -> str:
         arguments = re.sub(r"--port \d+", "--port 0", command)
@@ -158,6 +175,14 @@ class Page:
         """Put the sandbox in the place of every address that a page shows as an example."""
         text = re.sub(r"http://(localhost|127\.0\.0\.1):(3000|8000)", self.url, text)
         return text.replace("https://chat.example.org", self.url)
+
+
+def _status(program) -> int:
+    try:
+        program()
+    except SystemExit as end:
+        return end.code or 0
+    return 0
 
 
 def files(path: Path) -> dict[str, str]:

@@ -15,19 +15,29 @@ from asyncllm.sandbox.background import running_in_background
 READMES = ["README.md", "README.ru.md"]
 
 
-@pytest.fixture(params=READMES)
-def readme(request, monkeypatch, tmp_path):
-    with running_in_background(Sandbox(token_rate=200, models=["llama3.2"])) as server:
-        page = Page(ROOT / request.param, server.url)
-        monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def readme(tmp_path_factory):
+    """The English one, run; the other has the same commands and the same code."""
+    with (
+        running_in_background(Sandbox(token_rate=200, models=["llama3.2"])) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        page = Page(ROOT / "README.md", server.url)
+        patch.chdir(tmp_path_factory.mktemp("readme"))
         for name, value in page.environment.items():
-            monkeypatch.setenv(name, value)
+            patch.setenv(name, value)
         page.run()
-        page.server = server
         yield page
         assert (server.conversations, server.generating) == (0, 0)
 
 
+@pytest.fixture
+def _environment(readme, monkeypatch):
+    for name, value in readme.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("_environment")
 async def test_what_the_readme_defines_works_when_called(readme):
     shown = []
 
@@ -46,6 +56,7 @@ async def test_what_the_readme_defines_works_when_called(readme):
     await readme.namespace["test_my_bot_survives_a_dropped_connection"]()
 
 
+@pytest.mark.usefixtures("_environment")
 async def test_of_messages_that_come_at_once_the_bot_answers_only_the_last(readme):
     shown, has_begun = defaultdict(list), asyncio.Event()
 
