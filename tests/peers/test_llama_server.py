@@ -196,12 +196,15 @@ async def test_tool_calls_come_whole_with_arguments_that_fit(llm):
 
 
 async def test_calls_that_are_being_written_are_no_stall(llama_server, sessions):
-    limits = Timeouts(first_token=0.5, stall=0.5, total=1.5)
-    llm = llm_of(llama_server, sessions, timeouts=limits)
-    with pytest.raises(asyncllm.StreamTimeout) as caught:
-        await llm.complete("Hello", **CALLING, logit_bias=[[CALL, 100]])  # one after another
+    for stall in (0.5, 2.0, 8.0):  # on a busy machine the model itself may stop for a while
+        limits = Timeouts(first_token=60.0, stall=stall, total=3 * stall)
+        llm = llm_of(llama_server, sessions, timeouts=limits)
+        with pytest.raises(asyncllm.StreamTimeout) as caught:
+            await llm.complete("Hello", **CALLING, logit_bias=[[CALL, 100]])  # one after another
+        await llama_server.until_busy(0)
+        if caught.value.phase == "total":
+            break
     assert caught.value.phase == "total"
-    await llama_server.until_busy(0)
 
 
 async def test_the_models_are_listed(llm):
