@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+    from yarl import URL
 
     from asyncllm.ledger import Way
     from asyncllm.proxies import Proxy
@@ -250,11 +251,11 @@ class _Route:
         """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
         while True:
             connection = await self._connect(req, traces, timeout)
-            if self._note(connection, str(req.url.origin())):
+            if self._note(connection, req.url):
                 return connection
             connection.close()
 
-    def _note(self, connection: Connection, server: str) -> bool:
+    def _note(self, connection: Connection, url: URL) -> bool:
         """Note a connection until it is lost; False where it must not serve again.
 
         aiohttp forgets those that it lets go.
@@ -265,7 +266,7 @@ class _Route:
             return True  # lost already, which aiohttp will find
         noted = self._open.get(closed)
         if noted is None:
-            self._open[closed] = noted = KeptConnection(protocol, transport, server)
+            self._open[closed] = noted = KeptConnection(protocol, transport, str(url.origin()))
             closed.add_done_callback(self._forget)
             read_by: Any = transport
             if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS

@@ -36,8 +36,9 @@ class _Cookie(NamedTuple):
     expires: float
 
     @property
-    def size(self) -> int:
-        return len(self.name) + len(self.value) + len(self.path)
+    def is_everywhere(self) -> bool:
+        """Whether it goes to every path, as long as the session lasts."""
+        return self.path == "/" and self.expires == math.inf
 
 
 class CookieJar:
@@ -50,47 +51,96 @@ class CookieJar:
     """
 
     def __init__(self) -> None:
-        # By host, then by name and path: the newest comes last.
-        self._hosts: dict[str, dict[tuple[str, str], _Cookie]] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._origins: dict[str, tuple[_Host, bool]] = {}
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
-        return "; ".join([f"{name}={value}" for name, value in self.cookies_for(url).items()])
+        host, is_safe, path = self._find(url)
+        if (header := host.everywhere.get(is_safe)) is None:
+            header = "; ".join([f"{name}={value}" for name, value in host.fitting(path, is_safe)])
+            if all(cookie.is_everywhere for cookie in host.cookies.values()):
+                host.everywhere[is_safe] = header
+        return header
 
     def cookies_for(self, url: str) -> dict[str, str]:
         """Return the cookies to send to `url`, by their names."""
-        if not self._hosts:
-            return {}
+        host, is_safe, path = self._find(url)
+        return dict(host.fitting(path, is_safe))
+
+    def keep(self, headers: Iterable[str], url: str) -> None:
+        """Keep what the `Set-Cookie` headers of an answer from `url` say."""
+        host, _, path = self._find(url)
+        directory = path[: path.rfind("/")] or "/"
+        for header in headers:
+            if not host.has_repeated(header, directory):
+                host.keep(header, directory)
+
+    def _find(self, url: str) -> tuple[_Host, bool, str]:
+        """Return the host of a URL, whether the way there is safe, and the path."""
         origin, path = _split(url)
-        scheme, host = _scheme_and_host(origin)
-        kept = self._hosts.get(host)
-        if not kept:
-            return {}
-        now, is_safe = time.time(), scheme == "https" or is_loopback(host)
+        if (found := self._origins.get(origin)) is None:
+            parsed = URL(origin)
+            name = parsed.raw_host or ""
+            host = self._hosts.setdefault(name, _Host())
+            found = self._origins[origin] = host, parsed.scheme == "https" or is_loopback(name)
+        return *found, path
+
+
+class _Host:
+    """The cookies of one host.
+
+    Attributes:
+        cookies: by name and path; the newest comes last.
+        everywhere: the header to send, by whether the way is safe, while all cookies go to every
+            path and end with the session.
+
+    """
+
+    __slots__ = ("_told", "cookies", "everywhere")
+
+    def __init__(self) -> None:
+        self.cookies: dict[tuple[str, str], _Cookie] = {}
+        self.everywhere: dict[bool, str] = {}
+        self._told: dict[tuple[str, str], _Cookie] = {}  # by header and directory
+
+    def fitting(self, path: str, is_safe: bool) -> Iterable[tuple[str, str]]:  # noqa: FBT001
+        """Return the names and values of what goes to `path`."""
+        now = time.time()
         fitting = [
             cookie
-            for cookie in kept.values()
+            for cookie in self.cookies.values()
             if cookie.expires > now and (is_safe or not cookie.is_secure) and _is_at(path, cookie)
         ]
         fitting.sort(key=lambda cookie: len(cookie.path))
         # Of two of one name, the one with the longer path.
-        return {cookie.name: cookie.value for cookie in fitting}
+        return {cookie.name: cookie.value for cookie in fitting}.items()
 
-    def keep(self, headers: Iterable[str], url: str) -> None:
-        """Keep what the `Set-Cookie` headers of an answer from `url` say."""
-        origin, path = _split(url)
-        _, host = _scheme_and_host(origin)
-        kept = self._hosts.setdefault(host, {})
+    def has_repeated(self, header: str, directory: str) -> bool:
+        """Tell whether a `Set-Cookie` header says again what is kept, which makes it the newest."""
+        cookie = self._told.get((header, directory))
+        if cookie is None or self.cookies.get((cookie.name, cookie.path)) != cookie:
+            return False
+        self.cookies[cookie.name, cookie.path] = self.cookies.pop((cookie.name, cookie.path))
+        return True
+
+    def keep(self, header: str, directory: str) -> None:
+        """Do what a `Set-Cookie` header says."""
         now = time.time()
-        for header in headers:
-            cookie = _parse(header, path[: path.rfind("/")] or "/", now)
-            if cookie is None:
-                continue
-            kept.pop((cookie.name, cookie.path), None)
-            if cookie.expires > now:
-                kept[cookie.name, cookie.path] = cookie
-        while len(kept) > _MOST_COOKIES or sum(each.size for each in kept.values()) > _MOST_BYTES:
-            del kept[next(iter(kept))]
+        cookie = _parse(header, directory, now)
+        if cookie is None:
+            return
+        cookies = self.cookies
+        cookies.pop((cookie.name, cookie.path), None)
+        if cookie.expires > now:
+            cookies[cookie.name, cookie.path] = cookie
+        while len(cookies) > _MOST_COOKIES or sum(map(_size, cookies.values())) > _MOST_BYTES:
+            del cookies[next(iter(cookies))]
+        self.everywhere.clear()
+        if len(self._told) >= _MOST_COOKIES:
+            self._told.clear()
+        if cookie.expires == math.inf:
+            self._told[header, directory] = cookie
 
 
 def with_cookies(given: str, added: str) -> str:
@@ -107,10 +157,8 @@ def _split(url: str) -> tuple[str, str]:
     return (url, "/") if start < 0 else (url[:start], url[start:])
 
 
-@lru_cache
-def _scheme_and_host(origin: str) -> tuple[str, str]:
-    url = URL(origin)
-    return url.scheme, url.raw_host or ""
+def _size(cookie: _Cookie) -> int:
+    return len(cookie.name) + len(cookie.value) + len(cookie.path)
 
 
 def _is_at(path: str, cookie: _Cookie) -> bool:
@@ -137,7 +185,7 @@ def _parse(header: str, default_path: str, now: float) -> _Cookie | None:
             case "expires":
                 date = said
     cookie = _Cookie(name, value, path, is_secure, _expiry(age, date, now))
-    return cookie if cookie.size <= _MOST_COOKIE_BYTES else None
+    return cookie if _size(cookie) <= _MOST_COOKIE_BYTES else None
 
 
 def _expiry(age: str, date: str, now: float) -> float:

@@ -14,6 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.client_proto import ResponseHandler
 
 log = logging.getLogger("asyncllm")
@@ -41,6 +43,7 @@ class KeptConnection(asyncio.Protocol):
         self.stale_until = 0.0
         self._handler = handler
         self._server = server
+        self._is_readable: Callable[[], bool] | None = None
 
     def keep(self) -> None:
         """Watch the connection: its answer has ended."""
@@ -55,7 +58,7 @@ class KeptConnection(asyncio.Protocol):
         """
         if self._handler.should_close or _has_begun_another(self._handler):
             self._warn()
-        elif _is_readable(self.transport):
+        elif self._has_something():
             log.info("%s: a kept connection was closed, or bytes came on it", self._server)
         else:
             self.stale_until = time.monotonic() + _STALE_SECONDS
@@ -86,6 +89,12 @@ class KeptConnection(asyncio.Protocol):
         """Hand on that the server takes more again."""
         self._handler.resume_writing()
 
+    def _has_something(self) -> bool:
+        """Tell whether the kernel has something for us: bytes, or that the server has hung up."""
+        if self._is_readable is None:
+            self._is_readable = _looking_at(self.transport.get_extra_info("socket").fileno())
+        return self._is_readable()
+
     def _warn(self) -> None:
         log.warning(
             "%s: bytes came on a kept connection while nobody had asked for any; it was closed",
@@ -110,11 +119,10 @@ def _has_begun_another(handler: ResponseHandler) -> bool:
         return True
 
 
-def _is_readable(transport: asyncio.Transport) -> bool:
-    """Tell whether the kernel has something for us: bytes, or that the server has hung up."""
-    descriptor = transport.get_extra_info("socket").fileno()
+def _looking_at(descriptor: int) -> Callable[[], bool]:
+    """Return what tells whether a descriptor can be read from now."""
     if not hasattr(select, "poll"):  # Windows, where `select` takes any descriptor
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))

@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, assert_never
 
 from asyncllm.errors import AsyncLLMError, ReplyTooLargeError, StreamInterrupted
-from asyncllm.events import Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+from asyncllm.events import Event, Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
 from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.waiting import wait_through
 from asyncllm.watchdog import Watchdog
@@ -367,10 +367,11 @@ class _Collected:
         try:
             text = "".join(batch)  # type: ignore[arg-type] # nearly always all text
         except TypeError:
-            return sum(map(self._add_item, batch)) > 0  # every item, hence not any()
-        if self._keep:
-            self._texts.append(text)
-            self.room -= text.__sizeof__()
+            text = "".join([item for item in batch if isinstance(item, str)])
+            told = [self._add_event(item) for item in batch if not isinstance(item, str)]
+            if not (text or any(told)):
+                return False
+        self._keep_text(self._texts, text)
         return True
 
     def close(self) -> None:
@@ -395,10 +396,9 @@ class _Collected:
             model=self.model,
         )
 
-    def _add_item(self, item: Item) -> bool:
+    def _add_event(self, item: Event) -> bool:
+        """Add what is no text, and tell whether it is more than a ping."""
         match item:
-            case str():
-                self._keep_text(self._texts, item)
             case Reasoning():
                 self._keep_text(self._reasoning, item.text)
             case ToolCall():
@@ -416,7 +416,7 @@ class _Collected:
         return True
 
     def _keep_text(self, texts: list[str], text: str) -> None:
-        if self._keep:
+        if text and self._keep:
             texts.append(text)
             self.room -= text.__sizeof__()
 

@@ -99,18 +99,9 @@ class JSONTranslator(ABC, Generic[_T]):
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say; see `Translator`."""
         self.is_building = False
-        start, decode_event, take = len(batch), self._decoder.decode, self._take
+        start = len(batch)
         try:
-            for payload in payloads:
-                event: _T | None
-                try:
-                    event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
-                except UNDECODABLE:
-                    event = None
-                if event is None:
-                    event = self._decode_other(payload, batch)
-                if take(event, batch) if event is not None else self.is_done:
-                    return  # nothing that comes behind the end belongs to the answer
+            self._read(payloads, batch)
         except AsyncLLMError as error:
             if self._joiner is not None:
                 error.args = tuple(map(without_halves, error.args))
@@ -118,6 +109,20 @@ class JSONTranslator(ABC, Generic[_T]):
         finally:
             if self._joiner is not None:
                 batch[start:] = self._joiner.join(batch[start:])
+
+    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Append what `payloads` say, with halves of characters as they are."""
+        decode_event, take = self._decoder.decode, self._take
+        for payload in payloads:
+            event: _T | None
+            try:
+                event = decode_event(payload)  # type: ignore[arg-type] # see UNDECODABLE
+            except UNDECODABLE:
+                event = None
+            if event is None:
+                event = self._decode_other(payload, batch)
+            if take(event, batch) if event is not None else self.is_done:
+                return  # nothing that comes behind the end belongs to the answer
 
     def close(self) -> list[Item]:
         """Return what is left to say; see `Translator`."""

@@ -28,7 +28,7 @@ from asyncllm.errors import (
 from asyncllm.events import Finish, Usage
 from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
-from asyncllm.providers.streamed_text import LONG_TEXT, MANY_TEXTS, StreamedText
+from asyncllm.providers.streamed_text import StreamedText
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED
 from asyncllm.translation import JSONTranslator, Translation, decode
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from asyncllm.base import Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
+    from asyncllm.framing import Payload
     from asyncllm.http import Http
     from asyncllm.ledger import Entry
 
@@ -303,7 +304,7 @@ class _TGITranslator(JSONTranslator[_Event]):
 
     """
 
-    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed", "_texts")
+    __slots__ = ("_has_prompt", "_start", "_stops", "_stops_early", "_streamed")
 
     def __init__(
         self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
@@ -313,7 +314,13 @@ class _TGITranslator(JSONTranslator[_Event]):
         self._stops = stops
         self._has_prompt = has_prompt
         self._streamed = StreamedText()
-        self._texts = self._streamed.texts
+        self._start = 0  # of what the current read brings, in its batch
+
+    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
+        self._start = len(batch)
+        super()._read(payloads, batch)
+        if not self.is_done:
+            self._streamed.add(batch[self._start :])
 
     def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
@@ -322,11 +329,8 @@ class _TGITranslator(JSONTranslator[_Event]):
         token = event.token
         if token is not None and (text := token.text) and not _is_special(token):
             batch.append(text)
-            texts = self._texts  # at hand, as each token goes there
-            texts.append(text)
-            if len(texts) > MANY_TEXTS or len(text) > LONG_TEXT:
-                self._streamed.shorten()
         if event.generated_text is not None:
+            self._streamed.add(batch[self._start :])
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
         return self.is_done

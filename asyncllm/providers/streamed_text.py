@@ -17,36 +17,29 @@ from asyncllm.surrogates import without_halves
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MANY_TEXTS = 4096
-"""After how many texts what is kept is to be shortened."""
-
-LONG_TEXT = 1024
-"""After a text of how many characters it is, too."""
+    from asyncllm.events import Item
 
 _KEPT_CHARACTERS = 64 * 1024
+_MANY_TEXTS = 4096
 _SPECIAL = re.compile(rb"<[^<>]*>")
 _SPACE = b" \t\n\v\f\r"
 
 
 class StreamedText:
-    """What was streamed so far: its newest part as it is, and of all before it a checksum.
+    """What was streamed so far: its newest part as it is, and of all before it a checksum."""
 
-    Attributes:
-        texts: the newest part, for the owner to append to, and to `shorten` now and then.
-
-    """
-
-    __slots__ = ("_checksum", "_checksummed", "texts")
+    __slots__ = ("_characters", "_checksum", "_checksummed", "_texts")
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self._texts: list[str] = []
+        self._characters = 0  # in these
         self._checksummed = 0  # how many bytes without white space
         self._checksum = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was streamed."""
-        return not self.texts
+        return not self._texts
 
     def rest_of(self, whole: str, endings: Iterable[str] = ()) -> str:
         """Return what `whole` says beyond what was streamed; "" where that is white space only.
@@ -60,7 +53,7 @@ class StreamedText:
             ProtocolError: another text was streamed.
 
         """
-        newest = "".join(self.texts)
+        newest = "".join(self._texts)
         streamed, said = _packed(newest), _packed(whole)
         is_same = crc32(said[: self._checksummed]) == self._checksum
         said = said[self._checksummed :]
@@ -75,13 +68,23 @@ class StreamedText:
             "the text that the server gives as its whole answer is not the one that it streamed"
         )
 
-    def shorten(self) -> None:
+    def add(self, items: Iterable[Item]) -> None:
+        """Add the texts among what one read brought."""
+        text = "".join([item for item in items if isinstance(item, str)])
+        if text:
+            self._texts.append(text)
+            self._characters += len(text)
+            if self._characters > 2 * _KEPT_CHARACTERS or len(self._texts) > _MANY_TEXTS:
+                self._shorten()
+
+    def _shorten(self) -> None:
         """Keep a checksum instead of all but the newest 64 Ki characters."""
-        text = "".join(self.texts)
+        text = "".join(self._texts)
         older, newest = _packed(text[:-_KEPT_CHARACTERS]), text[-_KEPT_CHARACTERS:]
         self._checksum = crc32(older, self._checksum)
         self._checksummed += len(older)
-        self.texts[:] = [newest]
+        self._texts = [newest]
+        self._characters = len(newest)
 
 
 def _packed(text: str) -> bytes:

@@ -144,7 +144,8 @@ def test_a_host_has_so_many_cookies_and_no_more_and_the_newest_are_kept():
         jar.keep([f"a{count}=" + "x" * 4000], "http://large/")
     assert list(sent(jar, "http://many/")) == [f"a{count}" for count in range(950, 1000)]
     assert list(sent(jar, "http://large/")) == ["a998", "a999"]
-    assert sum(map(len, jar._hosts.values())) == 52
+    assert sum(len(host.cookies) for host in jar._hosts.values()) == 52
+    assert all(len(host._told) <= 50 for host in jar._hosts.values())
 
 
 TEXTS = st.text('ab=; ,"/\\\tx1-:\xe9\udc80\0', max_size=12)
@@ -163,6 +164,29 @@ def test_whatever_a_server_sets_what_is_sent_is_a_header_and_goes_to_it_alone(he
     assert header.isprintable() or not header
     assert ";" not in header.replace("; ", "")
     assert jar.header_for("https://x/") == ""
+
+
+SOME = st.builds(
+    "{}={}{}".format, *map(st.sampled_from, ("ab", "12", ["", "; Path=/", "; Path=/a"]))
+)
+ENDED = st.sampled_from(["a=1; Max-Age=0", "a=1; Path=/; Max-Age=0"])
+
+
+@given(told=st.lists(SOME | ENDED, max_size=12), asked=st.sampled_from(["http://h/", "http://h/a"]))
+def test_what_is_remembered_of_repeated_headers_changes_nothing(told, asked):
+    jar, kept = CookieJar(), {}
+    for header in told:
+        jar.keep([header], "http://h/a/b")
+        pair, _, attributes = header.partition("; ")
+        name, path = (
+            pair[0],
+            "/" if attributes.startswith("Path=/") and "/a" not in attributes else "/a",
+        )
+        kept.pop((name, path), None)
+        if header not in ("a=1; Max-Age=0", "a=1; Path=/; Max-Age=0"):
+            kept[name, path] = pair[2]
+        here = [(path, name) for name, path in kept if asked.endswith("/a") or path == "/"]
+        assert sent(jar, asked) == {name: kept[name, path] for path, name in sorted(here)}
 
 
 @pytest.mark.parametrize(

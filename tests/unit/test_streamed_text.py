@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncllm import ProtocolError
+from asyncllm import Ping, ProtocolError
 from asyncllm.providers.streamed_text import StreamedText
 
 TEXTS = st.text(st.sampled_from("abc .,!?'\n\t\u00a0é一😀") | st.characters(codec="utf-8"))
@@ -15,9 +15,7 @@ LONG = "All work and no play. " * 20_000  # its beginning is kept as a checksum 
 def streamed(*pieces):
     text = StreamedText()
     for piece in pieces:
-        text.texts.append(piece)
-        if len(piece) > 500:
-            text.shorten()
+        text.add([Ping(), piece])
     return text
 
 
