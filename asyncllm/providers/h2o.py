@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -134,12 +133,14 @@ class H2o(ConversationProvider):
         return {"Referer": f"{self.base_url}/"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Party:
+class _Party(NamedTuple):
     """Where and as whom something is asked; the log shows but the former."""
 
     base_url: str
-    identity: Hashable = field(repr=False)
+    identity: Hashable
+
+    def __repr__(self) -> str:
+        return self.base_url
 
 
 class ChatUI:

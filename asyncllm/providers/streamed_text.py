@@ -15,7 +15,7 @@ from asyncllm.errors import ProtocolError
 from asyncllm.surrogates import without_halves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from asyncllm.events import Item
 
@@ -68,9 +68,12 @@ class StreamedText:
             "the text that the server gives as its whole answer is not the one that it streamed"
         )
 
-    def add(self, items: Iterable[Item]) -> None:
+    def add(self, items: Sequence[Item]) -> None:
         """Add the texts among what one read brought."""
-        text = "".join([item for item in items if isinstance(item, str)])
+        try:
+            text = "".join(items)  # type: ignore[arg-type] # nearly always all text
+        except TypeError:
+            text = "".join([item for item in items if isinstance(item, str)])
         if text:
             self._texts.append(text)
             self._characters += len(text)
