@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(rb"stream-(\d+)")
 _PORT = re.compile(r"://127\.0\.0\.1:(\d+)")
 _NAMES_KEPT = 1000  # for requests that overtake each other on their connections
-_LONGEST = 10.0  # seconds: no stream lasts as long, and its conversation is deleted at once
+_LONGEST = 60.0  # seconds: a stream may last for 30, and so may the deletion behind it
 
 
 class Ledger:
