@@ -56,35 +56,38 @@ class CookieJar:
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
-        host, is_safe, path = self._find(url)
+        host, is_safe = self._host_of(url)
         if (header := host.everywhere.get(is_safe)) is None:
-            header = "; ".join([f"{name}={value}" for name, value in host.fitting(path, is_safe)])
+            fitting = host.fitting(_path_of(url), is_safe)
+            header = "; ".join([f"{name}={value}" for name, value in fitting.items()])
             if all(cookie.is_everywhere for cookie in host.cookies.values()):
                 host.everywhere[is_safe] = header
         return header
 
     def cookies_for(self, url: str) -> dict[str, str]:
         """Return the cookies to send to `url`, by their names."""
-        host, is_safe, path = self._find(url)
-        return dict(host.fitting(path, is_safe))
+        host, is_safe = self._host_of(url)
+        return host.fitting(_path_of(url), is_safe)
 
     def keep(self, headers: Iterable[str], url: str) -> None:
         """Keep what the `Set-Cookie` headers of an answer from `url` say."""
-        host, _, path = self._find(url)
+        host, _ = self._host_of(url)
+        path = _path_of(url)
         directory = path[: path.rfind("/")] or "/"
         for header in headers:
             if not host.has_repeated(header, directory):
                 host.keep(header, directory)
 
-    def _find(self, url: str) -> tuple[_Host, bool, str]:
-        """Return the host of a URL, whether the way there is safe, and the path."""
-        origin, path = _split(url)
+    def _host_of(self, url: str) -> tuple[_Host, bool]:
+        """Return the host of a URL, and whether the way there is safe."""
+        end = url.find("/", len("https://"))
+        origin = url if end < 0 else url[:end]
         if (found := self._origins.get(origin)) is None:
-            parsed = URL(origin)
+            parsed = URL(url)
             name = parsed.raw_host or ""
             host = self._hosts.setdefault(name, _Host())
             found = self._origins[origin] = host, parsed.scheme == "https" or is_loopback(name)
-        return *found, path
+        return found
 
 
 class _Host:
@@ -104,8 +107,8 @@ class _Host:
         self.everywhere: dict[bool, str] = {}
         self._told: dict[tuple[str, str], _Cookie] = {}  # by header and directory
 
-    def fitting(self, path: str, is_safe: bool) -> Iterable[tuple[str, str]]:  # noqa: FBT001
-        """Return the names and values of what goes to `path`."""
+    def fitting(self, path: str, is_safe: bool) -> dict[str, str]:  # noqa: FBT001
+        """Return what goes to `path`, by name."""
         now = time.time()
         fitting = [
             cookie
@@ -114,7 +117,7 @@ class _Host:
         ]
         fitting.sort(key=lambda cookie: len(cookie.path))
         # Of two of one name, the one with the longer path.
-        return {cookie.name: cookie.value for cookie in fitting}.items()
+        return {cookie.name: cookie.value for cookie in fitting}
 
     def has_repeated(self, header: str, directory: str) -> bool:
         """Tell whether a `Set-Cookie` header says again what is kept, which makes it the newest."""
@@ -150,11 +153,10 @@ def with_cookies(given: str, added: str) -> str:
     return "; ".join([given, *new])
 
 
-def _split(url: str) -> tuple[str, str]:
-    """Return the origin and the path of a URL."""
+def _path_of(url: str) -> str:
     url = url.partition("?")[0]
     start = url.find("/", len("https://"))
-    return (url, "/") if start < 0 else (url[:start], url[start:])
+    return "/" if start < 0 else url[start:]
 
 
 def _size(cookie: _Cookie) -> int:

@@ -121,7 +121,11 @@ class JSONTranslator(ABC, Generic[_T]):
                 event = None
             if event is None:
                 event = self._decode_other(payload, batch)
-            if take(event, batch) if event is not None else self.is_done:
+                if event is None:
+                    if self.is_done:
+                        return
+                    continue
+            if take(event, batch):
                 return  # nothing that comes behind the end belongs to the answer
 
     def close(self) -> list[Item]:

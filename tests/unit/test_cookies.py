@@ -130,6 +130,12 @@ def test_a_cookie_is_not_sent_after_its_end(monkeypatch):
     assert sent(jar, "http://h/") == {}
 
 
+def test_an_address_without_a_path_is_a_host_too():
+    jar = jar_with("http://a.example", "a=1")
+    assert sent(jar, "http://a.example") == sent(jar, "http://a.example/x?y=/") == {"a": "1"}
+    assert sent(jar, "http://b.example") == {}
+
+
 @pytest.mark.parametrize(
     "cookie", ["", "a", "=1", ";a=1", "a=\udcff", "a=\tb\x00", "a\u2028=1", "a=" + "x" * 5000]
 )
