@@ -297,8 +297,8 @@ class Stream:
     def _interrupt(self, error: AsyncLLMError | None) -> None:
         """Make the reading task's read end now."""
         reader = self._reader
-        # One that somebody else has cancelled is about to end, and to say so.
-        if reader is None or self._is_interrupted or reader.cancelling() > self._cancelling:
+        # One that is cancelled, by us or by somebody else, is about to end, and to say so.
+        if reader is None or reader.cancelling() > self._cancelling:
             return
         self._is_interrupted = True
         self._error = error

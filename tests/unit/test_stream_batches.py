@@ -1,6 +1,7 @@
 """What a stream makes of the batches that its source gives it, without any network."""
 
 import asyncio
+import traceback
 
 import pytest
 
@@ -82,6 +83,83 @@ async def test_what_is_not_kept_has_no_bound(kind):
     stream = stream_of(*[batch] * 9, [Finish("stop")], max_reply_bytes=KIB, keep=False)
     reply = await stream.collect()
     assert (reply.text, reply.reasoning, reply.finish_reason) == ("", "", "stop")
+
+
+async def test_a_reply_may_take_all_that_it_may_and_no_byte_more():
+    batches = ["x" * 100], [Finish("stop")]
+    size = ("x" * 100).__sizeof__()
+    assert await stream_of(*batches, max_reply_bytes=size).collect()
+    with pytest.raises(ReplyTooLargeError):
+        await stream_of(*batches, max_reply_bytes=size - 1).collect()
+
+
+class Source:
+    """What gives a batch, and waits for ever; it takes a while to close."""
+
+    def __init__(self, *batches):
+        self.is_closed = False
+        self.generator = self._generate(batches)  # held, so that no finalizer closes it
+
+    async def begin(self):
+        return self.generator, await anext(self.generator)
+
+    async def _generate(self, batches):
+        try:
+            for batch in batches:
+                yield batch
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.is_closed = True
+
+
+def stream_from(source, **options):
+    return Stream(source.begin, name="Test", model="m", timeouts=Timeouts(), owner=None, **options)
+
+
+async def test_closing_between_two_reads_waits_until_the_source_is_closed():
+    source = Source(["a"])
+    stream = stream_from(source)
+    assert await anext(stream) == "a"
+    await stream.aclose()
+    assert source.is_closed
+    assert await stream.read() == []
+
+
+async def test_who_reads_on_after_it_was_ended_is_told_why_each_time_and_where_it_was_raised():
+    source = Source(["a"])
+    stream = stream_from(source)
+    assert await anext(stream) == "a"
+    await stream.end(StreamInterrupted("the manager was closed"))
+    for _ in range(2):
+        with pytest.raises(StreamInterrupted, match="^the manager was closed$") as caught:
+            await anext(stream)
+        assert caught.value.reply.text == "a"
+    assert source.is_closed
+
+
+async def test_a_reply_that_is_too_large_has_its_source_closed_before_it_is_told():
+    source = Source(["x" * 600], ["x" * 600])
+    with pytest.raises(ReplyTooLargeError) as caught:
+        await stream_from(source, max_reply_bytes=KIB).collect()
+    assert source.is_closed
+    assert len(caught.value.reply.text) == 1200
+
+
+async def test_a_failure_is_told_again_with_the_place_that_it_comes_from():
+    async def begin():
+        return fail(), ["a"]
+
+    async def fail():
+        raise StreamInterrupted("gone")
+        yield
+
+    stream = Stream(begin, name="Test", model="m", timeouts=Timeouts(), owner=None)
+    for _ in range(2):
+        with pytest.raises(StreamInterrupted, match="^gone$") as caught:
+            await stream.collect()
+        assert "in fail" in "".join(traceback.format_exception(caught.value))
 
 
 async def test_of_two_who_end_it_the_first_says_why():
