@@ -204,12 +204,7 @@ class Http:
         else:
             if told := raw.headers.getall("Set-Cookie", ()):
                 self._jar.keep(told, url)
-            response = Response(
-                raw,
-                self._pool.max_event_bytes,
-                lambda: secrets(raw),
-                was_resent=was_resent,
-            )
+            response = Response(raw, self._pool.max_event_bytes, secrets, was_resent=was_resent)
             if raw.status in accept and not response.coding:
                 return response
             failure = await response.failure(

@@ -38,6 +38,8 @@ class KeptConnection(asyncio.Protocol):
 
     """
 
+    __slots__ = ("_handler", "_is_readable", "_server", "stale_until", "transport")
+
     def __init__(self, handler: ResponseHandler, transport: asyncio.Transport, server: str) -> None:
         self.transport = transport
         self.stale_until = 0.0

@@ -23,13 +23,17 @@ _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 0.25
 
 
+def _no_secrets(_: aiohttp.ClientResponse) -> Iterable[str]:
+    return ()
+
+
 class Response:
     """An answer whose body is still to be read.
 
     Args:
         raw: aiohttp's.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
-        secrets: returns what no text may show; called for failures only.
+        secrets: returns what no text about `raw` may show; called for failures only.
         was_resent: whether the request was sent twice, as a kept connection had been closed: the
             first may have been read all the same.
 
@@ -59,7 +63,7 @@ class Response:
         self,
         raw: aiohttp.ClientResponse,
         max_event_bytes: int,
-        secrets: Callable[[], Iterable[str]] = tuple,
+        secrets: Callable[[aiohttp.ClientResponse], Iterable[str]] = _no_secrets,
         *,
         was_resent: bool = False,
     ) -> None:
@@ -176,7 +180,7 @@ class Response:
 
     def redact(self, error: AsyncLLMError) -> None:
         """Mask in `error` what its text may quote of this response."""
-        error.redact(self._secrets())
+        error.redact(self._secrets(self._raw))
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end.
