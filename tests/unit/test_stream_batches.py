@@ -11,6 +11,7 @@ from asyncllm import (
     Reasoning,
     ReplyTooLargeError,
     StreamInterrupted,
+    StreamTimeout,
     Timeouts,
     ToolCall,
     Usage,
@@ -114,8 +115,29 @@ class Source:
             self.is_closed = True
 
 
-def stream_from(source, **options):
-    return Stream(source.begin, name="Test", model="m", timeouts=Timeouts(), owner=None, **options)
+def stream_from(source, *, timeouts=None, **options):
+    timeouts = timeouts or Timeouts()
+    return Stream(source.begin, name="Test", model="m", timeouts=timeouts, owner=None, **options)
+
+
+@pytest.mark.parametrize(
+    ("batch", "phase"),
+    [
+        ([Ping()], "first_token"),
+        (["a"], "stall"),
+        (["a", Ping()], "stall"),
+        ([Reasoning("hm")], "stall"),
+        ([Ping(), Reasoning("hm")], "stall"),
+        ([CALL], "stall"),
+        ([], "stall"),  # something is being written that can't be given out yet
+    ],
+    ids=str,
+)
+async def test_a_silence_is_a_stall_once_more_than_pings_have_come(batch, phase):
+    limits = Timeouts(first_token=0.05, stall=0.05)
+    with pytest.raises(StreamTimeout) as caught:
+        await stream_from(Source(batch), timeouts=limits).collect()
+    assert caught.value.phase == phase
 
 
 async def test_closing_between_two_reads_waits_until_the_source_is_closed():
