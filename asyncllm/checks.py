@@ -107,9 +107,11 @@ def path_segment(word: str) -> str:
         ProtocolError: see `check_id`.
 
     """
-    if word.isalnum() and word.isascii() and len(word) <= _LONGEST_ID:
-        return word  # as nearly all are, and `quote` would take longer to say so
-    return quote(check_id(word), safe="")
+    check_id(word)
+    is_plain = (
+        word.isascii() and word.isalnum()
+    )  # as nearly all are: `quote` takes longer to say so
+    return word if is_plain else quote(word, safe="")
 
 
 def encode_json(value: object) -> bytes:

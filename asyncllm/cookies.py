@@ -52,11 +52,12 @@ class CookieJar:
 
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
-        self._origins: dict[str, tuple[_Host, bool]] = {}
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
-        host, is_safe = self._host_of(url)
+        name, is_safe = _place(_origin(url))
+        if (host := self._hosts.get(name)) is None:
+            return ""
         if (header := host.everywhere.get(is_safe)) is None:
             fitting = host.fitting(_path_of(url), is_safe)
             header = "; ".join([f"{name}={value}" for name, value in fitting.items()])
@@ -66,28 +67,18 @@ class CookieJar:
 
     def cookies_for(self, url: str) -> dict[str, str]:
         """Return the cookies to send to `url`, by their names."""
-        host, is_safe = self._host_of(url)
-        return host.fitting(_path_of(url), is_safe)
+        name, is_safe = _place(_origin(url))
+        host = self._hosts.get(name)
+        return {} if host is None else host.fitting(_path_of(url), is_safe)
 
     def keep(self, headers: Iterable[str], url: str) -> None:
         """Keep what the `Set-Cookie` headers of an answer from `url` say."""
-        host, _ = self._host_of(url)
+        name, _ = _place(_origin(url))
+        host = self._hosts.setdefault(name, _Host())
         path = _path_of(url)
         directory = path[: path.rfind("/")] or "/"
         for header in headers:
-            if not host.has_repeated(header, directory):
-                host.keep(header, directory)
-
-    def _host_of(self, url: str) -> tuple[_Host, bool]:
-        """Return the host of a URL, and whether the way there is safe."""
-        end = url.find("/", len("https://"))
-        origin = url if end < 0 else url[:end]
-        if (found := self._origins.get(origin)) is None:
-            parsed = URL(url)
-            name = parsed.raw_host or ""
-            host = self._hosts.setdefault(name, _Host())
-            found = self._origins[origin] = host, parsed.scheme == "https" or is_loopback(name)
-        return found
+            host.keep(header, directory)
 
 
 class _Host:
@@ -119,31 +110,31 @@ class _Host:
         # Of two of one name, the one with the longer path.
         return {cookie.name: cookie.value for cookie in fitting}
 
-    def has_repeated(self, header: str, directory: str) -> bool:
-        """Tell whether a `Set-Cookie` header says again what is kept, which makes it the newest."""
-        cookie = self._told.get((header, directory))
-        if cookie is None or self.cookies.get((cookie.name, cookie.path)) != cookie:
-            return False
-        self.cookies[cookie.name, cookie.path] = self.cookies.pop((cookie.name, cookie.path))
-        return True
-
     def keep(self, header: str, directory: str) -> None:
-        """Do what a `Set-Cookie` header says."""
+        """Do what a `Set-Cookie` header says; most servers repeat theirs with each answer."""
         now = time.time()
-        cookie = _parse(header, directory, now)
-        if cookie is None:
+        if (cookie := self._read(header, directory, now)) is None:
             return
-        cookies = self.cookies
-        cookies.pop((cookie.name, cookie.path), None)
+        cookies, key = self.cookies, (cookie.name, cookie.path)
+        before = cookies.pop(key, None)
         if cookie.expires > now:
-            cookies[cookie.name, cookie.path] = cookie
+            cookies[key] = cookie
+        if cookie == before:
+            return
         while len(cookies) > _MOST_COOKIES or sum(map(_size, cookies.values())) > _MOST_BYTES:
             del cookies[next(iter(cookies))]
         self.everywhere.clear()
-        if len(self._told) >= _MOST_COOKIES:
-            self._told.clear()
-        if cookie.expires == math.inf:
+
+    def _read(self, header: str, directory: str, now: float) -> _Cookie | None:
+        """Return what a header says, and remember it where that does not depend on the time."""
+        if (told := self._told.get((header, directory))) is not None:
+            return told
+        cookie = _parse(header, directory, now)
+        if cookie is not None and cookie.expires == math.inf:
+            if len(self._told) >= _MOST_COOKIES:
+                self._told.clear()
             self._told[header, directory] = cookie
+        return cookie
 
 
 def with_cookies(given: str, added: str) -> str:
@@ -151,6 +142,19 @@ def with_cookies(given: str, added: str) -> str:
     names = {pair.partition("=")[0].strip() for pair in given.split(";")}
     new = [pair for pair in added.split("; ") if pair.partition("=")[0] not in names]
     return "; ".join([given, *new])
+
+
+def _origin(url: str) -> str:
+    end = url.find("/", len("https://"))
+    return url if end < 0 else url[:end]
+
+
+@lru_cache
+def _place(origin: str) -> tuple[str, bool]:
+    """Return the name of a host, and whether the way there is safe."""
+    url = URL(origin)
+    name = url.raw_host or ""
+    return name, url.scheme == "https" or is_loopback(name)
 
 
 def _path_of(url: str) -> str:

@@ -99,19 +99,24 @@ class JSONTranslator(ABC, Generic[_T]):
     def feed(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Append what `payloads` say; see `Translator`."""
         self.is_building = False
-        start = len(batch)
+        items: list[Item] = []
         try:
-            self._read(payloads, batch)
+            self._read(payloads, items)
         except AsyncLLMError as error:
             if self._joiner is not None:
                 error.args = tuple(map(without_halves, error.args))
             raise
         finally:
-            if self._joiner is not None:
-                batch[start:] = self._joiner.join(batch[start:])
+            batch += items if self._joiner is None else self._joiner.join(items)
 
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Append what `payloads` say, with halves of characters as they are."""
+        """Append what one read's `payloads` say, with halves of characters as they are.
+
+        Args:
+            payloads: what the read brought.
+            batch: empty.
+
+        """
         decode_event, take = self._decoder.decode, self._take
         for payload in payloads:
             event: _T | None

@@ -305,7 +305,7 @@ class _TGITranslator(JSONTranslator[_Event]):
 
     """
 
-    __slots__ = ("_has_prompt", "_start", "_stops", "_stops_early", "_streamed")
+    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed")
 
     def __init__(
         self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
@@ -315,13 +315,11 @@ class _TGITranslator(JSONTranslator[_Event]):
         self._stops = stops
         self._has_prompt = has_prompt
         self._streamed = StreamedText()
-        self._start = 0  # of what the current read brings, in its batch
 
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
-        self._start = len(batch)
         super()._read(payloads, batch)
         if not self.is_done:
-            self._streamed.add(batch[self._start :])
+            self._streamed.add(batch)
 
     def _take(self, event: _Event, batch: list[Item]) -> bool:
         if event.error is not None:
@@ -331,7 +329,7 @@ class _TGITranslator(JSONTranslator[_Event]):
         if token is not None and (text := token.text) and not _is_special(token):
             batch.append(text)
         if event.generated_text is not None:
-            self._streamed.add(batch[self._start :])
+            self._streamed.add(batch)
             batch.extend(self._finish(event, event.generated_text))
             self.is_done = True
         return self.is_done

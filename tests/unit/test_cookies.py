@@ -130,6 +130,14 @@ def test_a_cookie_is_not_sent_after_its_end(monkeypatch):
     assert sent(jar, "http://h/") == {}
 
 
+def test_a_cookie_that_is_set_again_ends_later(monkeypatch):
+    jar, now = jar_with("http://h/", "a=1; Max-Age=60"), time.time()
+    for later, is_sent in ((50, True), (100, True), (161, False)):
+        monkeypatch.setattr(time, "time", lambda: now + later)  # noqa: B023 - called at once
+        assert bool(sent(jar, "http://h/")) == is_sent
+        jar.keep(["a=1; Max-Age=60"], "http://h/")
+
+
 def test_an_address_without_a_path_is_a_host_too():
     jar = jar_with("http://a.example", "a=1")
     assert sent(jar, "http://a.example") == sent(jar, "http://a.example/x?y=/") == {"a": "1"}
@@ -172,27 +180,23 @@ def test_whatever_a_server_sets_what_is_sent_is_a_header_and_goes_to_it_alone(he
     assert jar.header_for("https://x/") == ""
 
 
-SOME = st.builds(
-    "{}={}{}".format, *map(st.sampled_from, ("ab", "12", ["", "; Path=/", "; Path=/a"]))
-)
-ENDED = st.sampled_from(["a=1; Max-Age=0", "a=1; Path=/; Max-Age=0"])
+# What follows the value, and the path that it gives at /a/b; some end the cookie.
+PATHS = {"": "/a", "; Path=/": "/", "; Path=/a": "/a"}
+ENDS = {**dict.fromkeys(PATHS, False), "; Max-Age=0": True, "; Path=/; Max-Age=0": True}
+TOLD = st.tuples(*map(st.sampled_from, ("ab", "12", list(ENDS))))
 
 
-@given(told=st.lists(SOME | ENDED, max_size=12), asked=st.sampled_from(["http://h/", "http://h/a"]))
+@given(told=st.lists(TOLD, max_size=12), asked=st.sampled_from(["http://h/", "http://h/a"]))
 def test_what_is_remembered_of_repeated_headers_changes_nothing(told, asked):
     jar, kept = CookieJar(), {}
-    for header in told:
-        jar.keep([header], "http://h/a/b")
-        pair, _, attributes = header.partition("; ")
-        name, path = (
-            pair[0],
-            "/" if attributes.startswith("Path=/") and "/a" not in attributes else "/a",
-        )
-        kept.pop((name, path), None)
-        if header not in ("a=1; Max-Age=0", "a=1; Path=/; Max-Age=0"):
-            kept[name, path] = pair[2]
-        here = [(path, name) for name, path in kept if asked.endswith("/a") or path == "/"]
-        assert sent(jar, asked) == {name: kept[name, path] for path, name in sorted(here)}
+    for name, value, attributes in told:
+        jar.keep([f"{name}={value}{attributes}"], "http://h/a/b")
+        path = PATHS[attributes.removesuffix("; Max-Age=0")]
+        kept.pop((path, name), None)
+        if not ENDS[attributes]:
+            kept[path, name] = value
+        here = [key for key in sorted(kept) if key[0] == "/" or asked.endswith(key[0])]
+        assert sent(jar, asked) == {name: kept[path, name] for path, name in here}
 
 
 @pytest.mark.parametrize(
