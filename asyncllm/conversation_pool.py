@@ -234,10 +234,10 @@ class ConversationPool:
         await self._tasks.aclose(end)
         self._deletions.report()
         for conversation in self._existing:
-            log.warning("%s: not deleted within %.3g s", _name(conversation), grace)
+            log.warning("%s: not deleted within the manager's grace", _name(conversation))
         for session, task in zip(uncertain, emptying, strict=True):
             if task.cancelled():
-                log.warning("%s: not deleted within %.3g s", _name_of_all(session), grace)
+                log.warning("%s: not deleted within the manager's grace", _name_of_all(session))
         self._holdings.close()
 
     async def _create(

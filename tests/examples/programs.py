@@ -84,7 +84,7 @@ class Process:
             self.said += part.decode()
 
 
-async def until(is_so, *, within=5.0):
+async def until(is_so, *, within=30.0):
     """Wait until `is_so()`, and return how many seconds it took."""
     clock = asyncio.get_running_loop().time
     start = clock()

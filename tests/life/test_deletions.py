@@ -70,7 +70,7 @@ async def pump(reader, writer):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -151,7 +151,7 @@ async def test_a_delete_that_hangs_does_not_make_closing_longer_than_its_grace(s
         await until(lambda: warnings(caplog))
         sandbox.add_fault(SlowAnswer(seconds=60, on="delete"))
         start = loop.time()
-    assert loop.time() - start < 10
+    assert loop.time() - start < 20
     assert "tried again and again" in warnings(caplog)[-1]
     assert "more" not in warnings(caplog)[-1]
 

@@ -10,6 +10,7 @@ import asyncllm
 from asyncllm.connections import ConnectionPool
 from asyncllm.http import Http
 from asyncllm.proxies import parse_proxy
+from lateness import Watch, hold_in_time
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 
 
@@ -39,12 +40,12 @@ async def test_the_rest_of_an_answer_is_drained_so_that_its_connection_serves_ag
 
 
 async def test_draining_is_bounded_in_time(http):
-    endless = [CHUNKED + chunk(b"data:1\n\n"), 5.0]
+    endless = [CHUNKED + chunk(b"data:1\n\n"), 60.0]
     loop = asyncio.get_running_loop()
     async with raw_server(endless, endless) as (url, connections):
         start = loop.time()
         assert await first_events(http, url) == [b"1"]
-        assert loop.time() - start < 1
+        assert loop.time() - start < 10
         assert await first_events(http, url) == [b"1"]
         assert len(connections) == 2
 
@@ -91,12 +92,12 @@ async def test_a_chunk_that_is_none_is_a_cut_without_c_extensions(http, monkeypa
     monkeypatch.setattr("aiohttp.client_proto.HttpResponseParser", parser)
     is_read = asyncio.Event()
     async with (
-        raw_server([CHUNKED + chunk(b"data:1\n\n"), is_read, b"zz\r\n", 5.0]) as (url, _),
+        raw_server([CHUNKED + chunk(b"data:1\n\n"), is_read, b"zz\r\n", 60.0]) as (url, _),
         http.open("POST", url, json={}) as response,
     ):
         assert await response.next_events() == [b"1"]
         is_read.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             with pytest.raises(asyncllm.StreamInterrupted):
                 await response.next_events()
 
@@ -172,16 +173,19 @@ async def test_a_connect_that_takes_too_long_is_a_timeout_in_time(pool):
         listening.listen(0)
         address = listening.getsockname()
         fillers = [socket.socket() for _ in range(4)]
+
+        async def connect():
+            watch = Watch(0.2)
+            with pytest.raises(asyncllm.StreamTimeout) as caught:
+                await first_events(Http(pool, connect=0.2), f"http://127.0.0.1:{address[1]}")
+            assert caught.value.phase == "connect"
+            return watch.stop()
+
         try:
             for filler in fillers:
                 filler.setblocking(False)
                 filler.connect_ex(address)
-            loop = asyncio.get_running_loop()
-            start = loop.time()
-            with pytest.raises(asyncllm.StreamTimeout) as caught:
-                await first_events(Http(pool, connect=0.2), f"http://127.0.0.1:{address[1]}")
-            assert 0.2 <= loop.time() - start < 0.26
-            assert caught.value.phase == "connect"
+            await hold_in_time(connect)
         finally:
             for filler in fillers:
                 filler.close()

@@ -299,7 +299,7 @@ async def test_a_stream_that_is_left_between_two_attempts_leaves_no_conversation
     retry = asyncllm.Retry(max_wait=600)
     h2o = H2o(base_url=sandbox.url, sessions=sessions, retry=retry)
     task = asyncio.create_task(h2o.complete(HELLO))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "attempt 1 of 3 failed" not in caplog.text:
             await asyncio.sleep(0.001)
         assert sandbox.conversations == 1

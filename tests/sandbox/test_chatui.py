@@ -452,7 +452,7 @@ async def test_token_rate_paces_the_tokens():
         conversation = await visitor.conversation()
         begin = asyncio.get_running_loop().time()
         await visitor.events(conversation)
-        assert 0.09 < asyncio.get_running_loop().time() - begin < 2
+        assert 0.09 < asyncio.get_running_loop().time() - begin < 20
 
 
 async def test_rtt_delays_every_step():

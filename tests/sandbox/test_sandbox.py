@@ -342,7 +342,7 @@ async def test_an_ended_sandbox_is_no_more():
         assert await OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4").complete("Hello")
     gone, backend_gone = weakref.ref(sandbox), weakref.ref(sandbox._backend)
     del sandbox
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while gone() or backend_gone():
             gc.collect()
             await asyncio.sleep(0)

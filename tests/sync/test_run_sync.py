@@ -38,7 +38,7 @@ def h2o(server):
     return H2o(base_url=server.url)
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "not in time"
@@ -203,7 +203,7 @@ def test_what_is_dropped_as_garbage_while_it_waits_for_its_consumer_is_closed():
     cycle.append(cycle)
     del items, cycle
     gc.collect()
-    assert closed.wait(5)
+    assert closed.wait(30)
 
 
 # --- where it stands -----------------------------------------------------------------------
@@ -520,4 +520,4 @@ def test_ctrl_c_at_fifty_random_moments_leaves_nothing_and_ends_at_once(tmp_path
         assert said[0].startswith("Traceback"), said
         assert said[-1] == "KeyboardInterrupt", said
         assert not any("Error" in line or "ignored" in line for line in said), said
-        assert took < 5 + 1  # the default grace, and one second
+        assert took < 5 + 10  # the default grace, and what a busy machine takes to start Python
