@@ -18,9 +18,9 @@ from asyncllm.messages import check_messages
 from asyncllm.options import MAX_REPLY_BYTES, Timeouts
 from asyncllm.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
-from asyncllm.retry import begin, retrying
+from asyncllm.retry import retrying
 from asyncllm.session import SessionManager
-from asyncllm.stream import Stream
+from asyncllm.stream import Begun, Stream, begin_under
 from asyncllm.sync import run_sync
 from asyncllm.watchdog import within
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from asyncllm.messages import Messages
     from asyncllm.options import Retry
     from asyncllm.proxies import Proxy
-    from asyncllm.stream import Begun
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()
@@ -221,14 +220,13 @@ class AsyncGeneratorProvider(ABC):
         )
         request = msgspec.structs.replace(request, body=self.encode(request))
 
-        async def begin_source() -> Begun:
+        async def begin_answer() -> Begun:
             if sessions is not None:
                 return await self._begin(request, sessions, nearest)
-            source = self._run_alone(request, nearest)
-            return source, await source.__anext__()
+            return await begin_under(self._run_alone(request, nearest))
 
         return Stream(
-            begin_source,
+            begin_answer,
             name=type(self).__name__,
             model=request.model,
             timeouts=timeouts or (sessions.timeouts if sessions else Timeouts()),
@@ -417,16 +415,18 @@ class AsyncGeneratorProvider(ABC):
     ) -> Begun:
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
-        return await begin(
-            lambda: self.generate(request, http),
-            self._retry or sessions.retry,
-            type(self).__name__,
-            self._secrets,
+
+        async def attempt() -> Begun:
+            source = self.generate(request, http)
+            return Begun(await anext(source, None), source, source)
+
+        return await retrying(
+            attempt, self._retry or sessions.retry, type(self).__name__, self._secrets
         )
 
     async def _run_alone(
         self, request: Request, proxy: Proxy | None
-    ) -> AsyncGenerator[list[Item], None]:
+    ) -> AsyncGenerator[Begun, None]:
         """Run a stream with a session manager of its own."""
         sessions = SessionManager(timeouts=self._timeouts, retry=self._retry)
         # Held here until it is closed: in a cycle of garbage it would be finalised, connections
@@ -434,12 +434,9 @@ class AsyncGeneratorProvider(ABC):
         _at_work.add(sessions)
         try:
             async with sessions:
-                source, first = await self._begin(request, sessions, proxy)
-                async with contextlib.aclosing(source):
-                    if first is not None:
-                        yield first
-                    async for batch in source:
-                        yield batch
+                begun = await self._begin(request, sessions, proxy)
+                async with contextlib.aclosing(begun.lease):
+                    yield begun
         finally:
             _at_work.discard(sessions)
 

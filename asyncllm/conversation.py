@@ -11,19 +11,17 @@ import msgspec
 from asyncllm.base import AsyncGeneratorProvider
 from asyncllm.conversation_pool import Progress
 from asyncllm.errors import HTTPStatusError, RateLimitError
-from asyncllm.events import Finish
-from asyncllm.retry import begin
+from asyncllm.retry import retrying
+from asyncllm.stream import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from asyncllm.base import Request
     from asyncllm.conversation_pool import Conversation, ConversationPool, ConversationServer
-    from asyncllm.events import Item
     from asyncllm.http import Http
     from asyncllm.proxies import Proxy
     from asyncllm.session import SessionManager
-    from asyncllm.stream import Begun
 
 
 class ConversationProvider(AsyncGeneratorProvider):
@@ -54,8 +52,8 @@ class ConversationProvider(AsyncGeneratorProvider):
         pool = sessions.conversations
         place = _Place(pool, self.server(request, http))
         try:
-            return await begin(
-                lambda: self._run(request, http, pool, place),
+            return await retrying(
+                lambda: begin_under(self._run(request, http, pool, place)),
                 self._retry or sessions.retry,
                 type(self).__name__,
                 self._secrets,
@@ -65,27 +63,26 @@ class ConversationProvider(AsyncGeneratorProvider):
 
     async def _run(
         self, request: Request, http: Http, pool: ConversationPool, place: _Place
-    ) -> AsyncGenerator[list[Item], None]:
+    ) -> AsyncGenerator[Begun, None]:
         """Run one attempt; a conversation that the server has forgotten is replaced once."""
         for may_renew in (True, False):
             conversation = await place.take()
-            progress = conversation.progress = Progress.ASKED
+            conversation.progress = Progress.ASKED
             try:
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
                 async with contextlib.aclosing(self.generate(asked, http)) as source:
-                    async for batch in source:
-                        is_whole = batch and isinstance(batch[-1], Finish)
-                        progress = Progress.OVER if is_whole else Progress.ANSWERING
-                        yield batch
+                    batch = await anext(source, None)
+                    if batch is not None:
+                        conversation.progress = Progress.ANSWERING
+                    yield Begun(batch, source, source, conversation.finish)
                 return
             except HTTPStatusError as error:
-                is_untouched = progress is Progress.ASKED and isinstance(error, RateLimitError)
-                progress = Progress.UNUSED if is_untouched else Progress.OVER
+                is_untouched = isinstance(error, RateLimitError)
+                conversation.progress = Progress.UNUSED if is_untouched else Progress.OVER
                 if not (may_renew and pool.is_forgotten(conversation, error)):
                     raise
                 pool.renew(conversation)
             finally:
-                conversation.progress = progress
                 place.hand_back(conversation)
 
 

@@ -116,6 +116,10 @@ class Conversation:
         self.is_spare = False
         self.is_back = False
 
+    def finish(self) -> None:
+        """Note that its answer has come to its end."""
+        self.progress = Progress.OVER
+
 
 class ConversationPool:
     """Creates conversations, keeps spare ones, and deletes those that are handed back.

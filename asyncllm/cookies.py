@@ -112,10 +112,13 @@ class _Host:
 
     def keep(self, header: str, directory: str) -> None:
         """Do what a `Set-Cookie` header says; most servers repeat theirs with each answer."""
-        now = time.time()
-        if (cookie := self._read(header, directory, now)) is None:
+        told, cookies = self._told.get((header, directory)), self.cookies
+        if told is not None and told == next(reversed(cookies.values()), None):
             return
-        cookies, key = self.cookies, (cookie.name, cookie.path)
+        now = time.time()
+        if (cookie := told or self._read(header, directory, now)) is None:
+            return
+        key = cookie.name, cookie.path
         before = cookies.pop(key, None)
         if cookie.expires > now:
             cookies[key] = cookie
@@ -127,8 +130,6 @@ class _Host:
 
     def _read(self, header: str, directory: str, now: float) -> _Cookie | None:
         """Return what a header says, and remember it where that does not depend on the time."""
-        if (told := self._told.get((header, directory))) is not None:
-            return told
         cookie = _parse(header, directory, now)
         if cookie is not None and cookie.expires == math.inf:
             if len(self._told) >= _MOST_COOKIES:

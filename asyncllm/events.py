@@ -105,3 +105,15 @@ class Reply(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return self.text
+
+
+def parts_of(batch: list[Item]) -> tuple[str, list[Event]]:
+    """Return the text of a batch, joined, and its events, which nearly always come behind it."""
+    end = len(batch)
+    while end and not isinstance(batch[end - 1], str):
+        end -= 1
+    try:
+        return "".join(batch[:end]), batch[end:]  # type: ignore[arg-type, return-value] # see above
+    except TypeError:
+        texts = [item for item in batch if isinstance(item, str)]
+        return "".join(texts), [item for item in batch if not isinstance(item, str)]

@@ -16,7 +16,7 @@ from asyncllm.errors import ProtocolError
 from asyncllm.events import Ping
 
 _BOM = b"\xef\xbb\xbf"
-_LF, _CR = b"\n\r"  # as numbers, which bytes are searched for several times faster
+_LF, _CR, _SPACE = b"\n\r "  # as numbers, which bytes are searched for several times faster
 _RETRY_DIGITS = 16  # more would be no time that anyone means
 _IGNORED_CHARACTERS = 300
 _UTF8_BYTES = 4  # that a character has at most
@@ -95,12 +95,12 @@ class SSEDecoder:
         if (
             self._is_between
             and end <= self._limit
-            and chunk[:6] == b"data: "
+            and chunk[:5] == b"data:"
             and chunk.find(b"\n") == end
             and chunk[-1] == _LF
             and _CR not in chunk
-        ):
-            return [chunk[6:end]]  # one event, as at a model's pace
+        ):  # one event, as at a model's pace
+            return [chunk[6:end] if chunk[5] == _SPACE else chunk[5:end]]
         self.check()
         payloads: list[Payload] = []
         try:

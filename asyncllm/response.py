@@ -39,7 +39,6 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        content_type: the media type, lower case, without parameters.
         content: the bytes that are still to be read.
         coding: what they are compressed with, such as "gzip", or "".
         max_event_bytes: as given.
@@ -53,7 +52,6 @@ class Response:
         "_secrets",
         "coding",
         "content",
-        "content_type",
         "max_event_bytes",
         "status",
         "was_resent",
@@ -68,7 +66,6 @@ class Response:
         was_resent: bool = False,
     ) -> None:
         self.status = raw.status
-        self.content_type = raw.content_type
         self.content = raw.content
         self.max_event_bytes = max_event_bytes
         self._raw = raw
@@ -76,6 +73,11 @@ class Response:
         self._secrets = secrets
         self.was_resent = was_resent
         self._events: Translation[Payload] | None = None
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case, without parameters."""
+        return self._raw.content_type
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, let_go
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from asyncllm.options import Retry
 
@@ -52,31 +52,3 @@ async def retrying(
         own = back_off + random.uniform(0, retry.initial_wait)  # noqa: S311 - no secret
         await asyncio.sleep(min(max(own, asked or 0.0), retry.max_wait))
         back_off = min(2 * back_off, retry.max_wait)
-
-
-async def begin(
-    start: Callable[[], AsyncGenerator[_T, None]], retry: Retry, what: str, secrets: Sequence[str]
-) -> tuple[AsyncGenerator[_T, None], _T | None]:
-    """Return the generator that `start()` returns, and what it yields first; None for nothing.
-
-    Started again as `retrying` does; nothing is tried again once it has yielded something.
-
-    Args:
-        start: returns a new generator; called once for each attempt.
-        retry: how often and after how long.
-        what: names the work in the log.
-        secrets: what to mask in the errors of the attempts.
-
-    Raises:
-        AsyncLLMError: that of the last attempt.
-
-    """
-
-    async def attempt() -> tuple[AsyncGenerator[_T, None], _T | None]:
-        source = start()
-        try:
-            return source, await source.__anext__()
-        except StopAsyncIteration:
-            return source, None
-
-    return await retrying(attempt, retry, what, secrets)

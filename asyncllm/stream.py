@@ -11,8 +11,20 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, assert_never
 
+import msgspec
+
 from asyncllm.errors import AsyncLLMError, ReplyTooLargeError, StreamInterrupted
-from asyncllm.events import Event, Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+from asyncllm.events import (
+    Event,
+    Finish,
+    Item,
+    Ping,
+    Reasoning,
+    Reply,
+    ToolCall,
+    Usage,
+    parts_of,
+)
 from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.waiting import wait_through
 from asyncllm.watchdog import Watchdog
@@ -32,9 +44,31 @@ if TYPE_CHECKING:
     from asyncllm.options import Timeouts
 
 Source: TypeAlias = "AsyncGenerator[list[Item], None]"
-Begun: TypeAlias = "tuple[Source, list[Item] | None]"
 
 _CANCELLED = "cancelled"
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """An answer that has begun; nothing is tried again from here on.
+
+    Attributes:
+        batch: its first batch; None where it has ended without any.
+        source: gives the other batches.
+        lease: stands at its only `yield` while the answer is read; closing it gives back all that
+            the answer holds. Where nothing else does so, it is `source`.
+        on_finish: is called when the sign has come that the answer is whole.
+
+    """
+
+    batch: list[Item] | None
+    source: Source
+    lease: AsyncGenerator[object, None]
+    on_finish: Callable[[], None] | None = None
+
+
+async def begin_under(lease: AsyncGenerator[Begun, None]) -> Begun:
+    """Return what `lease` yields, for which it stands from now on."""
+    return msgspec.structs.replace(await anext(lease), lease=lease)
 
 
 class Owner(Protocol):
@@ -64,14 +98,16 @@ class Stream:
     __slots__ = (
         "__weakref__",
         "_batch",
-        "_begin_source",
+        "_begin",
         "_cancelling",
         "_closing",
         "_collected",
         "_error",
         "_has_ended",
         "_is_interrupted",
+        "_lease",
         "_name",
+        "_on_finish",
         "_owner",
         "_reader",
         "_reader_gone",
@@ -94,7 +130,7 @@ class Stream:
         keep: bool = True,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
-        self._begin_source = begin
+        self._begin = begin
         self._name = name
         self._timeouts = timeouts
         self._owner = owner
@@ -102,6 +138,8 @@ class Stream:
         self._collected = _Collected(model, max_reply_bytes, keep=keep)
         self._batch: Iterator[Item] = iter(())
         self._source: Source | None = None
+        self._lease: AsyncGenerator[object, None] | None = None
+        self._on_finish: Callable[[], None] | None = None
         self._watchdog: Watchdog | None = None
         self._reader: asyncio.Task[object] | None = None
         self._reader_gone: asyncio.Event | None = None  # made when somebody waits for it
@@ -199,12 +237,8 @@ class Stream:
             try:
                 source = self._source
                 batch = await (self._first_batch() if source is None else source.__anext__())
-            except StopAsyncIteration:
-                self._end_read(None)
             except BaseException as error:
-                is_ours_alone = self._end_read(None)
-                if not (is_ours_alone and isinstance(error, asyncio.CancelledError)):
-                    self._conclude(error if isinstance(error, Exception) else None)
+                if await self._has_failed(error):
                     raise  # that very one: a cancel scope knows its own by what it says
             else:
                 self._end_read(batch)
@@ -231,13 +265,42 @@ class Stream:
             raise StopAsyncIteration
         raise self._error.with_traceback(self._traceback)  # which each raise would lengthen
 
-    async def _first_batch(self) -> list[Item] | None:
-        self._source, batch = await self._begin_source()
-        del self._begin_source  # with what it would take to begin again
-        return batch
+    async def _first_batch(self) -> list[Item]:
+        begun = await self._begin()
+        del self._begin  # with what it would take to begin again
+        self._source, self._lease, self._on_finish = begun.source, begun.lease, begun.on_finish
+        if begun.batch is None:
+            raise StopAsyncIteration
+        return begun.batch
+
+    async def _has_failed(self, error: BaseException) -> bool:
+        """Give back what the answer holds, as `error` ended it; tell whether that is a failure.
+
+        Raises:
+            BaseException: what came meanwhile, a cancellation say, and is one.
+
+        """
+        if self._lease is not None:
+            try:
+                await self._lease.aclose()
+            except BaseException as later:
+                if self._is_failure(later):
+                    raise
+                return False
+        return self._is_failure(error)
+
+    def _is_failure(self, error: BaseException) -> bool:
+        """Take that a read ended by `error`; tell whether the stream has failed by it."""
+        is_ours_alone = self._end_read(None)
+        if isinstance(error, StopAsyncIteration):
+            return False
+        if is_ours_alone and isinstance(error, asyncio.CancelledError):
+            return False
+        self._conclude(error if isinstance(error, Exception) else None)
+        return True
 
     def _start_read(self) -> None:
-        watchdog = self._watchdog or self._begin()
+        watchdog = self._watchdog or self._start_watching()
         task = self._reader = watchdog.current_task()
         self._cancelling = task.cancelling()
         if self._collected.finish_reason is None:  # what is left to do then is bounded by itself
@@ -258,6 +321,9 @@ class Stream:
             watchdog.arrived(content=content)
             if collected.finish_reason is not None:
                 watchdog.stop()
+                on_finish, self._on_finish = self._on_finish, None
+                if on_finish is not None:
+                    on_finish()
         if reader is None or not self._is_interrupted:
             return False
         return reader.uncancel() <= self._cancelling
@@ -267,12 +333,12 @@ class Stream:
             self._error = self._collected.refuse()
         elif not self._is_interrupted and self._collected.finish_reason is None:
             self._error = StreamInterrupted("the answer ended without the sign that it is whole")
-        source = self._source
+        lease = self._lease
         self._conclude(self._error)
-        if source is not None:
-            await source.aclose()  # nothing is left to close but of what did not end by itself
+        if lease is not None:
+            await lease.aclose()  # nothing is left to do but where it did not end by itself
 
-    def _begin(self) -> Watchdog:
+    def _start_watching(self) -> Watchdog:
         if self._owner is not None:
             self._owner.attach(self)
         # Weak, so that a timer does not keep alive a stream that its caller has dropped.
@@ -284,10 +350,10 @@ class Stream:
         if self._reader is not None:
             self._interrupt(error)
         elif not self._has_ended:
-            source = self._source
+            lease = self._lease
             self._conclude(error)
-            if source is not None:
-                self._closing = asyncio.create_task(_close(source))
+            if lease is not None:
+                self._closing = asyncio.create_task(_close(lease))
 
     async def _closed(self) -> None:
         """Wait until what `_stop` began is done."""
@@ -308,7 +374,7 @@ class Stream:
         """Be ended from now on; nothing here waits."""
         self._has_ended = True
         self._batch = iter(())
-        self._source = None
+        self._source = self._lease = self._on_finish = None
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._owner is not None:
@@ -364,11 +430,9 @@ class _Collected:
 
     def add(self, batch: list[Item]) -> bool:
         """Add a batch, and tell whether it is more than pings; an empty one is."""
-        try:
-            text = "".join(batch)  # type: ignore[arg-type] # nearly always all text
-        except TypeError:
-            text = "".join([item for item in batch if isinstance(item, str)])
-            told = [self._add_event(item) for item in batch if not isinstance(item, str)]
+        text, events = parts_of(batch)
+        if events:
+            told = [self._add_event(event) for event in events]
             if not (text or any(told)):
                 return False
         self._keep_text(self._texts, text)
@@ -421,5 +485,5 @@ class _Collected:
             self.room -= text.__sizeof__()
 
 
-async def _close(source: Source) -> None:
-    await source.aclose()
+async def _close(lease: AsyncGenerator[object, None]) -> None:
+    await lease.aclose()

@@ -174,14 +174,17 @@ class Body(Protocol):
 
     Attributes:
         content: the bytes.
-        content_type: the media type, lower case, without parameters.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
 
     """
 
     content: aiohttp.StreamReader
-    content_type: str
     max_event_bytes: int
+
+    @property
+    def content_type(self) -> str:
+        """The media type, lower case, without parameters."""
+        ...
 
     async def read(self, beginning: bytes) -> bytes:
         """Return the whole body, of which `beginning` has been read."""

@@ -54,6 +54,7 @@ _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
 _END_OF_TEXT = "<|endoftext|>"
+_NO_TEXTS = frozenset({"", _END_OF_TEXT})
 _SESSION_COOKIE = "hf-chat"
 
 
@@ -326,7 +327,7 @@ class _TGITranslator(JSONTranslator[_Event]):
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
         token = event.token
-        if token is not None and (text := token.text) and not _is_special(token):
+        if token is not None and not token.special and (text := token.text) not in _NO_TEXTS:
             batch.append(text)
         if event.generated_text is not None:
             self._streamed.add(batch)

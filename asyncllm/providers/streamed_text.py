@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from asyncllm.errors import ProtocolError
+from asyncllm.events import parts_of
 from asyncllm.surrogates import without_halves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from asyncllm.events import Item
 
@@ -68,12 +69,9 @@ class StreamedText:
             "the text that the server gives as its whole answer is not the one that it streamed"
         )
 
-    def add(self, items: Sequence[Item]) -> None:
+    def add(self, items: list[Item]) -> None:
         """Add the texts among what one read brought."""
-        try:
-            text = "".join(items)  # type: ignore[arg-type] # nearly always all text
-        except TypeError:
-            text = "".join([item for item in items if isinstance(item, str)])
+        text, _ = parts_of(items)
         if text:
             self._texts.append(text)
             self._characters += len(text)

@@ -1,6 +1,7 @@
 """What a stream makes of the batches that its source gives it, without any network."""
 
 import asyncio
+import contextlib
 import traceback
 
 import pytest
@@ -16,7 +17,7 @@ from asyncllm import (
     ToolCall,
     Usage,
 )
-from asyncllm.stream import Stream
+from asyncllm.stream import Begun, Stream, begin_under
 
 CALL = ToolCall("call_1", "look_up", '{"word": "yes"}')
 
@@ -28,7 +29,7 @@ def stream_of(*batches, **options):
 
     async def begin():
         batches_to_come = source()
-        return batches_to_come, await anext(batches_to_come)
+        return Begun(await anext(batches_to_come), batches_to_come, batches_to_come)
 
     return Stream(begin, name="Test", model="m", timeouts=Timeouts(), owner=None, **options)
 
@@ -102,7 +103,7 @@ class Source:
         self.generator = self._generate(batches)  # held, so that no finalizer closes it
 
     async def begin(self):
-        return self.generator, await anext(self.generator)
+        return Begun(await anext(self.generator), self.generator, self.generator)
 
     async def _generate(self, batches):
         try:
@@ -171,7 +172,8 @@ async def test_a_reply_that_is_too_large_has_its_source_closed_before_it_is_told
 
 async def test_a_failure_is_told_again_with_the_place_that_it_comes_from():
     async def begin():
-        return fail(), ["a"]
+        failing = fail()
+        return Begun(["a"], failing, failing)
 
     async def fail():
         raise StreamInterrupted("gone")
@@ -196,3 +198,92 @@ async def test_of_two_who_end_it_the_first_says_why():
     await asyncio.wait(ending)
     assert not reading.cancelled()
     assert reading.cancelling() == 0
+
+
+class Lease:
+    """What stands while an answer is read, and takes until `may_end` to be given back."""
+
+    def __init__(self, *batches, ends_by=None):
+        self.log = []
+        self.is_leaving, self.may_end = asyncio.Event(), asyncio.Event()
+        self._batches, self._ends_by = batches, ends_by
+
+    async def begin(self):
+        return await begin_under(self._stand())
+
+    async def _stand(self):
+        async with contextlib.aclosing(self._read()) as source:
+            try:
+                yield Begun(
+                    await anext(source, None), source, source, lambda: self.log.append("whole")
+                )
+            finally:
+                self.log.append("leaving")
+                self.is_leaving.set()
+                await self.may_end.wait()
+                self.log.append("left")
+
+    async def _read(self):
+        for batch in self._batches:
+            yield batch
+        if self._ends_by is not None:
+            raise self._ends_by
+
+
+ENDS = [
+    (["a", Finish("stop")], None, ["whole", "leaving", "left"]),
+    (["a"], None, ["leaving", "left"]),
+    (["a"], StreamInterrupted("gone"), ["leaving", "left"]),
+]
+
+
+@pytest.mark.parametrize(("batch", "failure", "log"), ENDS, ids=["whole", "cut", "failed"])
+async def test_an_answer_has_given_back_what_it_holds_when_its_end_is_told(batch, failure, log):
+    lease = Lease(batch, ends_by=failure)
+    reading = asyncio.create_task(stream_from(lease).collect())
+    await lease.is_leaving.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not reading.done()
+    lease.may_end.set()
+    await asyncio.wait([reading])
+    assert (reading.exception() is None, lease.log) == ("whole" in log, log)
+
+
+@pytest.mark.parametrize(("batch", "failure", "log"), ENDS, ids=["whole", "cut", "failed"])
+async def test_who_is_cancelled_while_an_answer_gives_back_what_it_holds_is_told_so(
+    batch, failure, log
+):
+    lease = Lease(batch, ends_by=failure)
+    stream = stream_from(lease)
+    reading = asyncio.create_task(stream.collect())
+    await lease.is_leaving.wait()
+    reading.cancel("by somebody")
+    with pytest.raises(asyncio.CancelledError, match="by somebody"):
+        await reading
+    assert lease.log == log[:-1]
+    assert stream.reply.finish_reason == ("stop" if "whole" in log else "cancelled")
+    assert await stream.read() == []
+
+
+@pytest.mark.parametrize(("batch", "failure", "log"), ENDS, ids=["whole", "cut", "failed"])
+async def test_who_closes_a_stream_while_it_gives_back_what_it_holds_ends_it_quietly(
+    batch, failure, log
+):
+    lease = Lease(batch, ends_by=failure)
+    stream = stream_from(lease)
+    reading = asyncio.create_task(stream.read())
+    assert await reading == ["a"]
+    reading = asyncio.create_task(stream.read())
+    await lease.is_leaving.wait()
+    await stream.aclose()
+    assert await reading == []
+    assert lease.log == log[:-1]
+
+
+async def test_an_answer_that_has_ended_without_a_batch_gives_back_what_it_holds():
+    lease = Lease()
+    lease.may_end.set()
+    with pytest.raises(StreamInterrupted, match="without the sign"):
+        await stream_from(lease).collect()
+    assert lease.log == ["leaving", "left"]
