@@ -1,15 +1,15 @@
-"""What is refused before anything is sent: base URLs, headers and bodies that can't be."""
+"""What is refused before anything is sent: base URLs, headers and ids that can't be."""
 
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import msgspec
 from yarl import URL
 
-from asyncllm.cookies import is_loopback
 from asyncllm.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
@@ -114,15 +114,12 @@ def path_segment(word: str) -> str:
     return word if is_plain else quote(word, safe="")
 
 
-def encode_json(value: object) -> bytes:
-    """Return `value` as JSON.
-
-    Raises:
-        ConfigurationError: a part of it has no JSON form.
-
-    """
+@lru_cache
+def is_loopback(host: str | None) -> bool:
+    """Tell whether `host` is this machine: localhost, a name under it, or a loopback address."""
+    if not host:
+        return False
     try:
-        return msgspec.json.encode(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        reason = str(error)
-    raise ConfigurationError(f"the request can't be written as JSON: {reason}")
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -13,10 +13,11 @@ import math
 import time
 from email.utils import mktime_tz, parsedate_tz
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from yarl import URL
+
+from asyncllm.checks import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -204,14 +205,3 @@ def _expiry(age: str, date: str, now: float) -> float:
             if read := parsedate_tz(date):
                 return mktime_tz(read)
     return math.inf
-
-
-@lru_cache
-def is_loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine: localhost, a name under it, or a loopback address."""
-    if not host:
-        return False
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from asyncllm.checks import encode_json
 from asyncllm.cookies import with_cookies
 from asyncllm.errors import (
     AsyncLLMError,
@@ -27,6 +26,7 @@ from asyncllm.errors import (
     TransportError,
     let_go,
 )
+from asyncllm.json_codec import encode_json
 from asyncllm.ledger import Entry, Way
 from asyncllm.proxies import socks_errors
 from asyncllm.redaction import is_secret, secrets_in

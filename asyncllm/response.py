@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from asyncllm.body import BodyDecoder, too_large
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
+from asyncllm.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.proxies import is_refusal
-from asyncllm.statuses import status_error
-from asyncllm.translation import EXCERPT_BYTES, READ_ERRORS, Translation, broken, excerpt_of
+from asyncllm.statuses import READ_ERRORS, broken, status_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -47,7 +48,8 @@ class Response:
     """
 
     __slots__ = (
-        "_events",
+        "_body",
+        "_has_ended",
         "_raw",
         "_secrets",
         "coding",
@@ -72,12 +74,20 @@ class Response:
         self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
         self._secrets = secrets
         self.was_resent = was_resent
-        self._events: Translation[Payload] | None = None
+        self._body: BodyDecoder | None = None
+        self._has_ended = False
 
     @property
     def content_type(self) -> str:
         """The media type, lower case, without parameters."""
         return self._raw.content_type
+
+    @property
+    def body(self) -> BodyDecoder:
+        """What tells what the bytes of `content` are."""
+        if self._body is None:
+            self._body = BodyDecoder(self.content_type, self.max_event_bytes)
+        return self._body
 
     async def events(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of server-sent events.
@@ -101,48 +111,34 @@ class Response:
             StreamInterrupted: the connection broke.
 
         """
-        if self._events is None:
-            self._events = Translation(self, _AsTheyCome())
-        return await self._events.next_batch() or []
+        body = self.body
+        payloads: list[Payload] = []
+        while not (payloads or self._has_ended):
+            chunk = await self._read_some()
+            self._has_ended = not chunk
+            payloads = body.feed(chunk) if chunk else body.close()
+        return payloads
 
     @property
     def ignored(self) -> str:
         """The newest line of `events` that was no part of one, or ""."""
-        return self._events.ignored if self._events is not None else ""
+        return self.body.ignored
 
-    async def read(self, beginning: bytes = b"") -> bytes:
+    async def read(self) -> bytes:
         """Return the whole body.
-
-        Args:
-            beginning: what has been read of it.
 
         Raises:
             ProtocolError: it is larger than `max_event_bytes`.
             StreamInterrupted: the connection broke.
 
         """
-        chunks, size = [beginning], len(beginning)
+        chunks, size = list[bytes](), 0
         while size <= self.max_event_bytes:
             if not (chunk := await self._read_some()):
                 return b"".join(chunks)
             chunks.append(chunk)
             size += len(chunk)
-        raise ProtocolError(
-            f"the server sent a body of more than {self.max_event_bytes} bytes (max_event_bytes)"
-        )
-
-    async def excerpt(self, beginning: bytes = b"") -> str:
-        """Return the beginning of the body as text, at most 64 KiB of it.
-
-        It may hold secrets, which are masked in an error that leaves `http`.
-
-        Args:
-            beginning: what has been read of it.
-
-        """
-        body = bytearray(beginning)
-        await self._read_beginning(body)
-        return excerpt_of(body)
+        raise too_large(self.max_event_bytes)
 
     async def failure(
         self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool
@@ -209,8 +205,8 @@ class Response:
         try:
             return await self.content.readany()
         except READ_ERRORS as error:
-            kind = type(error)
-        raise broken(kind)
+            failure = broken(type(error))
+        raise failure if self._body is None else self._body.explained(failure)
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""
@@ -222,17 +218,3 @@ class Response:
 def _coding(headers: Mapping[str, str]) -> str:
     coding = headers.get("Content-Encoding", "").strip().lower()
     return "" if coding == "identity" else coding
-
-
-class _AsTheyCome:
-    """Translates events to themselves."""
-
-    is_done = is_building = False
-
-    def feed(self, payloads: list[Payload], batch: list[Payload]) -> None:
-        """Append all of them."""
-        batch += payloads
-
-    def close(self) -> list[Payload]:
-        """Return nothing: there is nothing that could be missing."""
-        return []

@@ -1,4 +1,4 @@
-"""HTTP error answers as exceptions: what the server said, and how long it asked us to wait."""
+"""What goes wrong in HTTP, as errors of ours: broken reads, and answers with an error status."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
-from asyncllm.errors import HTTPStatusError, ProxyError
+from asyncllm.errors import HTTPStatusError, ProxyError, StreamInterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncllm.errors import AsyncLLMError
 
+READ_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+"""What reading a body raises when its connection breaks, or its chunks are none.
+
+Of aiohttp's parsers the one in pure Python raises an HttpProcessingError as it is.
+"""
+
 _PROXY_AUTHENTICATION_REQUIRED = 407
+
+
+def broken(kind: type[Exception]) -> StreamInterrupted:
+    """Return our error for one of the kind `READ_ERRORS`."""
+    return StreamInterrupted(f"the connection broke before the answer was whole ({kind.__name__})")
 
 
 def status_error(

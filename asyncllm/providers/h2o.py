@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from asyncllm.checks import encode_json, path_segment
+from asyncllm.checks import path_segment
 from asyncllm.conversation import ConversationProvider
 from asyncllm.errors import (
     AuthenticationError,
@@ -25,11 +25,13 @@ from asyncllm.errors import (
     StreamInterrupted,
 )
 from asyncllm.events import Finish, Usage
+from asyncllm.json_codec import decode, encode_json
 from asyncllm.ledger import Step
 from asyncllm.messages import format_prompt
 from asyncllm.providers.streamed_text import StreamedText
+from asyncllm.reading import Reading
 from asyncllm.settings import SETTINGS_NOT_ACCEPTED
-from asyncllm.translation import JSONTranslator, Translation, decode
+from asyncllm.translation import JSONTranslator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Sequence
@@ -125,8 +127,8 @@ class H2o(ConversationProvider):
             has_prompt=bool(request.params.get("return_full_text")),
         )
         async with http.open("POST", url, json=request.body) as response:
-            translation = Translation(response, translator)
-            while (batch := await translation.next_batch()) is not None:
+            reading = Reading(response, translator)
+            while (batch := await reading.next_batch()) is not None:
                 yield batch
 
     def _own_headers(self) -> dict[str, str]:

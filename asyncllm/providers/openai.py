@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 import msgspec
 
 from asyncllm.base import AsyncGeneratorProvider
-from asyncllm.checks import encode_json
 from asyncllm.errors import BadRequestError, ConfigurationError
+from asyncllm.json_codec import decode, encode_json
 from asyncllm.providers.openai_chunks import ChatTranslator
 from asyncllm.providers.services import SERVICES, Service
-from asyncllm.translation import Translation, decode
+from asyncllm.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -106,8 +106,8 @@ class OpenAICompatible(AsyncGeneratorProvider):
                 asks_usage, body = False, self._encode(request, asks_usage=False)
             try:
                 async with http.open("POST", url, json=body, query=self._query()) as response:
-                    translation = Translation(response, ChatTranslator())
-                    while (batch := await translation.next_batch()) is not None:
+                    reading = Reading(response, ChatTranslator())
+                    while (batch := await reading.next_batch()) is not None:
                         yield batch
                 return
             except BadRequestError as error:

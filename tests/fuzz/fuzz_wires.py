@@ -31,13 +31,13 @@ with watching:
     from asyncllm.events import Finish, Item, Ping, ToolCall
     from asyncllm.framing import NamedEvent, Payload, SSEDecoder
     from asyncllm.http import Response
+    from asyncllm.json_codec import decode
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o, _TGITranslator
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import _MODELS, OpenAICompatible
     from asyncllm.providers.openai_chunks import ChatTranslator
     from asyncllm.statuses import status_error
-    from asyncllm.translation import decode
 
 TRANSLATORS = (
     lambda: _TGITranslator(stops_early=False),

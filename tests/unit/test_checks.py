@@ -7,7 +7,8 @@ import json
 import pytest
 
 from asyncllm import ConfigurationError
-from asyncllm.checks import check_base_url, check_headers, encode_json, merged_headers
+from asyncllm.checks import check_base_url, check_headers, merged_headers
+from asyncllm.json_codec import encode_json
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncllm.cookies import CookieJar, is_loopback, with_cookies
+from asyncllm.checks import is_loopback
+from asyncllm.cookies import CookieJar, with_cookies
 
 
 def sent(jar, url):

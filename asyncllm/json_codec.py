@@ -1,0 +1,45 @@
+"""JSON, out and in, with errors of ours."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from asyncllm.errors import ConfigurationError, ProtocolError
+from asyncllm.excerpt import excerpt_of
+
+_T = TypeVar("_T")
+
+UNDECODABLE = (TypeError, ValueError, RecursionError)
+"""What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
+
+
+def encode_json(value: object) -> bytes:
+    """Return `value` as JSON.
+
+    Raises:
+        ConfigurationError: a part of it has no JSON form.
+
+    """
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise ConfigurationError(f"the request can't be written as JSON: {reason}")
+
+
+def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    """Return what `data` holds.
+
+    Raises:
+        ProtocolError: it is not JSON, or not of the wire's shape.
+
+    """
+    try:
+        return decoder.decode(data)
+    except UNDECODABLE as error:
+        reason = str(error)
+    raise ProtocolError(
+        f"the server sent something that its wire does not allow: {reason}: {excerpt_of(data)!r}"
+    )
