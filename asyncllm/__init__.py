@@ -6,8 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asyncllm.base import AsyncGeneratorProvider, Request
-    from asyncllm.conversation import ConversationProvider
+    from asyncllm.base import (
+        AsyncGeneratorProvider,
+        ConversationProvider,
+        ProviderOptions,
+        Request,
+    )
     from asyncllm.errors import (
         AsyncLLMError,
         AuthenticationError,
@@ -26,65 +30,49 @@ if TYPE_CHECKING:
         TransportError,
     )
     from asyncllm.events import Event, Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
-    from asyncllm.http import Http
+    from asyncllm.framing import NamedEvent, Payload
+    from asyncllm.http import Entry, Http, Proxy, Response, Step, Way
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
+    from asyncllm.providers.services import Service
     from asyncllm.registry import provider
-    from asyncllm.session import SessionManager
+    from asyncllm.session import ConversationServer, SessionManager
     from asyncllm.stream import Stream
-    from asyncllm.sync import run_sync
+    from asyncllm.sync import SyncIterator, SyncStream, run_sync
+    from asyncllm.wires import JSONTranslator, Translator
 
 __version__ = "0.1.0"
 
-# Each name's room, opened when the name is first used: whoever has asyncllm installed pays for
+# A module is imported when one of its names is first used: whoever has asyncllm installed pays for
 # its pytest plugin in every test run, and whoever imports it for one provider pays for that one.
-_ROOMS = {
-    "AsyncGeneratorProvider": "base",
-    "AsyncLLMError": "errors",
-    "AuthenticationError": "errors",
-    "BadRequestError": "errors",
-    "ConfigurationError": "errors",
-    "ConversationProvider": "conversation",
-    "Event": "events",
-    "Finish": "events",
-    "Gravityengine": "providers.gravityengine",
-    "H2o": "providers.h2o",
-    "HTTPStatusError": "errors",
-    "Http": "http",
-    "Item": "events",
-    "Lockchat": "providers.lockchat",
-    "Message": "messages",
-    "Messages": "messages",
-    "NotFoundError": "errors",
-    "OpenAI": "providers.openai",
-    "OpenAICompatible": "providers.openai",
-    "Ping": "events",
-    "ProtocolError": "errors",
-    "ProviderError": "errors",
-    "ProxyError": "errors",
-    "RateLimitError": "errors",
-    "Reasoning": "events",
-    "Reply": "events",
-    "ReplyTooLargeError": "errors",
-    "Request": "base",
-    "Retry": "options",
-    "ServerError": "errors",
-    "SessionManager": "session",
-    "Stream": "stream",
-    "StreamInterrupted": "errors",
-    "StreamTimeout": "errors",
-    "Timeouts": "options",
-    "ToolCall": "events",
-    "TransportError": "errors",
-    "Usage": "events",
-    "format_prompt": "messages",
-    "provider": "registry",
-    "run_sync": "sync",
+_NAMES_OF = {
+    "base": "AsyncGeneratorProvider ConversationProvider ProviderOptions Request",
+    "errors": (
+        "AsyncLLMError AuthenticationError BadRequestError ConfigurationError "
+        "HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError RateLimitError "
+        "ReplyTooLargeError ServerError StreamInterrupted StreamTimeout TransportError"
+    ),
+    "events": "Event Finish Item Ping Reasoning Reply ToolCall Usage",
+    "framing": "NamedEvent Payload",
+    "http": "Entry Http Proxy Response Step Way",
+    "messages": "Message Messages format_prompt",
+    "options": "Retry Timeouts",
+    "providers.gravityengine": "Gravityengine",
+    "providers.h2o": "H2o",
+    "providers.lockchat": "Lockchat",
+    "providers.openai": "OpenAI OpenAICompatible",
+    "providers.services": "Service",
+    "registry": "provider",
+    "session": "ConversationServer SessionManager",
+    "stream": "Stream",
+    "sync": "SyncIterator SyncStream run_sync",
+    "wires": "JSONTranslator Translator",
 }
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
     "AsyncGeneratorProvider",
@@ -93,6 +81,8 @@ __all__ = [
     "BadRequestError",
     "ConfigurationError",
     "ConversationProvider",
+    "ConversationServer",
+    "Entry",
     "Event",
     "Finish",
     "Gravityengine",
@@ -100,31 +90,43 @@ __all__ = [
     "HTTPStatusError",
     "Http",
     "Item",
+    "JSONTranslator",
     "Lockchat",
     "Message",
     "Messages",
+    "NamedEvent",
     "NotFoundError",
     "OpenAI",
     "OpenAICompatible",
+    "Payload",
     "Ping",
     "ProtocolError",
     "ProviderError",
+    "ProviderOptions",
+    "Proxy",
     "ProxyError",
     "RateLimitError",
     "Reasoning",
     "Reply",
     "ReplyTooLargeError",
     "Request",
+    "Response",
     "Retry",
     "ServerError",
+    "Service",
     "SessionManager",
+    "Step",
     "Stream",
     "StreamInterrupted",
     "StreamTimeout",
+    "SyncIterator",
+    "SyncStream",
     "Timeouts",
     "ToolCall",
+    "Translator",
     "TransportError",
     "Usage",
+    "Way",
     "format_prompt",
     "provider",
     "run_sync",
@@ -132,9 +134,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     return found
 
 

@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line; its exit status is 130 after Ctrl-C."""
     try:
         try:
-            from asyncllm.cli import app  # noqa: PLC0415 - the command line is an extra
+            from asyncllm.cli.app import app  # noqa: PLC0415 - the command line is an extra
         except ModuleNotFoundError as error:
             if error.name not in ("typer", "rich"):
                 raise

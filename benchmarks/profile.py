@@ -34,9 +34,9 @@ _PACED, _BURST = (200, 8.0), (4, 20_000, 8)  # streams, seconds; streams, tokens
 _ROOMS = {
     "event loop": ("/asyncio/", "/selectors.py"),
     "aiohttp": ("/aiohttp/",),
-    "framing": ("/asyncllm/response.py", "/asyncllm/framing.py"),
-    "translating": ("/asyncllm/translation.py", "/asyncllm/providers/"),
-    "Stream": ("/asyncllm/stream.py", "/asyncllm/watchdog.py"),
+    "framing": ("/asyncllm/http/response.py", "/asyncllm/framing/sse.py"),
+    "translating": ("/asyncllm/wires/translator.py", "/asyncllm/providers/"),
+    "Stream": ("/asyncllm/stream/stream.py", "/asyncllm/stream/watchdog.py"),
     "the caller": ("/benchmarks/",),
 }
 _COLOURS = ("#8c959f", "#57606a", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e")

@@ -62,17 +62,7 @@ nitpick_ignore_regex = [
     ("py:.*", _FOREIGN.replace(" ", "|")),
 ]
 
-_PAGES = {
-    "asyncllm": asyncllm.__all__,
-    "asyncllm.sandbox": asyncllm.sandbox.__all__,
-    "asyncllm.base": ["ProviderOptions"],
-    "asyncllm.conversation_pool": ["ConversationServer"],
-    "asyncllm.framing": ["NamedEvent", "Payload"],
-    "asyncllm.response": ["Response"],
-    "asyncllm.ledger": ["Entry", "Step", "Way"],
-    "asyncllm.providers.services": ["Service"],
-    "asyncllm.sync": ["SyncIterator", "SyncStream"],
-}
+_PAGES = {"asyncllm": asyncllm.__all__, "asyncllm.sandbox": asyncllm.sandbox.__all__}
 
 
 def _find_public_name(
@@ -80,7 +70,7 @@ def _find_public_name(
 ) -> nodes.Element | None:
     """Resolve a reference to a public thing by the name that callers know it by.
 
-    Annotations name things as the module that has them does: `Stream`, `asyncllm.stream.Stream`.
+    Annotations name things as their module does: `Stream`, `asyncllm.stream.stream.Stream`.
     """
     name = str(node.get("reftarget", "")).rpartition(".")[2]
     for module, names in _PAGES.items():

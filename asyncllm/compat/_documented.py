@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncllm.base import AsyncGeneratorProvider, describe_params
+from asyncllm.base.provider import AsyncGeneratorProvider, describe_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import msgspec
 
-from asyncllm.checks import path_segment
-from asyncllm.conversation import ConversationProvider
+from asyncllm.base.conversation import ConversationProvider
+from asyncllm.base.reading import Reading
 from asyncllm.errors import (
     AuthenticationError,
     BadRequestError,
@@ -25,23 +25,23 @@ from asyncllm.errors import (
     StreamInterrupted,
 )
 from asyncllm.events import Finish, Usage
-from asyncllm.json_codec import decode, encode_json
-from asyncllm.ledger import Step
+from asyncllm.framing.json import decode, encode_json
+from asyncllm.http.checks import path_segment
+from asyncllm.http.entries import Step
 from asyncllm.messages import format_prompt
-from asyncllm.providers.streamed_text import StreamedText
-from asyncllm.reading import Reading
-from asyncllm.settings import SETTINGS_NOT_ACCEPTED
-from asyncllm.translation import JSONTranslator
+from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
+from asyncllm.wires.streamed_text import StreamedText
+from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Hashable, Sequence
 
-    from asyncllm.base import Request
+    from asyncllm.base.provider import Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
-    from asyncllm.http import Http
-    from asyncllm.ledger import Entry
+    from asyncllm.framing.sse import Payload
+    from asyncllm.http.entries import Entry
+    from asyncllm.http.http import Http
 
 _PARAMETERS = {
     "temperature": 0.4,

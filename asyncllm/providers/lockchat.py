@@ -13,9 +13,9 @@ from asyncllm.providers.openai import OpenAICompatible
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from asyncllm.base import ProviderOptions, Request
+    from asyncllm.base.provider import ProviderOptions, Request
     from asyncllm.events import Item
-    from asyncllm.http import Http
+    from asyncllm.http.http import Http
 
 _DOCUMENTED_TOKEN = "FnMNPlwZEnGFqvEc9470Vw=="  # noqa: S105 - public, in the provider's documents
 _PASSING_FAULT = re.compile(r"The model:? `?[^`\s]+`? does not exist", re.IGNORECASE)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import msgspec
 
-from asyncllm.base import AsyncGeneratorProvider
+from asyncllm.base.provider import AsyncGeneratorProvider
+from asyncllm.base.reading import Reading
 from asyncllm.errors import BadRequestError, ConfigurationError
-from asyncllm.json_codec import decode, encode_json
-from asyncllm.providers.openai_chunks import ChatTranslator
+from asyncllm.framing.json import decode, encode_json
 from asyncllm.providers.services import SERVICES, Service
-from asyncllm.reading import Reading
+from asyncllm.wires.openai_chat import ChatTranslator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from asyncllm.base import ProviderOptions, Request
+    from asyncllm.base.provider import ProviderOptions, Request
     from asyncllm.events import Item
-    from asyncllm.http import Http
+    from asyncllm.http.http import Http
 
 _USAGE_OPTION = "stream_options"
 

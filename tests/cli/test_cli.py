@@ -155,7 +155,7 @@ def test_ctrl_c_stops_the_stream_deletes_the_conversation_and_exits_130(server):
 # falls asleep does.
 TAKEN_BY_A_THREAD = """
 import asyncio, signal, sys, threading
-from asyncllm import cli
+from asyncllm.cli import app as cli
 
 def take():
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)

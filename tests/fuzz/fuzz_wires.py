@@ -26,18 +26,18 @@ else:
     watching = nullcontext()
 
 with watching:
-    from asyncllm.base import Request
+    from asyncllm.base.provider import Request
     from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProtocolError
     from asyncllm.events import Finish, Item, Ping, ToolCall
-    from asyncllm.framing import NamedEvent, Payload, SSEDecoder
-    from asyncllm.http import Response
-    from asyncllm.json_codec import decode
+    from asyncllm.framing.json import decode
+    from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
+    from asyncllm.http.failures import status_error
+    from asyncllm.http.http import Response
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o, _TGITranslator
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import _MODELS, OpenAICompatible
-    from asyncllm.providers.openai_chunks import ChatTranslator
-    from asyncllm.statuses import status_error
+    from asyncllm.wires.openai_chat import ChatTranslator
 
 TRANSLATORS = (
     lambda: _TGITranslator(stops_early=False),

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 import asyncllm
-from asyncllm.connections import ConnectionPool
-from asyncllm.http import Http
+from asyncllm.http.connections import ConnectionPool
+from asyncllm.http.http import Http
 from conftest import open_descriptors
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 

@@ -6,8 +6,8 @@ import logging
 import pytest
 
 from asyncllm import HTTPStatusError, NotFoundError, Retry, TransportError
-from asyncllm.conversation_pool import ConversationPool, Progress
-from asyncllm.settings import SETTINGS_NOT_ACCEPTED
+from asyncllm.session.conversations import ConversationPool, Progress
+from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
 from conftest import settled
 
 STEP = 0.05

@@ -10,9 +10,9 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, NotFoundError, ProxyError, Retry, SessionManager, TransportError
-from asyncllm.deletions import Deletion, Deletions
 from asyncllm.sandbox import SlowAnswer, Stall, Status
-from asyncllm.waiting import OwnedTasks
+from asyncllm.session.deletions import Deletion, Deletions
+from asyncllm.stream.waiting import OwnedTasks
 
 SOON = Retry(attempts=1, initial_wait=0.01, max_wait=0.05)
 LATER = Retry(attempts=1, initial_wait=600, max_wait=600)

@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 
 import asyncllm
-from asyncllm.connections import ConnectionPool
-from asyncllm.http import Http
-from asyncllm.proxies import parse_proxy
+from asyncllm.http.connections import ConnectionPool
+from asyncllm.http.http import Http
+from asyncllm.http.proxies import parse_proxy
 from lateness import Watch, hold_in_time
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 

@@ -15,7 +15,7 @@ import asyncllm
 from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Timeouts
 from asyncllm.sandbox import Drop, LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
-from asyncllm.stream import Stream
+from asyncllm.stream.stream import Stream
 from conftest import open_descriptors, settled
 from raw_server import HEAD, raw_server
 

@@ -3,7 +3,7 @@
 import pytest
 
 from asyncllm import ConfigurationError
-from asyncllm.proxies import EnvironmentProxies, Proxy
+from asyncllm.http.proxies import EnvironmentProxies, Proxy
 from asyncllm.sandbox import Sandbox
 
 from .conftest import ask_openai, raises

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import asyncllm
 from asyncllm import ProxyError, Retry, StreamTimeout, Timeouts, TransportError
-from asyncllm.proxies import is_refusal, parse_proxy
+from asyncllm.http.proxies import is_refusal, parse_proxy
 from lateness import Watch, hold_in_time
 
 from .conftest import CANARIES, ask_openai, raises

@@ -11,7 +11,7 @@ import pytest
 
 import asyncllm
 from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible, Retry, SessionManager
-from asyncllm.http import Http
+from asyncllm.http.http import Http
 from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from raw_server import CHUNKED, HEAD, chunk, raw_server

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import asyncllm
 from asyncllm import Finish, Gravityengine, H2o, Lockchat, OpenAICompatible, Ping, Retry, Timeouts
-from asyncllm.base import Request
-from asyncllm.http import Response
-from asyncllm.statuses import status_error
+from asyncllm.base.provider import Request
+from asyncllm.http.failures import status_error
+from asyncllm.http.http import Response
 from conftest import settled
 from raw_server import raw_server
 

@@ -16,10 +16,11 @@ import pytest
 import trustme
 
 from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
-from asyncllm.conversation_pool import ConversationPool
-from asyncllm.ledger import Entry, Ledger
+from asyncllm.http.entries import Entry
 from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
+from asyncllm.session.conversations import ConversationPool
+from asyncllm.session.ledger import Ledger
 
 KILLED = """
     import asyncio, json, ssl, sys

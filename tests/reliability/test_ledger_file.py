@@ -17,10 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import asyncllm
 from asyncllm import SessionManager, ledger_file, ledger_owner
-from asyncllm.ledger import Entry, Ledger, Way
-from asyncllm.ledger_backlog import Backlog
-from asyncllm.ledger_owner import is_dead, this_process
-from asyncllm.proxies import parse_proxy
+from asyncllm.http.entries import Entry, Way
+from asyncllm.http.proxies import parse_proxy
+from asyncllm.session.ledger import Ledger
+from asyncllm.session.ledger_backlog import Backlog
+from asyncllm.session.ledger_owner import is_dead, this_process
 
 ENTRY = Entry("http://h/conversation/1", {"Cookie": "a=b"})
 OTHER = Entry("http://h/conversation/2", {})
@@ -265,7 +266,9 @@ def test_a_restart_of_the_machine_itself_has_ended_its_processes(machine, monkey
 
 
 def test_a_process_in_another_pid_namespace_lives_though_its_number_means_nothing_here(path):
-    sign_there = "from asyncllm.ledger_owner import this_process as me; print(me()); input()"
+    sign_there = (
+        "from asyncllm.session.ledger_owner import this_process as me; print(me()); input()"
+    )
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", sign_there]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

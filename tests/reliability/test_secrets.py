@@ -26,9 +26,9 @@ from asyncllm import (
     SessionManager,
     Timeouts,
 )
-from asyncllm.base import Request
-from asyncllm.ledger import Entry
-from asyncllm.proxies import parse_proxy
+from asyncllm.base.provider import Request
+from asyncllm.http.entries import Entry
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask
 from conftest import settled
 from exception_texts import texts_of

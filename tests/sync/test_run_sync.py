@@ -432,9 +432,9 @@ def test_a_thread_may_go_on_when_the_main_one_has_ended(server, begins):
 
 BLOCKED = """
     import sys, time
-    import asyncllm.background
+    import asyncllm.sync.loop
     from asyncllm import run_sync
-    asyncllm.background._BLOCKED_SECONDS = float(sys.argv[1])
+    asyncllm.sync.loop._BLOCKED_SECONDS = float(sys.argv[1])
     async def block():
         print("blocked", flush=True)
         time.sleep(1000)

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from asyncllm import ConfigurationError
-from asyncllm.checks import check_base_url, check_headers, merged_headers
-from asyncllm.json_codec import encode_json
+from asyncllm.framing.json import encode_json
+from asyncllm.http.checks import check_base_url, check_headers, merged_headers
 
 
 @pytest.mark.parametrize(

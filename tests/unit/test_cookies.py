@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncllm.checks import is_loopback
-from asyncllm.cookies import CookieJar, with_cookies
+from asyncllm.http.checks import is_loopback
+from asyncllm.http.cookies import CookieJar, with_cookies
 
 
 def sent(jar, url):

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncllm import Ping, ProtocolError
-from asyncllm.framing import NamedEvent, Payload, SSEDecoder
+from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ import pytest
 from rich.pretty import pretty_repr
 
 from asyncllm import ConfigurationError
-from asyncllm.proxies import Proxy, parse_proxy
+from asyncllm.http.proxies import Proxy, parse_proxy
 
 
 @pytest.mark.parametrize(

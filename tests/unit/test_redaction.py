@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from asyncllm.proxies import parse_proxy
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import MASK, NOT_SHOWN, Mask, secrets_in
 
 KEY = "sk-proj-canary+0/1=2=="

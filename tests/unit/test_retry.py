@@ -23,7 +23,7 @@ from asyncllm import (
     StreamTimeout,
     TransportError,
 )
-from asyncllm.retry import retrying
+from asyncllm.stream.retry import retrying
 
 
 class VirtualTime(selectors.DefaultSelector):

@@ -17,7 +17,7 @@ from asyncllm import (
     ToolCall,
     Usage,
 )
-from asyncllm.stream import Begun, Stream, begin_under
+from asyncllm.stream.stream import Begun, Stream, begin_under
 
 CALL = ToolCall("call_1", "look_up", '{"word": "yes"}')
 

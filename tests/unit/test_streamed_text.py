@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncllm import Ping, ProtocolError
-from asyncllm.providers.streamed_text import StreamedText
+from asyncllm.wires.streamed_text import StreamedText
 
 TEXTS = st.text(st.sampled_from("abc .,!?'\n\t\u00a0é一😀") | st.characters(codec="utf-8"))
 SPACE = " \t\n"

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncllm import AsyncLLMError, Finish, Ping, ProviderError, Reasoning, ToolCall
-from asyncllm.framing import NamedEvent
+from asyncllm.framing.sse import NamedEvent
 from asyncllm.providers.h2o import _TGITranslator
-from asyncllm.providers.openai_chunks import ChatTranslator
+from asyncllm.wires.openai_chat import ChatTranslator
 
 WHOLE = {
     "chat": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from asyncllm.waiting import wait_through
+from asyncllm.stream.waiting import wait_through
 
 
 class Work:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncllm import StreamTimeout, Timeouts
-from asyncllm.watchdog import Watchdog
+from asyncllm.stream.watchdog import Watchdog
 
 
 class VirtualTime(selectors.DefaultSelector):

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncllm.errors import ConfigurationError
-from asyncllm.session import close_managers
+from asyncllm.session.manager import close_managers
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

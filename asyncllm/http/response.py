@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from asyncllm.body import BodyDecoder, too_large
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
-from asyncllm.excerpt import EXCERPT_BYTES, excerpt_of
-from asyncllm.proxies import is_refusal
-from asyncllm.statuses import READ_ERRORS, broken, status_error
+from asyncllm.framing.body import BodyDecoder, too_large
+from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
+from asyncllm.http.failures import READ_ERRORS, broken, status_error
+from asyncllm.http.proxies import is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     import aiohttp
 
-    from asyncllm.framing import Payload
+    from asyncllm.framing.sse import Payload
 
 _ERROR_BODY_SECONDS = 2.0
 _DRAIN_BYTES = 64 * 1024
@@ -139,6 +139,15 @@ class Response:
             chunks.append(chunk)
             size += len(chunk)
         raise too_large(self.max_event_bytes)
+
+    async def excerpt(self) -> str:
+        """Return the beginning of the body as text, at most 64 KiB of it.
+
+        It may hold secrets, which are masked in an error that leaves `http`.
+        """
+        body = bytearray()
+        await self._read_beginning(body)
+        return excerpt_of(body)
 
     async def failure(
         self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool

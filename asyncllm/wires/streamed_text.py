@@ -13,7 +13,7 @@ from zlib import crc32
 
 from asyncllm.errors import ProtocolError
 from asyncllm.events import parts_of
-from asyncllm.surrogates import without_halves
+from asyncllm.framing.surrogates import without_halves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

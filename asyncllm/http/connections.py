@@ -11,10 +11,10 @@ from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 
-from asyncllm.cookies import CookieJar
 from asyncllm.errors import ConfigurationError, TransportError
-from asyncllm.kept import KeptConnection
-from asyncllm.proxies import EnvironmentProxies
+from asyncllm.http.cookies import CookieJar
+from asyncllm.http.kept import KeptConnection
+from asyncllm.http.proxies import EnvironmentProxies
 
 if TYPE_CHECKING:
     import ssl
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
     from yarl import URL
 
-    from asyncllm.ledger import Way
-    from asyncllm.proxies import Proxy
-    from asyncllm.response import Response
+    from asyncllm.http.entries import Way
+    from asyncllm.http.proxies import Proxy
+    from asyncllm.http.response import Response
 
 log = logging.getLogger("asyncllm")
 

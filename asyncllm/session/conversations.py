@@ -15,18 +15,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from asyncllm.checks import check_id
-from asyncllm.deletions import Deletion, Deletions
 from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError, TransportError
-from asyncllm.holdings import Holdings
-from asyncllm.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
-from asyncllm.waiting import OwnedTasks
+from asyncllm.http.checks import check_id
+from asyncllm.session.deletions import Deletion, Deletions
+from asyncllm.session.holdings import Holdings
+from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED, AcceptedSettings
+from asyncllm.stream.waiting import OwnedTasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from asyncllm.ledger import Entry, Ledger
+    from asyncllm.http.entries import Entry
     from asyncllm.options import Retry
+    from asyncllm.session.ledger import Ledger
 
 log = logging.getLogger("asyncllm")
 

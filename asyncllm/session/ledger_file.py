@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from asyncllm.ledger_owner import NOBODY, is_dead
+from asyncllm.session.ledger_owner import NOBODY, is_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,13 +7,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProtocolError
-from asyncllm.http import Http
-from asyncllm.ledger import Step
+from asyncllm.http.entries import Step
+from asyncllm.http.http import Http
 
 if TYPE_CHECKING:
-    from asyncllm.connections import ConnectionPool
-    from asyncllm.ledger import Entry
-    from asyncllm.proxies import Proxy
+    from asyncllm.http.connections import ConnectionPool
+    from asyncllm.http.entries import Entry
+    from asyncllm.http.proxies import Proxy
 
 log = logging.getLogger("asyncllm")
 

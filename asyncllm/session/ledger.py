@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from asyncllm.errors import ConfigurationError
-from asyncllm.ledger_backlog import Backlog
-from asyncllm.ledger_file import LedgerFile
-from asyncllm.ledger_owner import this_process
-from asyncllm.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
+from asyncllm.http.entries import Entry
+from asyncllm.session.ledger_backlog import Backlog
+from asyncllm.session.ledger_file import LedgerFile
+from asyncllm.session.ledger_owner import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,65 +35,6 @@ _T = TypeVar("_T")
 _PATIENCE_SECONDS = 1.0  # for a row that must be there before a request is sent
 _AGAIN_SECONDS = 1.0  # until what could not be written is tried again
 _IDLE_SECONDS = 1.0  # until the file is closed
-
-
-class Way(msgspec.Struct, frozen=True):
-    """How requests go to a server.
-
-    Attributes:
-        proxy: the proxy to go through, or None for none.
-        has_own_tls: whether servers are verified by a context that the caller gave.
-
-    """
-
-    proxy: Proxy | None = None
-    has_own_tls: bool = False
-
-
-class Step(msgspec.Struct, frozen=True):
-    """A request that an heir sends.
-
-    Attributes:
-        method: the HTTP method.
-        url: where to.
-        form: form fields to send as its body, or None.
-        gone: the statuses that say that there is nothing left to do.
-        may_fail: whether the next step is due also where this one fails.
-
-    """
-
-    method: str
-    url: str
-    form: dict[str, str] | None = None
-    gone: tuple[int, ...] = (404,)
-    may_fail: bool = False
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """What an heir needs to delete a conversation, or all that a session holds.
-
-    Attributes:
-        url: what tells it from all other entries: the URL of the conversation.
-        headers: what to send with each request, the session's cookie included.
-        steps: the requests to send, in this order; without any it is one `DELETE` of `url`.
-        way: how they go; None for the heir's own way.
-        is_session: whether it is for what a session holds besides its conversations that have
-            entries of their own, which come first.
-
-    """
-
-    url: str
-    headers: dict[str, str]
-    steps: tuple[Step, ...] = ()
-    way: Way | None = None
-    is_session: bool = False
-
-    def __repr__(self) -> str:
-        return f"Entry({self.url})"
-
-    def __rich_repr__(self) -> list[tuple[str, str]]:
-        # msgspec's own would show the cookie.
-        return [("url", self.url)]
 
 
 _ENTRY = msgspec.json.Decoder(Entry)

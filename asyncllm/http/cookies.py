@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from yarl import URL
 
-from asyncllm.checks import is_loopback
+from asyncllm.http.checks import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,9 @@ from asyncllm.errors import (
 )
 
 if TYPE_CHECKING:
-    from asyncllm.conversation_pool import ConversationServer
-    from asyncllm.ledger import Entry, Ledger
+    from asyncllm.http.entries import Entry
+    from asyncllm.session.conversations import ConversationServer
+    from asyncllm.session.ledger import Ledger
 
 log = logging.getLogger("asyncllm")
 

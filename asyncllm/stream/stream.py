@@ -26,8 +26,8 @@ from asyncllm.events import (
     parts_of,
 )
 from asyncllm.options import MAX_REPLY_BYTES
-from asyncllm.waiting import wait_through
-from asyncllm.watchdog import Watchdog
+from asyncllm.stream.waiting import wait_through
+from asyncllm.stream.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import (

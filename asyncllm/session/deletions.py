@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProxyError
-from asyncllm.retry import retrying
+from asyncllm.stream.retry import retrying
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
     from asyncllm.options import Retry
-    from asyncllm.waiting import OwnedTasks
+    from asyncllm.stream.waiting import OwnedTasks
 
 log = logging.getLogger("asyncllm")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
-from asyncllm.excerpt import EXCERPT_BYTES, excerpt_of
-from asyncllm.framing import SSEDecoder
+from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
+from asyncllm.framing.sse import SSEDecoder
 
 if TYPE_CHECKING:
-    from asyncllm.framing import Payload
+    from asyncllm.framing.sse import Payload
 
 _SHOWN_CHARACTERS = 200  # of a page
 

@@ -27,8 +27,8 @@ from asyncllm.registry import provider_class, provider_classes
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
-    from asyncllm.base import AsyncGeneratorProvider
-    from asyncllm.stream import Stream
+    from asyncllm.base.provider import AsyncGeneratorProvider
+    from asyncllm.stream.stream import Stream
 
 app = typer.Typer(
     name="asyncllm",

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError
 from asyncllm.events import Ping
-from asyncllm.statuses import READ_ERRORS, broken
+from asyncllm.http.failures import READ_ERRORS, broken
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
-    from asyncllm.response import Response
-    from asyncllm.translation import Translator
+    from asyncllm.framing.sse import Payload
+    from asyncllm.http.response import Response
+    from asyncllm.wires.translator import Translator
 
 
 class Reading:

@@ -6,20 +6,20 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, Self
 from weakref import WeakSet
 
-from asyncllm.connections import ConnectionPool
-from asyncllm.conversation_pool import ConversationPool
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
-from asyncllm.heir import clean_up
-from asyncllm.ledger import Ledger
+from asyncllm.http.connections import ConnectionPool
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.options import MAX_REPLY_BYTES, Retry, Timeouts
-from asyncllm.proxies import parse_proxy
-from asyncllm.waiting import wait_through
+from asyncllm.session.conversations import ConversationPool
+from asyncllm.session.heir import clean_up
+from asyncllm.session.ledger import Ledger
+from asyncllm.stream.waiting import wait_through
 
 if TYPE_CHECKING:
     import os
     import ssl
 
-    from asyncllm.ledger import Entry
+    from asyncllm.http.entries import Entry
 
 _LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from asyncllm.cookies import with_cookies
 from asyncllm.errors import (
     AsyncLLMError,
     ConfigurationError,
@@ -26,20 +25,21 @@ from asyncllm.errors import (
     TransportError,
     let_go,
 )
-from asyncllm.json_codec import encode_json
-from asyncllm.ledger import Entry, Way
-from asyncllm.proxies import socks_errors
+from asyncllm.framing.json import encode_json
+from asyncllm.http.cookies import with_cookies
+from asyncllm.http.entries import Entry, Way
+from asyncllm.http.proxies import socks_errors
+from asyncllm.http.response import Response
 from asyncllm.redaction import is_secret, secrets_in
-from asyncllm.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Container, Coroutine, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from asyncllm.connections import ConnectionPool
-    from asyncllm.cookies import CookieJar
-    from asyncllm.ledger import Step
-    from asyncllm.proxies import Proxy
+    from asyncllm.http.connections import ConnectionPool
+    from asyncllm.http.cookies import CookieJar
+    from asyncllm.http.entries import Step
+    from asyncllm.http.proxies import Proxy
 
 _SUCCESS = range(200, 300)
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from asyncllm.errors import AsyncLLMError, ProtocolError
 from asyncllm.events import Ping
-from asyncllm.framing import NamedEvent
-from asyncllm.json_codec import UNDECODABLE, decode
-from asyncllm.surrogates import Joiner, decode_with_halves, without_halves
+from asyncllm.framing.json import UNDECODABLE, decode
+from asyncllm.framing.sse import NamedEvent
+from asyncllm.framing.surrogates import Joiner, decode_with_halves, without_halves
 
 if TYPE_CHECKING:
     import msgspec
 
     from asyncllm.events import Item
-    from asyncllm.framing import Payload
+    from asyncllm.framing.sse import Payload
 
 _T = TypeVar("_T")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from asyncllm.errors import ProviderError, ReplyTooLargeError, StreamInterrupted
 from asyncllm.events import Finish, Reasoning, ToolCall, Usage
-from asyncllm.translation import JSONTranslator
+from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
@@ -74,7 +74,7 @@ _MOST_CALL_BYTES = 16 * 1024 * 1024
 
 
 class ChatTranslator(JSONTranslator[_Chunk]):
-    """Reads one answer; see `asyncllm.translation.Translator`.
+    """Reads one answer; see `asyncllm.wires.translator.Translator`.
 
     `Finish` is given last, when the server says that nothing more comes: usage may follow the
     finish reason.

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import anyio
 
-from asyncllm.background import running
 from asyncllm.errors import ConfigurationError
-from asyncllm.stream import Stream
+from asyncllm.stream.stream import Stream
+from asyncllm.sync.loop import running
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncllm.background import Background
     from asyncllm.events import Reply
+    from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
 _BATCHES_AHEAD = 16  # how many reads of the network a consumer may lag behind

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 
 import msgspec
 
-from asyncllm.checks import check_base_url, merged_headers, warn_of_plain_http
 from asyncllm.errors import ConfigurationError
-from asyncllm.http import Http
+from asyncllm.http.checks import check_base_url, merged_headers, warn_of_plain_http
+from asyncllm.http.http import Http
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.messages import check_messages
 from asyncllm.options import MAX_REPLY_BYTES, Timeouts
-from asyncllm.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
-from asyncllm.retry import retrying
-from asyncllm.session import SessionManager
-from asyncllm.stream import Begun, Stream, begin_under
-from asyncllm.sync import run_sync
-from asyncllm.watchdog import within
+from asyncllm.session.manager import SessionManager
+from asyncllm.stream.retry import retrying
+from asyncllm.stream.stream import Begun, Stream, begin_under
+from asyncllm.stream.watchdog import within
+from asyncllm.sync.bridge import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     )
 
     from asyncllm.events import Item, Reply
+    from asyncllm.http.proxies import Proxy
     from asyncllm.messages import Messages
     from asyncllm.options import Retry
-    from asyncllm.proxies import Proxy
 
 _T = TypeVar("_T")
 _at_work: set[SessionManager] = set()

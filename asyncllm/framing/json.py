@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from asyncllm.errors import ConfigurationError, ProtocolError
-from asyncllm.excerpt import excerpt_of
+from asyncllm.framing.excerpt import excerpt_of
 
 _T = TypeVar("_T")
 

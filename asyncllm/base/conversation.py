@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.base import AsyncGeneratorProvider
-from asyncllm.conversation_pool import Progress
+from asyncllm.base.provider import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
-from asyncllm.retry import retrying
-from asyncllm.stream import Begun, begin_under
+from asyncllm.session.conversations import Progress
+from asyncllm.stream.retry import retrying
+from asyncllm.stream.stream import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from asyncllm.base import Request
-    from asyncllm.conversation_pool import Conversation, ConversationPool, ConversationServer
-    from asyncllm.http import Http
-    from asyncllm.proxies import Proxy
-    from asyncllm.session import SessionManager
+    from asyncllm.base.provider import Request
+    from asyncllm.http.http import Http
+    from asyncllm.http.proxies import Proxy
+    from asyncllm.session.conversations import Conversation, ConversationPool, ConversationServer
+    from asyncllm.session.manager import SessionManager
 
 
 class ConversationProvider(AsyncGeneratorProvider):

@@ -1,0 +1,8 @@
+"""Asking and being answered: the one folder that knows aiohttp."""
+
+from asyncllm.http.entries import Entry, Step, Way
+from asyncllm.http.http import Http
+from asyncllm.http.proxies import Proxy
+from asyncllm.http.response import Response
+
+__all__ = ["Entry", "Http", "Proxy", "Response", "Step", "Way"]

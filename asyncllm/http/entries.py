@@ -1,0 +1,66 @@
+"""Requests that somebody else may have to send: what they are, and the way they go."""
+
+from __future__ import annotations
+
+import msgspec
+
+from asyncllm.http.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
+
+
+class Way(msgspec.Struct, frozen=True):
+    """How requests go to a server.
+
+    Attributes:
+        proxy: the proxy to go through, or None for none.
+        has_own_tls: whether servers are verified by a context that the caller gave.
+
+    """
+
+    proxy: Proxy | None = None
+    has_own_tls: bool = False
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A request that an heir sends.
+
+    Attributes:
+        method: the HTTP method.
+        url: where to.
+        form: form fields to send as its body, or None.
+        gone: the statuses that say that there is nothing left to do.
+        may_fail: whether the next step is due also where this one fails.
+
+    """
+
+    method: str
+    url: str
+    form: dict[str, str] | None = None
+    gone: tuple[int, ...] = (404,)
+    may_fail: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What an heir needs to delete a conversation, or all that a session holds.
+
+    Attributes:
+        url: what tells it from all other entries: the URL of the conversation.
+        headers: what to send with each request, the session's cookie included.
+        steps: the requests to send, in this order; without any it is one `DELETE` of `url`.
+        way: how they go; None for the heir's own way.
+        is_session: whether it is for what a session holds besides its conversations that have
+            entries of their own, which come first.
+
+    """
+
+    url: str
+    headers: dict[str, str]
+    steps: tuple[Step, ...] = ()
+    way: Way | None = None
+    is_session: bool = False
+
+    def __repr__(self) -> str:
+        return f"Entry({self.url})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the cookie.
+        return [("url", self.url)]
