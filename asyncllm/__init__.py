@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncllm.base import (
+        Ask,
         AsyncGeneratorProvider,
         ConversationProvider,
+        Provider,
         ProviderOptions,
+        Question,
         Request,
+        ServerProvider,
     )
+    from asyncllm.compose import Fallback
     from asyncllm.errors import (
         AsyncLLMError,
         AuthenticationError,
@@ -50,7 +55,11 @@ __version__ = "0.1.0"
 # A module is imported when one of its names is first used: whoever has asyncllm installed pays for
 # its pytest plugin in every test run, and whoever imports it for one provider pays for that one.
 _NAMES_OF = {
-    "base": "AsyncGeneratorProvider ConversationProvider ProviderOptions Request",
+    "base": (
+        "Ask AsyncGeneratorProvider ConversationProvider Provider ProviderOptions Question Request "
+        "ServerProvider"
+    ),
+    "compose": "Fallback",
     "errors": (
         "AsyncLLMError AuthenticationError BadRequestError ConfigurationError "
         "HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError RateLimitError "
@@ -75,6 +84,7 @@ _NAMES_OF = {
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
+    "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",
     "AuthenticationError",
@@ -84,6 +94,7 @@ __all__ = [
     "ConversationServer",
     "Entry",
     "Event",
+    "Fallback",
     "Finish",
     "Gravityengine",
     "H2o",
@@ -101,10 +112,12 @@ __all__ = [
     "Payload",
     "Ping",
     "ProtocolError",
+    "Provider",
     "ProviderError",
     "ProviderOptions",
     "Proxy",
     "ProxyError",
+    "Question",
     "RateLimitError",
     "Reasoning",
     "Reply",
@@ -113,6 +126,7 @@ __all__ = [
     "Response",
     "Retry",
     "ServerError",
+    "ServerProvider",
     "Service",
     "SessionManager",
     "Step",

@@ -10,7 +10,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from asyncllm.base.provider import AsyncGeneratorProvider, nearest_match
+from asyncllm.base.models import nearest_match
+from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import ConfigurationError
 from asyncllm.providers.openai import OpenAICompatible
 from asyncllm.providers.services import SERVICES

@@ -1,13 +1,18 @@
 """What the authors of providers subclass."""
 
 from asyncllm.base.conversation import ConversationProvider
-from asyncllm.base.provider import AsyncGeneratorProvider, ProviderOptions, Request
-from asyncllm.base.reading import Reading
+from asyncllm.base.provider import Provider
+from asyncllm.base.request import ProviderOptions, Question, Request
+from asyncllm.base.server import AsyncGeneratorProvider
+from asyncllm.base.wire import Ask, ServerProvider
 
 __all__ = [
+    "Ask",
     "AsyncGeneratorProvider",
     "ConversationProvider",
+    "Provider",
     "ProviderOptions",
-    "Reading",
+    "Question",
     "Request",
+    "ServerProvider",
 ]

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.base.provider import AsyncGeneratorProvider
+from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
 from asyncllm.session.conversations import Progress
-from asyncllm.stream.retry import retrying
 from asyncllm.stream.stream import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from asyncllm.base.provider import Request
+    from asyncllm.base.request import Request
     from asyncllm.http.http import Http
     from asyncllm.http.proxies import Proxy
     from asyncllm.session.conversations import Conversation, ConversationPool, ConversationServer
@@ -52,11 +51,8 @@ class ConversationProvider(AsyncGeneratorProvider):
         pool = sessions.conversations
         place = _Place(pool, self.server(request, http))
         try:
-            return await retrying(
-                lambda: begin_under(self._run(request, http, pool, place)),
-                self._retry or sessions.retry,
-                type(self).__name__,
-                self._secrets,
+            return await self._trying(
+                lambda: begin_under(self._run(request, http, pool, place)), sessions
             )
         finally:
             place.leave()
@@ -74,7 +70,8 @@ class ConversationProvider(AsyncGeneratorProvider):
                     batch = await anext(source, None)
                     if batch is not None:
                         conversation.progress = Progress.ANSWERING
-                    yield Begun(batch, source, source, conversation.finish)
+                    finish = conversation.finish
+                    yield Begun(batch, source, source, finish, model=request.model)
                 return
             except HTTPStatusError as error:
                 is_untouched = isinstance(error, RateLimitError)

@@ -27,7 +27,7 @@ from asyncllm.registry import provider_class, provider_classes
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
-    from asyncllm.base.provider import AsyncGeneratorProvider
+    from asyncllm.base.server import AsyncGeneratorProvider
     from asyncllm.stream.stream import Stream
 
 app = typer.Typer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from asyncllm.base.provider import describe_params
+from asyncllm.base.documented import describe_params
 from asyncllm.compat._documented import documented
 from asyncllm.providers.lockchat import Lockchat as _Lockchat
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncllm.base.provider import AsyncGeneratorProvider, describe_params
+from asyncllm.base.documented import describe_params
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from asyncllm.base.server import AsyncGeneratorProvider
 
 
 class Documented(NamedTuple):

@@ -15,31 +15,25 @@ from uuid import uuid4
 import msgspec
 
 from asyncllm.base.conversation import ConversationProvider
-from asyncllm.base.reading import Reading
+from asyncllm.base.wire import Ask, ServerProvider
 from asyncllm.errors import (
     AuthenticationError,
     BadRequestError,
     HTTPStatusError,
     ProtocolError,
-    ProviderError,
-    StreamInterrupted,
 )
-from asyncllm.events import Finish, Usage
 from asyncllm.framing.json import decode, encode_json
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Step
 from asyncllm.messages import format_prompt
 from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
-from asyncllm.wires.streamed_text import StreamedText
-from asyncllm.wires.translator import JSONTranslator
+from asyncllm.wires.tgi import TGITranslator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable, Sequence
+    from collections.abc import Hashable
 
-    from asyncllm.base.provider import Request
+    from asyncllm.base.request import Request
     from asyncllm.errors import AsyncLLMError
-    from asyncllm.events import Item
-    from asyncllm.framing.sse import Payload
     from asyncllm.http.entries import Entry
     from asyncllm.http.http import Http
 
@@ -55,12 +49,10 @@ _PARAMETERS = {
 _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
-_END_OF_TEXT = "<|endoftext|>"
-_NO_TEXTS = frozenset({"", _END_OF_TEXT})
 _SESSION_COOKIE = "hf-chat"
 
 
-class H2o(ConversationProvider):
+class H2o(ConversationProvider, ServerProvider):
     """H2o's chat, and any other server that speaks chat-ui's wire of 2023.
 
     Its public endpoint, gpt-gm.h2o.ai, has gone quiet: give `base_url` of a chat-ui of your own.
@@ -118,18 +110,17 @@ class H2o(ConversationProvider):
         is_referer_ours = self._own_headers().items() <= self._headers.items()
         return ChatUI(request, http, is_referer_ours=is_referer_ours)
 
-    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Stream the answer in the conversation of `request`."""
-        url = f"{request.base_url}/conversation/{path_segment(request.conversation_id)}"
-        translator = _TGITranslator(
+    def ask(self, request: Request) -> Ask:
+        """Return what to send into the conversation of `request`."""
+        return Ask(f"/conversation/{path_segment(request.conversation_id)}")
+
+    def translator(self, request: Request) -> TGITranslator:
+        """Return what reads one answer."""
+        return TGITranslator(
             stops_early="stop" in request.params,
             stops=_texts(request.params.get("stop")),
             has_prompt=bool(request.params.get("return_full_text")),
         )
-        async with http.open("POST", url, json=request.body) as response:
-            reading = Reading(response, translator)
-            while (batch := await reading.next_batch()) is not None:
-                yield batch
 
     def _own_headers(self) -> dict[str, str]:
         # chat-ui refuses forms that do not come from its own pages.
@@ -275,107 +266,9 @@ class _Created(msgspec.Struct, rename="camel"):
     conversation_id: str
 
 
-class _Token(msgspec.Struct, gc=False):
-    text: str
-    special: bool = False
-
-
-class _Details(msgspec.Struct, gc=False):
-    finish_reason: str | None = None
-    generated_tokens: int | None = None
-
-
-class _Event(msgspec.Struct, gc=False):
-    token: _Token | None = None
-    generated_text: str | None = None
-    details: _Details | None = None
-    error: str | None = None
-    error_type: str | None = None
-
-
 _CREATED = msgspec.json.Decoder(_Created)
-_EVENT = msgspec.json.Decoder(_Event)
-_FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
-
-
-class _TGITranslator(JSONTranslator[_Event]):
-    """Reads TGI's stream: a token an event, and the whole text with the last one.
-
-    Args:
-        stops_early: whether a stop sequence may end the answer.
-        stops: the stop sequences, which some servers cut off the whole text.
-        has_prompt: whether the whole text begins with the prompt, which is not streamed.
-
-    """
-
-    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed")
-
-    def __init__(
-        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
-    ) -> None:
-        super().__init__(_EVENT)
-        self._stops_early = stops_early
-        self._stops = stops
-        self._has_prompt = has_prompt
-        self._streamed = StreamedText()
-
-    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
-        super()._read(payloads, batch)
-        if not self.is_done:
-            self._streamed.add(batch)
-
-    def _take(self, event: _Event, batch: list[Item]) -> bool:
-        if event.error is not None:
-            kind = f" ({event.error_type})" if event.error_type else ""
-            raise ProviderError(f"generation failed: {event.error}{kind}")
-        token = event.token
-        if token is not None and not token.special and (text := token.text) not in _NO_TEXTS:
-            batch.append(text)
-        if event.generated_text is not None:
-            self._streamed.add(batch)
-            batch.extend(self._finish(event, event.generated_text))
-            self.is_done = True
-        return self.is_done
-
-    def _end(self) -> list[Item]:
-        """Say that the body has ended, too early."""
-        raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
-
-    def _finish(self, event: _Event, whole: str) -> list[Item]:
-        """Return what is left to say: text that was not streamed, usage and the finish.
-
-        Raises:
-            ProtocolError: the whole text is another than the one that was streamed.
-
-        """
-        rest = ""
-        if self._streamed.is_empty or not self._has_prompt:
-            last = "" if event.token is None else event.token.text
-            rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
-        items: list[Item] = [rest] if rest else []
-        details = event.details
-        if details is not None and details.generated_tokens is not None:
-            items.append(Usage(completion_tokens=details.generated_tokens))
-        if details is not None and details.finish_reason is not None:
-            reason = _FINISH_REASONS.get(details.finish_reason, details.finish_reason)
-        elif self._stops_early or event.token is None or _is_special(event.token):
-            reason = "stop"
-        else:
-            reason = "length"
-        return [*items, Finish(reason)]
 
 
 def _texts(stop: object) -> list[str]:
     stops = stop if isinstance(stop, list | tuple) else [stop]
     return [text for text in stops if isinstance(text, str)]
-
-
-def _is_special(token: _Token) -> bool:
-    return token.special or token.text == _END_OF_TEXT
-
-
-def _without_end(event: _Event, whole: str) -> str:
-    """Return the whole text without the special token that ends it, which is no text."""
-    if event.token is not None and _is_special(event.token):
-        whole = whole.removesuffix(event.token.text)
-    return whole.removesuffix(_END_OF_TEXT)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Unpack
 
-from asyncllm.errors import AsyncLLMError, HTTPStatusError, NotFoundError
+from asyncllm.errors import HTTPStatusError, NotFoundError
 from asyncllm.providers.openai import OpenAICompatible
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from asyncllm.base.provider import ProviderOptions, Request
-    from asyncllm.events import Item
-    from asyncllm.http.http import Http
+    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.errors import AsyncLLMError
 
 _DOCUMENTED_TOKEN = "FnMNPlwZEnGFqvEc9470Vw=="  # noqa: S105 - public, in the provider's documents
 _PASSING_FAULT = re.compile(r"The model:? `?[^`\s]+`? does not exist", re.IGNORECASE)
@@ -45,23 +41,16 @@ class Lockchat(OpenAICompatible):
             options["api_key"] = auth
         super().__init__(**options)
 
-    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Stream the answer; the passing fault is a `NotFoundError` that is tried again."""
-        try:
-            async with aclosing(super().generate(request, http)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        except AsyncLLMError as error:
-            said = error.body if isinstance(error, HTTPStatusError) else str(error)
-            found = _PASSING_FAULT.search(said)
-            if found is None:
-                raise
-        fault = NotFoundError(
-            "POST", f"{request.base_url}{self.path}", status=404, message=found.group(), body=said
-        )
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return the passing fault as a `NotFoundError` that is tried again."""
+        said = error.body if isinstance(error, HTTPStatusError) else str(error)
+        found = _PASSING_FAULT.search(said)
+        if found is None:
+            return error
+        url = f"{request.base_url}{self.path}"
+        fault = NotFoundError("POST", url, status=404, message=found.group(), body=said)
         fault.is_passing = True
-        raise fault
+        return fault
 
     def _default_api_key(self) -> str:
         return _DOCUMENTED_TOKEN

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import msgspec
 
-from asyncllm.base.provider import AsyncGeneratorProvider
-from asyncllm.base.reading import Reading
-from asyncllm.errors import BadRequestError, ConfigurationError
-from asyncllm.framing.json import decode, encode_json
+from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.errors import ConfigurationError
+from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service
 from asyncllm.wires.openai_chat import ChatTranslator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Mapping
 
-    from asyncllm.base.provider import ProviderOptions, Request
-    from asyncllm.events import Item
+    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.errors import BadRequestError
     from asyncllm.http.http import Http
 
 _USAGE_OPTION = "stream_options"
 
 
-class OpenAICompatible(AsyncGeneratorProvider):
+class OpenAICompatible(ServerProvider):
     """Any server that speaks OpenAI's chat wire.
 
     Parameters for the wire go into the request as they are: tools, tool_choice, response_format,
@@ -67,6 +66,10 @@ class OpenAICompatible(AsyncGeneratorProvider):
         """What the environment and the registry call this provider."""
         return super().name if self.service is None else self.service.name
 
+    @property
+    def _label(self) -> str:
+        return super()._label if self.service is None else self.service.name
+
     def resolve_model(self, model: str) -> str:
         """Return the full id of a model; what is not a short name is left to the server.
 
@@ -76,12 +79,12 @@ class OpenAICompatible(AsyncGeneratorProvider):
         """
         return self.models.get(model, model)
 
-    def encode(self, request: Request) -> bytes:
-        """Return the body, as JSON.
+    def ask(self, request: Request) -> Ask:
+        """Return what to send.
 
         Raises:
-            ConfigurationError: a parameter has no JSON form, more than one answer is asked for, or
-                the service wants a key or a model that is missing.
+            ConfigurationError: more than one answer is asked for, or the service wants a key or a
+                model that is missing.
 
         """
         service = self.service
@@ -95,27 +98,27 @@ class OpenAICompatible(AsyncGeneratorProvider):
             )
         if request.params.get("n", 1) != 1:
             raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
-        return self._encode(request, asks_usage=self.asks_usage)
+        asks_usage = self.asks_usage and _USAGE_OPTION not in request.without
+        asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
+        named: dict[str, object] = {"model": request.model} if request.model else {}
+        body = {
+            **named,
+            **self.defaults,
+            "messages": request.messages,
+            "stream": True,
+            **asked,
+            **request.params,
+        }
+        return Ask(self.path, body, query=self._query())
 
-    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Stream the answer."""
-        refusal = (request.base_url, _USAGE_OPTION)
-        url, body, asks_usage = f"{request.base_url}{self.path}", request.body, self.asks_usage
-        while True:
-            if asks_usage and refusal in http.refusals:
-                asks_usage, body = False, self._encode(request, asks_usage=False)
-            try:
-                async with http.open("POST", url, json=body, query=self._query()) as response:
-                    reading = Reading(response, ChatTranslator())
-                    while (batch := await reading.next_batch()) is not None:
-                        yield batch
-                return
-            except BadRequestError as error:
-                if not asks_usage or _USAGE_OPTION not in error.body:
-                    raise
-                if _USAGE_OPTION in request.params:
-                    raise
-            http.refusals.add(refusal)
+    def translator(self, request: Request) -> ChatTranslator:
+        """Return what reads one answer."""
+        return ChatTranslator()
+
+    def refused_field(self, request: Request, error: BadRequestError) -> str:
+        """Return the field that asks for usage, where the server does not know it."""
+        is_ours = self.asks_usage and _USAGE_OPTION not in request.params
+        return _USAGE_OPTION if is_ours and _USAGE_OPTION in error.body else ""
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the server says it has.
@@ -135,19 +138,6 @@ class OpenAICompatible(AsyncGeneratorProvider):
     @property
     def _is_at_home(self) -> bool:
         return self.base_url == self.url
-
-    def _encode(self, request: Request, *, asks_usage: bool) -> bytes:
-        asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
-        named: dict[str, object] = {"model": request.model} if request.model else {}
-        body = {
-            **named,
-            **self.defaults,
-            "messages": request.messages,
-            "stream": True,
-            **asked,
-            **request.params,
-        }
-        return encode_json(body)
 
     def _query(self) -> dict[str, str]:
         return {}

@@ -57,6 +57,7 @@ class Begun(msgspec.Struct, frozen=True):
         lease: stands at its only `yield` while the answer is read; closing it gives back all that
             the answer holds. Where nothing else does so, it is `source`.
         on_finish: is called when the sign has come that the answer is whole.
+        model: the full id of the model that answers; "" for the one that was asked.
 
     """
 
@@ -64,6 +65,7 @@ class Begun(msgspec.Struct, frozen=True):
     source: Source
     lease: AsyncGenerator[object, None]
     on_finish: Callable[[], None] | None = None
+    model: str = ""
 
 
 async def begin_under(lease: AsyncGenerator[Begun, None]) -> Begun:
@@ -269,6 +271,7 @@ class Stream:
         begun = await self._begin()
         del self._begin  # with what it would take to begin again
         self._source, self._lease, self._on_finish = begun.source, begun.lease, begun.on_finish
+        self._collected.model = begun.model or self._collected.model
         if begun.batch is None:
             raise StopAsyncIteration
         return begun.batch

@@ -26,7 +26,7 @@ else:
     watching = nullcontext()
 
 with watching:
-    from asyncllm.base.provider import Request
+    from asyncllm import Request
     from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProtocolError
     from asyncllm.events import Finish, Item, Ping, ToolCall
     from asyncllm.framing.json import decode
@@ -34,14 +34,15 @@ with watching:
     from asyncllm.http.failures import status_error
     from asyncllm.http.http import Response
     from asyncllm.providers.gravityengine import Gravityengine
-    from asyncllm.providers.h2o import _CREATED, H2o, _TGITranslator
+    from asyncllm.providers.h2o import _CREATED, H2o
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import _MODELS, OpenAICompatible
     from asyncllm.wires.openai_chat import ChatTranslator
+    from asyncllm.wires.tgi import TGITranslator
 
 TRANSLATORS = (
-    lambda: _TGITranslator(stops_early=False),
-    lambda: _TGITranslator(stops_early=True),
+    lambda: TGITranslator(stops_early=False),
+    lambda: TGITranslator(stops_early=True),
     ChatTranslator,
 )
 _URL = "http://localhost"

@@ -11,8 +11,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import asyncllm
-from asyncllm import Finish, Gravityengine, H2o, Lockchat, OpenAICompatible, Ping, Retry, Timeouts
-from asyncllm.base.provider import Request
+from asyncllm import (
+    Finish,
+    Gravityengine,
+    H2o,
+    Lockchat,
+    OpenAICompatible,
+    Ping,
+    Request,
+    Retry,
+    Timeouts,
+)
 from asyncllm.http.failures import status_error
 from asyncllm.http.http import Response
 from conftest import settled

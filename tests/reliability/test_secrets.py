@@ -22,11 +22,11 @@ from asyncllm import (
     H2o,
     Lockchat,
     OpenAICompatible,
+    Request,
     Retry,
     SessionManager,
     Timeouts,
 )
-from asyncllm.base.provider import Request
 from asyncllm.http.entries import Entry
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask

@@ -12,6 +12,7 @@ from packaging.version import Version
 import asyncllm
 
 PUBLIC = [
+    "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",
     "AuthenticationError",
@@ -21,6 +22,7 @@ PUBLIC = [
     "ConversationServer",
     "Entry",
     "Event",
+    "Fallback",
     "Finish",
     "Gravityengine",
     "H2o",
@@ -39,9 +41,11 @@ PUBLIC = [
     "Ping",
     "ProtocolError",
     "ProviderError",
+    "Provider",
     "ProviderOptions",
     "Proxy",
     "ProxyError",
+    "Question",
     "RateLimitError",
     "Reasoning",
     "Reply",
@@ -50,6 +54,7 @@ PUBLIC = [
     "Response",
     "Retry",
     "ServerError",
+    "ServerProvider",
     "Service",
     "SessionManager",
     "Step",

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from asyncllm import AsyncLLMError, Finish, Ping, ProviderError, Reasoning, ToolCall
 from asyncllm.framing.sse import NamedEvent
-from asyncllm.providers.h2o import _TGITranslator
 from asyncllm.wires.openai_chat import ChatTranslator
+from asyncllm.wires.tgi import TGITranslator
 
 WHOLE = {
     "chat": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',
@@ -38,7 +38,7 @@ PAYLOADS = st.lists(
     min_size=1,
     max_size=6,
 )
-TRANSLATORS = [ChatTranslator, lambda: _TGITranslator(stops_early=False)]
+TRANSLATORS = [ChatTranslator, lambda: TGITranslator(stops_early=False)]
 
 
 def read(translator, reads):

@@ -1,0 +1,39 @@
+"""Short names of models, and names that were nearly right."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from asyncllm.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def full_id(model: str, known: Mapping[str, str], provider: str) -> str:
+    """Return the full id of a model named shortly or fully.
+
+    Args:
+        model: the name; an empty one is returned as it is.
+        known: short name → full id; where it is empty any name will do, as the server knows.
+        provider: whose models they are, for the error.
+
+    Raises:
+        ConfigurationError: it is neither a known name nor a full id with a slash in it.
+
+    """
+    if not (model and known) or model in known.values() or "/" in model:
+        return model
+    if model in known:
+        return known[model]
+    raise ConfigurationError(
+        f"{provider} knows no model {model!r}{nearest_match(model, known)}; "
+        f"it knows {', '.join(known)}, and any full id with a slash in it"
+    )
+
+
+def nearest_match(name: str, known: Mapping[str, object]) -> str:
+    """Return a hint at the known name that is most like `name`, or ""."""
+    found = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

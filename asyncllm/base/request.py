@@ -1,0 +1,67 @@
+"""What is asked: by a caller of any provider, and of one server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncllm.http.proxies import Proxy
+    from asyncllm.options import Retry, Timeouts
+    from asyncllm.session.manager import SessionManager
+
+
+class ProviderOptions(TypedDict, total=False):
+    """The options of every provider's constructor; see `AsyncGeneratorProvider`."""
+
+    base_url: str | None
+    api_key: str | None
+    model: str | None
+    sessions: SessionManager | None
+    proxy: str | None
+    timeouts: Timeouts | None
+    retry: Retry | None
+    headers: Mapping[str, str] | None
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked, whoever answers.
+
+    Attributes:
+        messages: the messages, checked, each with its role and content.
+        model: a short name or a full id; "" for the default of whoever answers.
+        params: what the caller gave besides.
+        proxy: the proxy for this question alone, or None.
+
+    """
+
+    messages: list[dict[str, object]]
+    model: str = ""
+    params: dict[str, object] = {}
+    proxy: Proxy | None = None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a server, checked.
+
+    Attributes:
+        base_url: where the server is, without a slash at its end.
+        model: the full id of the model.
+        messages: the messages, each with its role and content.
+        params: what the caller gave besides, for the wire.
+        body: what the provider's `encode` made of all that.
+        conversation_id: the conversation to answer in, where the provider keeps some.
+        without: the names of optional fields that this server has refused.
+
+    """
+
+    base_url: str
+    model: str
+    messages: list[dict[str, object]]
+    params: dict[str, object]
+    body: bytes = b""
+    conversation_id: str = ""
+    without: frozenset[str] = frozenset()

@@ -1,0 +1,228 @@
+"""`AsyncGeneratorProvider`: a provider that is a server, asked over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import msgspec
+
+from asyncllm.base.models import full_id
+from asyncllm.base.provider import Provider
+from asyncllm.base.request import Request
+from asyncllm.errors import ConfigurationError
+from asyncllm.http import Http
+from asyncllm.http.checks import check_base_url, merged_headers, warn_of_plain_http
+from asyncllm.http.proxies import parse_proxy
+from asyncllm.redaction import is_secret, secrets_in
+from asyncllm.session import SessionManager
+from asyncllm.stream.retry import retrying
+from asyncllm.stream.stream import Begun, begin_under
+from asyncllm.stream.watchdog import within
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+    from asyncllm.base.provider import Begin
+    from asyncllm.base.request import Question
+    from asyncllm.events import Item
+    from asyncllm.http.proxies import Proxy
+    from asyncllm.options import Retry, Timeouts
+
+_T = TypeVar("_T")
+_at_work: set[SessionManager] = set()
+
+
+class AsyncGeneratorProvider(Provider):
+    """A chat provider whose answers are streamed.
+
+    Subclasses set the class attributes and write `generate`; where there is a body to make before
+    anything is sent, also `encode`. `isinstance` takes every `Provider` for one.
+
+    Args:
+        base_url: where the server is; default: `ASYNCLLM_<NAME>_BASE_URL`, then `url`.
+        api_key: default: `ASYNCLLM_<NAME>_API_KEY`.
+        model: the model for calls that name none.
+        sessions: the session manager to use. Without one, each stream opens one of its own and
+            closes it at its end; `async with Provider() as provider:` keeps one for the block.
+        proxy: as `scheme://user:password@host:port`; comes before the session manager's.
+        timeouts: come before the session manager's.
+        retry: comes before the session manager's.
+        headers: sent with each request, in the place of the provider's own of the same name.
+
+    Raises:
+        ConfigurationError: an option can't be used.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        sessions: SessionManager | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(sessions=sessions, timeouts=timeouts)
+        self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
+        self.model = self.resolve_model(model or type(self).model)
+        self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
+        self._headers = merged_headers(self._own_headers(), headers or {})
+        # Whom a server knows: two users, with headers or keys of their own, are never one to it.
+        self._identity = (self._api_key, frozenset(self._headers.items()))
+        # What a provider might quote besides what comes through `Http`.
+        self.secrets = (self._api_key or "", *secrets_in(self._headers))
+        self._proxy = parse_proxy(proxy)
+        self._retry = retry
+        if api_key or self._environment("API_KEY") or any(map(is_secret, self._headers)):
+            warn_of_plain_http(self.base_url)
+
+    def __repr__(self) -> str:
+        return f"<asyncllm.{type(self).__name__} {self.base_url} {self.model}>"
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        """Take every provider for one: this is the documented name of what all of them are."""
+        return (cls is AsyncGeneratorProvider and Provider in other.__mro__[1:]) or NotImplemented
+
+    async def __aenter__(self) -> Self:
+        if self._sessions is not None:
+            raise ConfigurationError("this provider has a session manager already: enter that one")
+        self._sessions = SessionManager()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            await sessions.aclose()
+
+    @abstractmethod
+    def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Translate: send `request` and yield what comes, a list of items for each network read.
+
+        The last item is a `Finish`: a stream that ends without one was cut off. An empty list says
+        that something is being written which can't be given out before it is whole.
+
+        Args:
+            request: what is asked, with what `encode` made of it as its `body`.
+            http: to send it with; there is no other way out.
+
+        Raises:
+            AsyncLLMError: the answer can't be had, or not to its end.
+
+        """
+
+    def encode(self, request: Request) -> bytes:
+        """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
+
+        It is called before anything is sent, once for all attempts.
+
+        Args:
+            request: what is asked; its `body` is still empty.
+
+        Raises:
+            ConfigurationError: the request can't be sent as it is.
+
+        """
+        return b""
+
+    def prepare(self, question: Question) -> Begin:
+        """Return what begins to answer; see `Provider`."""
+        sessions = self._sessions
+        proxy = question.proxy or self._proxy or (sessions.proxy if sessions else None)
+        request = Request(
+            base_url=self.base_url,
+            model=self.resolve_model(question.model) if question.model else self.model,
+            messages=question.messages,
+            params=question.params,
+        )
+        request = msgspec.structs.replace(request, body=self.encode(request))
+
+        async def begin() -> Begun:
+            if sessions is not None:
+                return await self._begin(request, sessions, proxy)
+            return await begin_under(self._begin_alone(request, proxy))
+
+        return begin
+
+    def resolve_model(self, model: str) -> str:
+        """Return the full id of a model named shortly or fully.
+
+        Any name will do for a provider without `models`: its server knows.
+
+        Args:
+            model: the name; an empty one is returned as it is.
+
+        Raises:
+            ConfigurationError: a short name is not one of `models`.
+
+        """
+        return full_id(model, self.models, type(self).__name__)
+
+    async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
+        """Return what `question` returns that is no stream, within the limits of one."""
+        async with contextlib.AsyncExitStack() as stack:
+            sessions = self._sessions
+            if sessions is None:
+                sessions = await stack.enter_async_context(SessionManager())
+            http = self._http(sessions, self._proxy or sessions.proxy)
+            limit = (self._timeouts or sessions.timeouts).first_token
+            return await within(limit, self._trying(lambda: question(http), sessions))
+
+    async def _begin(
+        self, request: Request, sessions: SessionManager, proxy: Proxy | None
+    ) -> Begun:
+        """Make as many attempts as it takes to the first batch."""
+        http = self._http(sessions, proxy)
+
+        async def attempt() -> Begun:
+            source = self.generate(request, http)
+            return Begun(await anext(source, None), source, source, model=request.model)
+
+        return await self._trying(attempt, sessions)
+
+    async def _begin_alone(
+        self, request: Request, proxy: Proxy | None
+    ) -> AsyncGenerator[Begun, None]:
+        """Begin with a session manager of its own, which is closed at the answer's end."""
+        sessions = SessionManager(timeouts=self._timeouts, retry=self._retry)
+        # Held here until it is closed: in a cycle of garbage it would be finalised, connections
+        # and all, together with the generator whose own end has yet to delete the conversation.
+        _at_work.add(sessions)
+        try:
+            async with sessions:
+                begun = await self._begin(request, sessions, proxy)
+                async with contextlib.aclosing(begun.lease):
+                    yield begun
+        finally:
+            _at_work.discard(sessions)
+
+    def _trying(
+        self, attempt: Callable[[], Awaitable[_T]], sessions: SessionManager
+    ) -> Awaitable[_T]:
+        return retrying(attempt, self._retry or sessions.retry, self._label, self.secrets)
+
+    def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
+        return Http(
+            sessions.connections,
+            proxy=proxy,
+            headers=self._headers,
+            connect=(self._timeouts or sessions.timeouts).connect,
+            identity=self._identity,
+            secrets=self.secrets,
+        )
+
+    def _default_api_key(self) -> str | None:
+        return None
+
+    def _own_headers(self) -> dict[str, str]:
+        return {}
+
+    def _environment(self, option: str) -> str | None:
+        return os.environ.get(f"ASYNCLLM_{self.name.upper()}_{option}")

@@ -1,0 +1,145 @@
+"""`ServerProvider`: a provider whose wire is two pure functions, what to send and how to read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncllm.base.reading import Reading
+from asyncllm.base.server import AsyncGeneratorProvider
+from asyncllm.errors import AsyncLLMError, BadRequestError
+from asyncllm.framing.json import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from asyncllm.base.request import Request
+    from asyncllm.events import Item
+    from asyncllm.http import Http
+    from asyncllm.wires import Translator
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A request to a server.
+
+    Attributes:
+        path: what follows the base URL.
+        body: what is sent, as JSON; not looked at where `encode` makes the body.
+        method: the HTTP method.
+        headers: sent with it, over the provider's own.
+        query: added to the URL.
+
+    """
+
+    path: str
+    body: object = None
+    method: str = "POST"
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+
+
+class ServerProvider(AsyncGeneratorProvider):
+    """A provider that says what to send, and how to read what comes; all else is done for it.
+
+    Subclasses write `ask` and `translator`, which neither wait nor send.
+    """
+
+    @abstractmethod
+    def ask(self, request: Request) -> Ask:
+        """Return what to send.
+
+        Args:
+            request: what is asked; its `conversation_id` is empty where the body alone is wanted.
+
+        Raises:
+            ConfigurationError: it can't be asked as it is.
+
+        """
+
+    @abstractmethod
+    def translator(self, request: Request) -> Translator:
+        """Return what reads one answer.
+
+        Args:
+            request: what was asked.
+
+        """
+
+    def refused_field(self, request: Request, error: BadRequestError) -> str:
+        """Return the optional field that an answer refuses; "" where it is about something else.
+
+        It is asked again at once, with that in `request.without`; the session manager remembers it.
+
+        Args:
+            request: what was asked.
+            error: the answer, with its body.
+
+        """
+        return ""
+
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return the error that tells what `error` means here; default: `error` itself.
+
+        Args:
+            request: what was asked.
+            error: why there is no answer, or not to its end.
+
+        """
+        return error
+
+    def encode(self, request: Request) -> bytes:
+        """Return the body, as JSON; b"" for none.
+
+        Raises:
+            ConfigurationError: it can't be asked as it is, or a part of it has no JSON form.
+
+        """
+        body = self.ask(request).body
+        return b"" if body is None else encode_json(body)
+
+    async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
+        """Ask, and yield what comes; see `AsyncGeneratorProvider`."""
+        failure: AsyncLLMError | None = None
+        while failure is None:
+            request = self._without_refused(request, http)
+            ask = self.ask(request)
+            try:
+                async with http.open(
+                    ask.method,
+                    f"{request.base_url}{ask.path}",
+                    json=request.body or None,
+                    headers=ask.headers,
+                    query=ask.query,
+                ) as response:
+                    reading = Reading(response, self.translator(request))
+                    while (batch := await reading.next_batch()) is not None:
+                        yield batch
+                return
+            except AsyncLLMError as error:
+                field = self._newly_refused(request, error)
+                if field:
+                    http.refusals.add((request.base_url, field))
+                    continue
+                failure = self.explain(request, error)
+                if failure is error:
+                    raise
+        try:
+            raise failure  # outside of the handler: it stands for what it explains
+        finally:
+            del failure  # its traceback holds this frame: they would be a cycle of garbage
+
+    def _newly_refused(self, request: Request, error: AsyncLLMError) -> str:
+        if not isinstance(error, BadRequestError):
+            return ""
+        field = self.refused_field(request, error)
+        return "" if field in request.without else field
+
+    def _without_refused(self, request: Request, http: Http) -> Request:
+        """Return `request` without the fields that its server has refused."""
+        refused = frozenset(field for url, field in http.refusals if url == request.base_url)
+        if refused == request.without:
+            return request
+        request = msgspec.structs.replace(request, without=refused)
+        return msgspec.structs.replace(request, body=self.encode(request))

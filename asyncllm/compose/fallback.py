@@ -1,0 +1,57 @@
+"""`Fallback`: the first of several providers that begins to answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from asyncllm.base import Provider
+from asyncllm.errors import AsyncLLMError, ConfigurationError, let_go
+
+if TYPE_CHECKING:
+    from asyncllm.base import Question
+    from asyncllm.base.provider import Begin
+    from asyncllm.options import Timeouts
+    from asyncllm.stream import Begun
+
+log = logging.getLogger("asyncllm")
+
+
+class Fallback(Provider):
+    """Asks one provider after the other, until one of them has begun to answer.
+
+    The next is asked where a provider fails for a passing reason, after its own attempts. Once
+    there is a first item nobody else is asked: what a reader has seen is not said again.
+
+    Args:
+        providers: whom to ask, in this order.
+        timeouts: the limits of its streams, over all providers that are asked.
+
+    Raises:
+        ConfigurationError: there are no providers.
+
+    """
+
+    def __init__(self, *providers: Provider, timeouts: Timeouts | None = None) -> None:
+        if not providers:
+            raise ConfigurationError("Fallback needs a provider to ask: give at least one")
+        super().__init__(timeouts=timeouts)
+        self._providers = providers
+        self.secrets = [secret for each in providers for secret in each.secrets]
+
+    def prepare(self, question: Question) -> Begin:
+        """Return what begins to answer; see `Provider`. It is refused where one provider would."""
+        *others, last = [provider.prepare(question) for provider in self._providers]
+
+        async def begin() -> Begun:
+            for begin_there in others:
+                try:
+                    return await begin_there()
+                except AsyncLLMError as error:
+                    if not error.is_passing:
+                        raise
+                    log.info("Fallback: the next provider is asked: %s", error)
+                    let_go(error)  # its traceback would keep alive what the attempt held
+            return await last()
+
+        return begin

@@ -1,0 +1,124 @@
+"""TGI's stream, of Hugging Face's text-generation-inference: a token an event.
+
+Wire facts: TGI's `StreamResponse`, of 1.x.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.events import Finish, Usage
+from asyncllm.wires.streamed_text import StreamedText
+from asyncllm.wires.translator import JSONTranslator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncllm.events import Item
+    from asyncllm.framing import Payload
+
+_END_OF_TEXT = "<|endoftext|>"
+_NO_TEXTS = frozenset({"", _END_OF_TEXT})
+_FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+
+
+class _Token(msgspec.Struct, gc=False):
+    text: str
+    special: bool = False
+
+
+class _Details(msgspec.Struct, gc=False):
+    finish_reason: str | None = None
+    generated_tokens: int | None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    token: _Token | None = None
+    generated_text: str | None = None
+    details: _Details | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+class TGITranslator(JSONTranslator[_Event]):
+    """Reads TGI's stream: a token an event, and the whole text with the last one.
+
+    Args:
+        stops_early: whether a stop sequence may end the answer.
+        stops: the stop sequences, which some servers cut off the whole text.
+        has_prompt: whether the whole text begins with the prompt, which is not streamed.
+
+    """
+
+    __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed")
+
+    def __init__(
+        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
+    ) -> None:
+        super().__init__(_EVENT)
+        self._stops_early = stops_early
+        self._stops = stops
+        self._has_prompt = has_prompt
+        self._streamed = StreamedText()
+
+    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
+        super()._read(payloads, batch)
+        if not self.is_done:
+            self._streamed.add(batch)
+
+    def _take(self, event: _Event, batch: list[Item]) -> bool:
+        if event.error is not None:
+            kind = f" ({event.error_type})" if event.error_type else ""
+            raise ProviderError(f"generation failed: {event.error}{kind}")
+        token = event.token
+        if token is not None and not token.special and (text := token.text) not in _NO_TEXTS:
+            batch.append(text)
+        if event.generated_text is not None:
+            self._streamed.add(batch)
+            batch.extend(self._finish(event, event.generated_text))
+            self.is_done = True
+        return self.is_done
+
+    def _end(self) -> list[Item]:
+        """Say that the body has ended, too early."""
+        raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
+
+    def _finish(self, event: _Event, whole: str) -> list[Item]:
+        """Return what is left to say: text that was not streamed, usage and the finish.
+
+        Raises:
+            ProtocolError: the whole text is another than the one that was streamed.
+
+        """
+        rest = ""
+        if self._streamed.is_empty or not self._has_prompt:
+            last = "" if event.token is None else event.token.text
+            rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
+        items: list[Item] = [rest] if rest else []
+        details = event.details
+        if details is not None and details.generated_tokens is not None:
+            items.append(Usage(completion_tokens=details.generated_tokens))
+        if details is not None and details.finish_reason is not None:
+            reason = _FINISH_REASONS.get(details.finish_reason, details.finish_reason)
+        elif self._stops_early or event.token is None or _is_special(event.token):
+            reason = "stop"
+        else:
+            reason = "length"
+        return [*items, Finish(reason)]
+
+
+def _is_special(token: _Token) -> bool:
+    return token.special or token.text == _END_OF_TEXT
+
+
+def _without_end(event: _Event, whole: str) -> str:
+    """Return the whole text without the special token that ends it, which is no text."""
+    if event.token is not None and _is_special(event.token):
+        whole = whole.removesuffix(event.token.text)
+    return whole.removesuffix(_END_OF_TEXT)
