@@ -6,13 +6,13 @@ were seen to do otherwise; the tests are named after each.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from asyncllm.errors import ProviderError, ReplyTooLargeError, StreamInterrupted
-from asyncllm.events import Finish, Reasoning, ToolCall, Usage
+from asyncllm.errors import ProviderError, StreamInterrupted
+from asyncllm.events import Finish, Reasoning, Usage
+from asyncllm.wires.tool_calls import ToolCalls
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
@@ -59,18 +59,9 @@ class _Chunk(msgspec.Struct, gc=False):
     detail: object = None
 
 
-class _PartialCall(msgspec.Struct):
-    id: str
-    index: int | None
-    name: str = ""
-    arguments: list[str] = []
-
-
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
-_MOST_CALLS = 1024
-_MOST_CALL_BYTES = 16 * 1024 * 1024
 
 
 class ChatTranslator(JSONTranslator[_Chunk]):
@@ -84,21 +75,21 @@ class ChatTranslator(JSONTranslator[_Chunk]):
 
     def __init__(self) -> None:
         super().__init__(_CHUNK)
-        self._tool_calls: _ToolCalls | None = None  # few answers have any
+        self._tool_calls: ToolCalls | None = None  # few answers have any
         self._usage: Usage | None = None
         self._finish_reason: str | None = None
         self._has_content = False
 
-    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+    def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
         """Take the end, or an error in words."""
         if data == _DONE:
             self.is_done = True
-            batch.extend(self._end())
+            batch.extend(self.end())
         elif name == "error" and not data.lstrip().startswith(b"{"):
             raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
         return self.is_done
 
-    def _end(self) -> list[Item]:
+    def end(self) -> list[Item]:
         """Return what is left to say: tool calls, usage and the finish.
 
         Raises:
@@ -115,7 +106,8 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         usage = [] if self._usage is None else [self._usage]
         return [*calls, *usage, Finish(reason)]
 
-    def _take(self, chunk: _Chunk, batch: list[Item]) -> bool:
+    def take(self, chunk: _Chunk, batch: list[Item]) -> bool:
+        """Append what a chunk says; see `JSONTranslator`."""
         if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):
             raise ProviderError(f"generation failed: {_complaint(chunk)}")
         if chunk.usage is not None:
@@ -153,71 +145,11 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         if delta.function_call is not None:
             calls = [*calls, _ToolCallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
         for call in calls:
-            self._tool_calls = self._tool_calls or _ToolCalls()
-            self.is_building |= self._tool_calls.add(call)
-
-
-class _ToolCalls:
-    """Assembles tool calls from their deltas, routed by id and index, or by what they have of both.
-
-    Servers leave the index out, or give each call the same; some do so with the id.
-    """
-
-    def __init__(self) -> None:
-        self._calls: list[_PartialCall] = []
-        self._by_id: dict[tuple[str, int | None], _PartialCall] = {}  # with its index, and without
-        self._by_index: dict[int, _PartialCall] = {}
-        self._size = 0  # in memory
-
-    def add(self, delta: _ToolCallDelta) -> bool:
-        """Add a piece of a call, and tell whether it said anything of it."""
-        function = delta.function or _Function()
-        known = self._find(delta, function)
-        call = known or _PartialCall(delta.id or f"call_{len(self._calls)}", delta.index)
-        if known is None:
-            self._calls.append(call)
-            self._size += call.id.__sizeof__()
-        if delta.id:
-            self._by_id[delta.id, delta.index] = self._by_id[delta.id, None] = call
-        if delta.index is not None:
-            self._by_index[delta.index] = call
-            call.index = delta.index
-        name = "" if call.name else function.name  # some servers repeat it with each piece
-        if name:
-            call.name = name
-            self._size += name.__sizeof__()
-        piece = function.arguments
-        if isinstance(piece, dict):
-            # Not msgspec, which writes no halves of characters.
-            piece = json.dumps(piece, ensure_ascii=False, separators=(",", ":"))
-        if piece:
-            call.arguments.append(piece)
-            self._size += piece.__sizeof__()
-        self._check_size()
-        return bool(known is None or name or piece)
-
-    def _check_size(self) -> None:
-        most = max(len(self._calls), len(self._by_index))
-        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
-            raise ReplyTooLargeError(
-                f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
-                f"{_MOST_CALL_BYTES} bytes"
+            self._tool_calls = self._tool_calls or ToolCalls()
+            function = call.function or _Function()
+            self.is_building |= self._tool_calls.add(
+                call.id or "", call.index, function.name or "", function.arguments
             )
-
-    def whole(self) -> list[ToolCall]:
-        """Return the calls, in the order in which they began."""
-        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
-
-    def _find(self, delta: _ToolCallDelta, function: _Function) -> _PartialCall | None:
-        if delta.id:
-            newest = self._by_id.get((delta.id, None))
-            if newest is not None and newest.index is None:
-                return newest  # its index comes late, if at all
-            return self._by_id.get((delta.id, delta.index))
-        if delta.index is not None:
-            return self._by_index.get(delta.index)
-        # With neither, a name begins a call, and anything else goes on with the newest.
-        return None if function.name or not self._calls else self._calls[-1]
 
 
 def _complaint(chunk: _Chunk) -> str:

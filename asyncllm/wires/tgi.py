@@ -72,7 +72,8 @@ class TGITranslator(JSONTranslator[_Event]):
         if not self.is_done:
             self._streamed.add(batch)
 
-    def _take(self, event: _Event, batch: list[Item]) -> bool:
+    def take(self, event: _Event, batch: list[Item]) -> bool:
+        """Append what an event says; see `JSONTranslator`."""
         if event.error is not None:
             kind = f" ({event.error_type})" if event.error_type else ""
             raise ProviderError(f"generation failed: {event.error}{kind}")
@@ -85,7 +86,7 @@ class TGITranslator(JSONTranslator[_Event]):
             self.is_done = True
         return self.is_done
 
-    def _end(self) -> list[Item]:
+    def end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
 

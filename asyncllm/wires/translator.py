@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from asyncllm.errors import AsyncLLMError, ProtocolError
+from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
 from asyncllm.events import Ping
 from asyncllm.framing.json import UNDECODABLE, decode
 from asyncllm.framing.sse import NamedEvent
@@ -59,6 +59,9 @@ class Translator(Protocol):
 class JSONTranslator(ABC, Generic[_T]):
     """The loop over the payloads of a wire whose events are JSON: a translator without its words.
 
+    Subclasses write `take`; where something may be left at the end of the body, `end`, and where
+    not every event is JSON, `take_word`.
+
     What is ordinary goes the short way: decoded once, then taken. Halves of characters, which
     strict decoders refuse, go the long way, and are joined in what comes of it.
 
@@ -66,7 +69,7 @@ class JSONTranslator(ABC, Generic[_T]):
         decoder: of one event.
 
     Attributes:
-        is_done: see `Translator`; for subclasses to set.
+        is_done: see `Translator`.
         is_building: see `Translator`; for subclasses to set, in each call of `feed` anew.
 
     """
@@ -100,7 +103,7 @@ class JSONTranslator(ABC, Generic[_T]):
             batch: empty.
 
         """
-        decode_event, take = self._decoder.decode, self._take
+        decode_event, take = self._decoder.decode, self.take
         for payload in payloads:
             event: _T | None
             try:
@@ -114,23 +117,48 @@ class JSONTranslator(ABC, Generic[_T]):
                         return
                     continue
             if take(event, batch):
+                self.is_done = True
                 return  # nothing that comes behind the end belongs to the answer
 
     def close(self) -> list[Item]:
         """Return what is left to say; see `Translator`."""
-        items = self._end()
+        items = self.end()
         return items if self._joiner is None else self._joiner.join(items)
 
     @abstractmethod
-    def _take(self, event: _T, batch: list[Item], /) -> bool:
-        """Append what an event says, and tell whether the answer is whole with it."""
+    def take(self, event: _T, batch: list[Item], /) -> bool:
+        """Append what an event says, and tell whether the answer is whole with it.
 
-    @abstractmethod
-    def _end(self) -> list[Item]:
-        """Return what is left to say at the end of the body."""
+        Args:
+            event: what the decoder made of it.
+            batch: what has come with the same read.
 
-    def _take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
-        """Append what the data of an event that may have a name say, where they are no JSON."""
+        Raises:
+            AsyncLLMError: it says that the answer failed; `batch` holds what came before.
+
+        """
+
+    def end(self) -> list[Item]:
+        """Return what is left to say at the end of the body.
+
+        Raises:
+            StreamInterrupted: the answer is not whole.
+
+        """
+        raise StreamInterrupted("the answer was cut off: it ended without its last event")
+
+    def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Append what an event says that is taken before its data are read as JSON.
+
+        Args:
+            name: the event's name, or "".
+            data: its data, as UTF-8.
+            batch: what has come with the same read.
+
+        Returns:
+            Whether it was taken.
+
+        """
         return False
 
     def _decode_other(self, payload: Payload, batch: list[Item]) -> _T | None:
@@ -139,7 +167,7 @@ class JSONTranslator(ABC, Generic[_T]):
             batch.append(payload)
             return None
         said = payload if isinstance(payload, NamedEvent) else NamedEvent("", payload)
-        if self._take_word(said.name, said.data, batch):
+        if self.take_word(said.name, said.data, batch):
             return None
         try:
             return decode(self._decoder, said.data)

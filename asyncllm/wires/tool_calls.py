@@ -1,0 +1,96 @@
+"""Tool calls, put together from the pieces in which servers send them."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+import msgspec
+
+from asyncllm.errors import ReplyTooLargeError
+from asyncllm.events import ToolCall
+
+Arguments: TypeAlias = dict[str, object]
+
+_MOST_CALLS = 1024
+_MOST_CALL_BYTES = 16 * 1024 * 1024
+
+
+class ToolCalls:
+    """Assembles tool calls from their deltas, routed by id and index, or by what they have of both.
+
+    Servers leave the index out, or give each call the same; some do so with the id.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_PartialCall] = []
+        self._by_id: dict[tuple[str, int | None], _PartialCall] = {}  # with its index, and without
+        self._by_index: dict[int, _PartialCall] = {}
+        self._size = 0  # in memory
+
+    def add(
+        self, call_id: str, index: int | None, name: str, piece: str | Arguments | None
+    ) -> bool:
+        """Add a piece of a call, and tell whether it said anything of it.
+
+        Args:
+            call_id: the id that it came with, or "".
+            index: the index that it came with, or None.
+            name: the function's name that it came with, or "".
+            piece: of the arguments, as JSON; or the arguments themselves.
+
+        Raises:
+            ReplyTooLargeError: there are too many calls, or they are too large.
+
+        """
+        known = self._find(call_id, index, name)
+        call = known or _PartialCall(call_id or f"call_{len(self._calls)}", index)
+        if known is None:
+            self._calls.append(call)
+            self._size += call.id.__sizeof__()
+        if call_id:
+            self._by_id[call_id, index] = self._by_id[call_id, None] = call
+        if index is not None:
+            self._by_index[index] = call
+            call.index = index
+        if is_new_name := bool(name and not call.name):  # some servers repeat it with each piece
+            call.name = name
+            self._size += name.__sizeof__()
+        if isinstance(piece, dict):
+            # Not msgspec, which writes no halves of characters.
+            piece = json.dumps(piece, ensure_ascii=False, separators=(",", ":"))
+        if piece:
+            call.arguments.append(piece)
+            self._size += piece.__sizeof__()
+        self._check_size()
+        return bool(known is None or is_new_name or piece)
+
+    def _check_size(self) -> None:
+        most = max(len(self._calls), len(self._by_index))
+        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
+            raise ReplyTooLargeError(
+                f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
+                f"{_MOST_CALL_BYTES} bytes"
+            )
+
+    def whole(self) -> list[ToolCall]:
+        """Return the calls, in the order in which they began."""
+        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
+
+    def _find(self, call_id: str, index: int | None, name: str) -> _PartialCall | None:
+        if call_id:
+            newest = self._by_id.get((call_id, None))
+            if newest is not None and newest.index is None:
+                return newest  # its index comes late, if at all
+            return self._by_id.get((call_id, index))
+        if index is not None:
+            return self._by_index.get(index)
+        # With neither, a name begins a call, and anything else goes on with the newest.
+        return None if name or not self._calls else self._calls[-1]
+
+
+class _PartialCall(msgspec.Struct):
+    id: str
+    index: int | None
+    name: str = ""
+    arguments: list[str] = []
