@@ -7,11 +7,19 @@ itself, as in a repository's viewer, it follows the reader's own preference.
 
 from __future__ import annotations
 
+import ast
+import tomllib
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FOLDER = Path(__file__).with_name("diagrams")
+_ROOT = Path(__file__).parent.parent
 
 _STYLE = """
 .asyncllm-diagram { --ink: #24292f; --soft: #57606a; --line: #8c959f; --box: #f3f5f7;
@@ -164,16 +172,14 @@ def who_owns_what() -> Drawing:
 
 
 def walk_of_a_token() -> Drawing:
-    """Draw the rooms that a token goes through."""
-    drawing = Drawing(
-        "The walk of a token: response, framing, translation, provider, Stream, you", 720, 175
-    )
+    """Draw the folders that a token goes through."""
+    drawing = Drawing("The walk of a token: http, framing, wires, base, stream, you", 720, 175)
     rooms = [
-        ("response", "bytes off", "the socket", "bytes"),
+        ("http", "bytes off", "the socket", "bytes"),
         ("framing", "no I/O,", "bounded", "payloads"),
-        ("translation", "one batch", "for a read", "items"),
-        ("provider", "only", "translates", "batches"),
-        ("Stream", "limits, reply,", "four ends", "tokens"),
+        ("wires", "one format", "each, no I/O", "items"),
+        ("base", "one batch", "for a read", "batches"),
+        ("stream", "limits, reply,", "four ends", "tokens"),
         ("you", "iterate,", "close", ""),
     ]
     for number, (name, first, second, gives) in enumerate(rooms):
@@ -186,7 +192,64 @@ def walk_of_a_token() -> Drawing:
     return drawing
 
 
+def layers() -> Drawing:
+    """Draw the layers of the package, each with what its modules import, as the code says it."""
+    rows, imports = _layers_of_the_contract(), _imports_by_folder()
+    width, gap, line = 720, 12, 17
+    texts = {
+        name: wrap("imports " + ", ".join(sorted(imports[name])), 92 // len(row))
+        for row in rows
+        for name in row
+        if imports.get(name)
+    }
+    heights = [34 + line * max(len(texts.get(name, ())) for name in row) for row in rows]
+    drawing = Drawing(
+        "The layers of asyncllm: each imports only what is below it",
+        width,
+        20 + sum(heights) + gap * len(rows),
+    )
+    y = 10.0
+    for row, height in zip(rows, heights, strict=True):
+        share = (width - gap * (len(row) + 1)) / len(row)
+        for number, name in enumerate(row):
+            x = gap + number * (share + gap)
+            drawing.box(x, y, round(share), height, name, *texts.get(name, ()))
+        y += height + gap
+    return drawing
+
+
+def _layers_of_the_contract() -> list[list[str]]:
+    """Return the layers that `lint-imports` holds, the highest first."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    return [layer.split(" | ") for layer in layers]
+
+
+def _imports_by_folder() -> dict[str, set[str]]:
+    """Return what the modules of each folder of the package import of its others when they run."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((_ROOT / "asyncllm").rglob("*.py")):
+        here = path.relative_to(_ROOT / "asyncllm").with_suffix("").parts[0]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in _that_run(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asyncllm."):
+                there = (node.module or "").split(".")[1]
+                found.setdefault(here, set()).update({there} - {here})
+    return found
+
+
+def _that_run(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes below `node`, but not what is there for type checkers only."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _that_run(child)
+
+
 DRAWINGS = {
+    "layers.svg": layers,
     "one-stream.svg": one_stream,
     "who-owns-what.svg": who_owns_what,
     "walk-of-a-token.svg": walk_of_a_token,
