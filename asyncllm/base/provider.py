@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, TypeVar
 import msgspec
 
 from asyncllm.errors import ConfigurationError
-from asyncllm.http.checks import check_base_url, merged_headers, warn_of_plain_http
+from asyncllm.http.checks import check_base_url, merged_headers
 from asyncllm.http.http import Http
+from asyncllm.http.plain_http import warn_of_plain_http
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.messages import check_messages
 from asyncllm.options import MAX_REPLY_BYTES, Timeouts
@@ -408,6 +409,8 @@ class AsyncGeneratorProvider(ABC):
             connect=(self._timeouts or sessions.timeouts).connect,
             identity=self._identity,
             secrets=self._secrets,
+            max_event_bytes=sessions.max_event_bytes,
+            refused_fields=sessions.refused_fields,
         )
 
     async def _begin(

@@ -12,6 +12,7 @@ from asyncllm.base.provider import AsyncGeneratorProvider
 from asyncllm.base.reading import Reading
 from asyncllm.errors import BadRequestError, ConfigurationError
 from asyncllm.framing.json import decode, encode_json
+from asyncllm.http.http import RefusedField
 from asyncllm.providers.services import SERVICES, Service
 from asyncllm.wires.openai_chat import ChatTranslator
 
@@ -99,10 +100,10 @@ class OpenAICompatible(AsyncGeneratorProvider):
 
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Stream the answer."""
-        refusal = (request.base_url, _USAGE_OPTION)
+        refused = RefusedField(request.base_url, _USAGE_OPTION)
         url, body, asks_usage = f"{request.base_url}{self.path}", request.body, self.asks_usage
         while True:
-            if asks_usage and refusal in http.refusals:
+            if asks_usage and refused in http.refused_fields:
                 asks_usage, body = False, self._encode(request, asks_usage=False)
             try:
                 async with http.open("POST", url, json=body, query=self._query()) as response:
@@ -115,7 +116,7 @@ class OpenAICompatible(AsyncGeneratorProvider):
                     raise
                 if _USAGE_OPTION in request.params:
                     raise
-            http.refusals.add(refusal)
+            http.refused_fields.add(refused)
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the server says it has.

@@ -195,7 +195,7 @@ class _Http:
     """Stands for what opens requests: the answer to each is one body."""
 
     def __init__(self, body: _Body, limit: int) -> None:
-        self.refusals = set()
+        self.refused_fields = set()
         self._body, self._limit = body, limit
 
     @asynccontextmanager

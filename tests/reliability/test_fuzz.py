@@ -51,7 +51,7 @@ class NoHttp:
         raw = SimpleNamespace(
             status=200, headers={}, content_type="text/event-stream", content=Body(pieces)
         )
-        self._response, self.refusals = Response(raw, max_event_bytes), set()
+        self._response, self.refused_fields = Response(raw, max_event_bytes), set()
 
     @asynccontextmanager
     async def open(self, *_, **__):
