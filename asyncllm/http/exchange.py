@@ -24,9 +24,9 @@ class Exchange:
     In between the pool knows of the response: in a cycle of garbage it would be finalised
     together with the generator that has yet to leave.
 
-    Every error of this folder, and every one that is raised while an answer is read, leaves
-    through here, and `_masked` is the one place of this folder where it is masked: here it is
-    known what was told to the server, and what the server told.
+    Every error that may quote the request or the answer leaves `http` through here, also one that
+    a provider raises while it reads, and `_masked` is the one place of `http` where it is masked:
+    here it is known what the server was told, and what it said to keep.
 
     Args:
         request: what to send.

@@ -32,7 +32,7 @@ with watching:
     from asyncllm.framing.json import decode
     from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
     from asyncllm.http.failures import status_error
-    from asyncllm.http.http import Response
+    from asyncllm.http.response import Response
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o, _TGITranslator
     from asyncllm.providers.lockchat import Lockchat

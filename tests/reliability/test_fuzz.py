@@ -14,7 +14,7 @@ import asyncllm
 from asyncllm import Finish, Gravityengine, H2o, Lockchat, OpenAICompatible, Ping, Retry, Timeouts
 from asyncllm.base.provider import Request
 from asyncllm.http.failures import status_error
-from asyncllm.http.http import Response
+from asyncllm.http.response import Response
 from conftest import settled
 from raw_server import raw_server
 
