@@ -8,6 +8,9 @@ import msgspec
 
 from asyncllm.errors import ConfigurationError
 
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+"""The most bytes of one event of a stream, where no session manager says otherwise."""
+
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """The most bytes of memory that a reply may take, where no session manager says otherwise."""
 

@@ -13,6 +13,8 @@ from hypothesis import settings
 from asyncllm import H2o, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
 
+pytest_plugins = ["support.connections"]
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", settings(deadline=None))
 settings.load_profile("patient")

@@ -14,7 +14,8 @@ from asyncllm.base.provider import Provider
 from asyncllm.base.request import Request
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
-from asyncllm.http.checks import check_base_url, merged_headers, warn_of_plain_http
+from asyncllm.http.checks import check_base_url, merged_headers
+from asyncllm.http.plain_http import warn_of_plain_http
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.session import SessionManager
@@ -216,6 +217,8 @@ class AsyncGeneratorProvider(Provider):
             connect=(self._timeouts or sessions.timeouts).connect,
             identity=self._identity,
             secrets=self.secrets,
+            max_event_bytes=sessions.max_event_bytes,
+            refused_fields=sessions.refused_fields,
         )
 
     def _default_api_key(self) -> str | None:

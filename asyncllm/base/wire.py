@@ -11,6 +11,7 @@ from asyncllm.base.reading import Reading
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import AsyncLLMError, BadRequestError
 from asyncllm.framing.json import encode_json
+from asyncllm.http.http import RefusedField
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -120,7 +121,7 @@ class ServerProvider(AsyncGeneratorProvider):
             except AsyncLLMError as error:
                 field = self._newly_refused(request, error)
                 if field:
-                    http.refusals.add((request.base_url, field))
+                    http.refused_fields.add(RefusedField(request.base_url, field))
                     continue
                 failure = self.explain(request, error)
                 if failure is error:
@@ -138,7 +139,7 @@ class ServerProvider(AsyncGeneratorProvider):
 
     def _without_refused(self, request: Request, http: Http) -> Request:
         """Return `request` without the fields that its server has refused."""
-        refused = frozenset(field for url, field in http.refusals if url == request.base_url)
+        refused = frozenset(field for url, field in http.refused_fields if url == request.base_url)
         if refused == request.without:
             return request
         request = msgspec.structs.replace(request, without=refused)

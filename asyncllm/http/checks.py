@@ -1,10 +1,7 @@
-"""What is refused before anything is sent: base URLs, headers and ids that can't be."""
+"""What may be sent: base URLs, headers and ids are refused here if they can't be."""
 
 from __future__ import annotations
 
-import warnings
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,7 +11,6 @@ from asyncllm.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
 
 _LONGEST_ID = 200
 
@@ -41,20 +37,6 @@ def check_base_url(base_url: str) -> str:
         "base_url can't be used: write it as https://host or http://host:port/path, with its "
         "scheme, without user and password (they belong in a header) and without a query"
     )
-
-
-_warned_of: set[str] = set()
-
-
-def warn_of_plain_http(base_url: str) -> None:
-    """Warn, once for each base URL, that a secret goes over plain http to another machine."""
-    url = URL(base_url)
-    if url.scheme == "http" and not is_loopback(url.host) and base_url not in _warned_of:
-        _warned_of.add(base_url)
-        warnings.warn(
-            f"credentials are sent to {base_url} unencrypted: use https:// where you can",
-            stacklevel=4,
-        )
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -108,18 +90,5 @@ def path_segment(word: str) -> str:
 
     """
     check_id(word)
-    is_plain = (
-        word.isascii() and word.isalnum()
-    )  # as nearly all are: `quote` takes longer to say so
+    is_plain = word.isascii() and word.isalnum()  # nearly all are, and `quote` takes longer
     return word if is_plain else quote(word, safe="")
-
-
-@lru_cache
-def is_loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine: localhost, a name under it, or a loopback address."""
-    if not host:
-        return False
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,85 +1,64 @@
-"""The connections and cookies that the streams of one session manager share."""
+"""The connections that the streams of one session manager share."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import time
-from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakSet, WeakValueDictionary
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError, TransportError
-from asyncllm.http.cookies import CookieJar
-from asyncllm.http.kept import KeptConnection
-from asyncllm.http.proxies import EnvironmentProxies
+from asyncllm.http.cookies import CookieJars
+from asyncllm.http.kept import StaleConnectionError
+from asyncllm.http.routes import Route
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Hashable
 
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
-    from yarl import URL
+    import aiohttp
 
     from asyncllm.http.entries import Way
+    from asyncllm.http.environment import EnvironmentProxies
     from asyncllm.http.proxies import Proxy
+    from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
 
 log = logging.getLogger("asyncllm")
 
-# asyncio allocates as much as it might read. By default that is 256 KiB, for which glibc asks the
-# kernel, and gives it back, unless there happens to be such a hole in the heap: then each token
-# costs several times as much (https://github.com/python/cpython/issues/85451).
-_READ_BYTES = 64 * 1024
 _IDLE_TUNNELS = 16
-_IDLE_JARS = 1000
-_DEFAULT_HEADERS = {
-    "User-Agent": "asyncllm",
-    # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
-    "Accept-Encoding": "identity",
-}
 
 
 class ConnectionPool:
-    """The connections and the cookies that the streams of one session manager share.
+    """The connections that the streams of one session manager share.
 
     Args:
         ssl: how to verify servers; None for the system's certificate authorities.
-        trust_env: whether to take proxies from the environment.
-        max_event_bytes: the most bytes of one event of a stream.
+        environment: the proxies for requests that name none; None to take none from there.
 
     Attributes:
-        refusals: what servers have refused, as pairs of base URL and field, so that providers
-            need not ask again.
+        cookies: what servers have set, for each identity.
         in_use: the responses that somebody is reading.
 
     """
 
     def __init__(
-        self, *, ssl: ssl.SSLContext | None, trust_env: bool, max_event_bytes: int
+        self,
+        *,
+        ssl: ssl.SSLContext | None = None,
+        environment: EnvironmentProxies | None = None,
     ) -> None:
-        self.max_event_bytes = max_event_bytes
-        self.refusals: set[tuple[str, str]] = set()
+        self.cookies = CookieJars()
         self.in_use: set[Response] = set()
-        self._ssl = ssl or True
-        # Not left to aiohttp: it knows no ALL_PROXY, and reads `.netrc` for each request.
-        self._environment = EnvironmentProxies() if trust_env else None
+        self._ssl = ssl
+        self._environment = environment
         self._is_closed = False
-        self._jars: WeakValueDictionary[Hashable, CookieJar] = WeakValueDictionary()
-        self._newest_jars: dict[Hashable, CookieJar] = {}  # the newest used comes last
-        self._routes: dict[tuple[Proxy | None, bool], _Route] = {}  # the newest used comes last
+        self._routes: dict[tuple[Proxy | None, bool], Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
 
     def environment_proxy(self, url: str) -> Proxy | None:
-        """Return the proxy that the environment names for `url`, where that is trusted."""
+        """Return the proxy that the environment names for `url`, if it is asked."""
         return self._environment.proxy_for(url) if self._environment is not None else None
 
-    async def request(
-        self, method: str, url: str, proxy: Proxy | None, options: dict[str, Any]
-    ) -> tuple[aiohttp.ClientResponse, bool]:
+    async def request(self, request: HttpRequest) -> tuple[aiohttp.ClientResponse, bool]:
         """Send a request; once more, on a new connection, where a kept one had been closed.
 
         Returns:
@@ -91,34 +70,24 @@ class ConnectionPool:
         the request; what does so later may have, and that is the retry policy's business.
 
         """
-        route = self._route_for(proxy, keeps=True)
+        route = self._route_for(request.proxy, keeps=True)
         try:
-            return await route.request(method, url, options), False
+            return await route.request(request), False
         except StaleConnectionError:
             if self._is_closed:
                 raise
-        log.info("%s %s: the kept connection had been closed; sent on a new one", method, url)
-        route = self._route_for(proxy, keeps=False)
-        return await route.request(method, url, options), True
-
-    def jar_of(self, identity: Hashable) -> CookieJar:
-        """Return the cookies of those who ask as `identity`.
-
-        Each identity has a jar of its own: a server's session is for the one whom it knows by it.
-        Jars last while somebody holds them; of the others the newest thousand do.
-        """
-        jar = self._newest_jars.pop(identity, None) or self._jars.get(identity)
-        if jar is None:
-            jar = self._jars[identity] = CookieJar()
-        self._newest_jars[identity] = jar
-        if len(self._newest_jars) > _IDLE_JARS:
-            del self._newest_jars[next(iter(self._newest_jars))]
-        return jar
+        log.info(
+            "%s %s: the kept connection had been closed; sent on a new one",
+            request.method,
+            request.url,
+        )
+        route = self._route_for(request.proxy, keeps=False)
+        return await route.request(request), True
 
     @property
     def has_own_tls(self) -> bool:
         """Whether servers are verified by a context that the caller gave."""
-        return self._ssl is not True
+        return self._ssl is not None
 
     def heirs(self, way: Way | None) -> ConnectionPool:
         """Return a pool with nothing in it, whose requests verify servers as `way` says.
@@ -135,12 +104,9 @@ class ConnectionPool:
                 "its server was verified by an `ssl` context, and this session manager has none: "
                 "give it one"
             )
-        pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=self.max_event_bytes)
         if way is None:
-            pool._environment = self._environment
-        if way is None or way.has_own_tls:
-            pool._ssl = self._ssl
-        return pool
+            return ConnectionPool(ssl=self._ssl, environment=self._environment)
+        return ConnectionPool(ssl=self._ssl if way.has_own_tls else None)
 
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
@@ -151,7 +117,7 @@ class ConnectionPool:
         while self._closing:
             await asyncio.wait(self._closing)
 
-    def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> _Route:
+    def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> Route:
         """Return the route to servers through `proxy`; `keeps` its connections."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
@@ -160,14 +126,7 @@ class ConnectionPool:
         route = self._routes.pop((tunnel, keeps), None)
         if route is None:
             self._close_idle_tunnels()
-            options: dict[str, Any] = {
-                "ssl": self._ssl,
-                "limit": 0,
-                "force_close": not keeps,
-                "timeout_ceil_threshold": math.inf,
-            }
-            connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
-            route = _Route(connector)
+            route = Route(tunnel, ssl=self._ssl, keeps=keeps)
         self._routes[tunnel, keeps] = route
         return route
 
@@ -184,131 +143,8 @@ class ConnectionPool:
         for key in idle[:-_IDLE_TUNNELS]:
             self._close_soon(self._routes.pop(key))
 
-    def _close_soon(self, route: _Route) -> None:
+    def _close_soon(self, route: Route) -> None:
         """Close a route in a task that `aclose` waits for."""
         task = asyncio.get_running_loop().create_task(route.aclose())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-class _Route:
-    """A way to servers: an aiohttp session, who is using it, and the connections that it has open.
-
-    Args:
-        connector: the connector to use and to close.
-
-    """
-
-    def __init__(self, connector: aiohttp.BaseConnector) -> None:
-        self._requests = 0
-        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
-        self._open: dict[asyncio.Future[None], KeptConnection] = {}
-        self._connect = connector.connect
-        connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_DEFAULT_HEADERS,
-            auto_decompress=False,
-            response_class=_telling_stale(self._noted),
-        )
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nobody is sending a request, or reading an answer."""
-        return not self._requests and all(each.connection is None for each in self._answers)
-
-    async def request(
-        self, method: str, url: str, options: dict[str, Any]
-    ) -> aiohttp.ClientResponse:
-        """Send a request."""
-        self._requests += 1
-        try:
-            answer = await self._session.request(method, url, **options)
-        finally:
-            self._requests -= 1
-        self._answers.add(answer)
-        return answer
-
-    async def aclose(self) -> None:
-        """Close every connection, and return when that is done.
-
-        None is left to say farewell: a server that does not answer to the end of TLS, or takes
-        no more of a request, would hold the connection for long after its stream was left.
-        """
-        for connection in list(self._open.values()):
-            connection.transport.abort()
-        await self._session.close()
-        if self._open:
-            await asyncio.wait(list(self._open))
-
-    async def _connect_noted(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
-    ) -> Connection:
-        """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
-        while True:
-            connection = await self._connect(req, traces, timeout)
-            if self._note(connection, req.url):
-                return connection
-            connection.close()
-
-    def _note(self, connection: Connection, url: URL) -> bool:
-        """Note a connection until it is lost; False where it must not serve again.
-
-        aiohttp forgets those that it lets go.
-        """
-        protocol, transport = connection.protocol, connection.transport
-        closed = protocol.closed if protocol is not None else None
-        if protocol is None or transport is None or closed is None:
-            return True  # lost already, which aiohttp will find
-        noted = self._open.get(closed)
-        if noted is None:
-            self._open[closed] = noted = KeptConnection(protocol, transport, str(url.origin()))
-            closed.add_done_callback(self._forget)
-            read_by: Any = transport
-            if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
-                read_by.max_size = _READ_BYTES
-        elif not noted.take():
-            return False
-        connection.add_callback(noted.keep)
-        return True
-
-    def _noted(self, connection: Connection) -> KeptConnection | None:
-        protocol = connection.protocol
-        closed = protocol.closed if protocol is not None else None
-        return self._open.get(closed) if closed is not None else None
-
-    def _forget(self, closed: asyncio.Future[None]) -> None:
-        del self._open[closed]
-        if not closed.cancelled():
-            closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
-
-
-class StaleConnectionError(aiohttp.ServerDisconnectedError):
-    """A connection that had served before was closed just as it was to serve again."""
-
-
-def _telling_stale(
-    noted: Callable[[Connection], KeptConnection | None],
-) -> type[aiohttp.ClientResponse]:
-    """Return a class of responses that tell such a connection from one that breaks later.
-
-    Tracing would tell as well, at a price.
-    """
-
-    class Response(aiohttp.ClientResponse):
-        async def start(self, connection: Connection) -> Self:
-            """Read the head of the response."""
-            kept = noted(connection)
-            try:
-                await super().start(connection)
-            except aiohttp.ClientConnectionError:
-                if kept is not None and time.monotonic() < kept.stale_until:
-                    raise StaleConnectionError from None
-                raise
-            return self
-
-    return Response

@@ -14,17 +14,19 @@ import time
 from email.utils import mktime_tz, parsedate_tz
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from yarl import URL
 
-from asyncllm.http.checks import is_loopback
+from asyncllm.http.plain_http import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
 _MOST_COOKIES = 50  # of a host, as RFC 6265 wants of a browser
 _MOST_BYTES = 8190  # of them together: what servers take as a header
 _MOST_COOKIE_BYTES = 4096
+_IDLE_JARS = 1000
 _LONGEST_DATE = 64
 _LONGEST_AGE = 10**10
 
@@ -80,6 +82,28 @@ class CookieJar:
         directory = path[: path.rfind("/")] or "/"
         for header in headers:
             host.keep(header, directory)
+
+
+class CookieJars:
+    """The cookies of all who ask, for as long as a session lasts.
+
+    Each identity has a jar of its own: a server's session is for the one whom it knows by it.
+    Jars last while somebody holds them; of the others the newest thousand do.
+    """
+
+    def __init__(self) -> None:
+        self._jars: WeakValueDictionary[Hashable, CookieJar] = WeakValueDictionary()
+        self._newest: dict[Hashable, CookieJar] = {}  # the newest used comes last
+
+    def jar_of(self, identity: Hashable) -> CookieJar:
+        """Return the cookies of those who ask as `identity`."""
+        jar = self._newest.pop(identity, None) or self._jars.get(identity)
+        if jar is None:
+            jar = self._jars[identity] = CookieJar()
+        self._newest[identity] = jar
+        if len(self._newest) > _IDLE_JARS:
+            del self._newest[next(iter(self._newest))]
+        return jar
 
 
 class _Host:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
 
@@ -58,9 +59,11 @@ class Entry(msgspec.Struct, frozen=True):
     way: Way | None = None
     is_session: bool = False
 
+    @override
     def __repr__(self) -> str:
         return f"Entry({self.url})"
 
+    @override
     def __rich_repr__(self) -> list[tuple[str, str]]:
         # msgspec's own would show the cookie.
         return [("url", self.url)]

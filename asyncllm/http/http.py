@@ -1,47 +1,41 @@
-"""The one place that knows how to ask: requests, and aiohttp's errors as ours.
-
-No secret leaves here in a text: proxy credentials travel in headers rather than in URLs,
-aiohttp's exceptions, which quote both, are never chained to ours, and every error that leaves is
-masked: one that an answer stands for, or none, in `_send`, and one raised while an answer is read,
-by whomever, in `_Exchange`. It is here that all that was told is known; what a provider says
-without having asked is masked by `retrying` and by `Stream`.
-"""
+"""Asking: what each request carries, and the way it goes, put together for a provider."""
 
 from __future__ import annotations
 
-import functools
-import math
-import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-import aiohttp
-
-from asyncllm.errors import (
-    AsyncLLMError,
-    ConfigurationError,
-    ProtocolError,
-    ProxyError,
-    StreamTimeout,
-    TransportError,
-    let_go,
-)
 from asyncllm.framing.json import encode_json
 from asyncllm.http.cookies import with_cookies
 from asyncllm.http.entries import Entry, Way
-from asyncllm.http.proxies import socks_errors
-from asyncllm.http.response import Response
-from asyncllm.redaction import is_secret, secrets_in
+from asyncllm.http.exchange import Exchange
+from asyncllm.http.request import HttpRequest
+from asyncllm.options import MAX_EVENT_BYTES
+from asyncllm.redaction import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Coroutine, Hashable, Mapping, Sequence
+    from collections.abc import Container, Hashable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.http.connections import ConnectionPool
     from asyncllm.http.cookies import CookieJar
     from asyncllm.http.entries import Step
     from asyncllm.http.proxies import Proxy
+    from asyncllm.http.response import Response
 
 _SUCCESS = range(200, 300)
+
+
+class RefusedField(NamedTuple):
+    """A field of a request that a server has refused.
+
+    Attributes:
+        base_url: where the server is.
+        field: the name of the field.
+
+    """
+
+    base_url: str
+    field: str
 
 
 class Http:
@@ -54,24 +48,27 @@ class Http:
         connect: seconds to a usable connection, or None.
         identity: who asks: those of one identity share cookies, and nobody else does.
         secrets: what no error may show, besides what each request holds.
+        max_event_bytes: the most bytes of one event, or of a body that is read whole.
+        refused_fields: what servers have refused, to be added to; None for a set of its own.
 
     Attributes:
         proxy: the proxy to go through, or None.
         identity: as given.
-        refusals: what servers have refused, as pairs of base URL and field; one set for all
-            streams of a session manager, so that providers need not ask again.
+        refused_fields: what servers have refused; one set for all streams of a session manager,
+            so that providers need not ask again.
 
     """
 
     __slots__ = (
+        "_connect",
         "_headers",
         "_jar",
+        "_max_event_bytes",
         "_pool",
         "_secrets",
-        "_timeout",
         "identity",
         "proxy",
-        "refusals",
+        "refused_fields",
     )
 
     def __init__(
@@ -83,15 +80,18 @@ class Http:
         connect: float | None = None,
         identity: Hashable = None,
         secrets: Sequence[str] = (),
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        refused_fields: set[RefusedField] | None = None,
     ) -> None:
         self.proxy = proxy
         self.identity = identity
+        self.refused_fields = set() if refused_fields is None else refused_fields
         self._secrets = secrets
-        self.refusals = pool.refusals
-        self._jar: CookieJar = pool.jar_of(identity)
+        self._jar: CookieJar = pool.cookies.jar_of(identity)
         self._pool = pool
         self._headers = headers or {}
-        self._timeout = _client_timeout(connect)
+        self._connect = connect
+        self._max_event_bytes = max_event_bytes
 
     def open(
         self,
@@ -127,13 +127,27 @@ class Http:
             StreamTimeout: connecting took longer than the connect limit.
 
         """
-        sent = {**self._headers, **(headers or {})}
+        sent = self._headers_for(url, headers)
         data: bytes | Mapping[str, str] | None = form
         if json is not None:
             data = json if isinstance(json, bytes) else encode_json(json)
             sent.setdefault("Content-Type", "application/json")
-        sending = self._send(method, url, sent, query or {}, accept, data=data)
-        return _Exchange(sending, self._pool)
+        proxy = self._proxy_for(url)
+        if proxy is not None and proxy.forwards(url):
+            sent |= proxy.credentials
+        request = HttpRequest(
+            method=method,
+            url=url,
+            headers=sent,
+            query=query or {},
+            data=data,
+            proxy=proxy,
+            connect=self._connect,
+            known_secrets=self._secrets,
+        )
+        return Exchange(
+            request, self._pool, self._jar, accept=accept, max_event_bytes=self._max_event_bytes
+        )
 
     def entry(
         self,
@@ -152,10 +166,8 @@ class Http:
             is_session: whether it is for what a session holds besides what has its own entry.
 
         """
-        sent = {**self._headers, **(headers or {})}
-        self._add_cookies(sent, url)
-        proxy = self.proxy or self._pool.environment_proxy(url)
-        return Entry(url, sent, steps, Way(proxy, self._pool.has_own_tls), is_session)
+        way = Way(self._proxy_for(url), self._pool.has_own_tls)
+        return Entry(url, self._headers_for(url, headers), steps, way, is_session)
 
     def own_session(self, url: str, cookie: str) -> str | None:
         """Return the value of a cookie whose session is this manager's alone; None where it is not.
@@ -172,162 +184,13 @@ class Http:
             return None
         return self._jar.cookies_for(url).get(cookie)
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        query: Mapping[str, str],
-        accept: Container[int],
-        **options: Any,
-    ) -> Response:
-        proxy = self.proxy or self._pool.environment_proxy(url)
-        options |= {"params": query, "timeout": self._timeout, "allow_redirects": False}
-        is_forwarded = proxy is not None and proxy.forwards(url)
-        if proxy is not None:
-            options |= proxy.request_options()
-            headers |= proxy.credentials if is_forwarded else {}
-        self._add_cookies(headers, url)
-        options["headers"] = headers
-        secrets = functools.partial(_secrets, self._secrets, proxy, headers, query)
-        failure: AsyncLLMError
-        try:
-            raw, was_resent = await self._pool.request(method, url, proxy, options)
-        except AsyncLLMError:
-            raise  # the pool's own
-        except _request_errors() as error:
-            failure = _request_failure(error, self._timeout.connect, proxy)
-            if isinstance(failure, TransportError):
-                failure.was_sent = not isinstance(error, _before_sending())
-            let_go(error)
-            failure.redact(secrets())
-        else:
-            if told := raw.headers.getall("Set-Cookie", ()):
-                self._jar.keep(told, url)
-            response = Response(raw, self._pool.max_event_bytes, secrets, was_resent=was_resent)
-            if raw.status in accept and not response.coding:
-                return response
-            failure = await response.failure(
-                method, url, is_accepted=raw.status in accept, is_forwarded=is_forwarded
-            )
-            response.redact(failure)
-        try:
-            raise failure  # outside of the handler: aiohttp's own texts must not be its context
-        finally:
-            del failure  # its traceback holds this frame: they would be a cycle of garbage
+    def _proxy_for(self, url: str) -> Proxy | None:
+        return self.proxy or self._pool.environment_proxy(url)
 
-    def _add_cookies(self, headers: dict[str, str], url: str) -> None:
-        """Add what servers have set to what the caller sends, which comes first."""
-        if not (added := self._jar.header_for(url)):
-            return
-        for name, given in headers.items():
-            if name.lower() == "cookie":
-                headers[name] = with_cookies(given, added)
-                return
-        headers["Cookie"] = added
-
-
-@functools.lru_cache
-def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
-    """Return aiohttp's limits, of which we use one; one object for all streams."""
-    # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
-    return aiohttp.ClientTimeout(
-        total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
-    )
-
-
-def _secrets(
-    known: Sequence[str],
-    proxy: Proxy | None,
-    headers: Mapping[str, str],
-    query: Mapping[str, str],
-    answer: aiohttp.ClientResponse | None = None,
-) -> list[str]:
-    """Return what is known, what was told to a server or a proxy, and what was answered to keep."""
-    found = [*known, *secrets_in(headers), *secrets_in(query)]
-    if proxy is not None:
-        found += proxy.secrets
-    if answer is not None:
-        for told in answer.headers.getall("Set-Cookie", ()):
-            found += secrets_in({"Cookie": told.partition(";")[0]})
-        for cookie in answer.cookies.values():  # those that aiohttp takes, also as they are decoded
-            found += (cookie.value, cookie.coded_value)
-    return found
-
-
-class _Exchange:
-    """A request that is sent on entering, and whose connection is let go on leaving.
-
-    In between the pool knows of the response: in a cycle of garbage it would be finalised
-    together with the generator that has yet to leave.
-    """
-
-    __slots__ = ("_pool", "_response", "_sending")
-
-    def __init__(self, sending: Coroutine[object, object, Response], pool: ConnectionPool) -> None:
-        self._sending = sending
-        self._pool = pool
-        self._response: Response | None = None
-
-    async def __aenter__(self) -> Response:
-        self._response = response = await self._sending
-        del self._sending  # it would keep the memory of its frame
-        self._pool.in_use.add(response)
-        return response
-
-    async def __aexit__(self, _: object, failure: BaseException | None, __: object) -> None:
-        response = self._response
-        assert response is not None
-        self._pool.in_use.discard(response)
-        if failure is None:
-            await response.drain()
-            return
-        response.close()
-        if isinstance(failure, AsyncLLMError):
-            response.redact(failure)
-
-
-def _request_errors() -> tuple[type[Exception], ...]:
-    return (aiohttp.ClientError, OSError, ValueError, *socks_errors())
-
-
-def _before_sending() -> tuple[type[Exception], ...]:
-    return (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, *socks_errors())
-
-
-def _request_failure(  # noqa: PLR0911 - a table
-    error: Exception, connect_limit: float | None, proxy: Proxy | None
-) -> AsyncLLMError:
-    """Return our error for one that aiohttp raised before it had a response."""
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return StreamTimeout("connect", connect_limit or 0.0)
-        case aiohttp.ClientHttpProxyError():
-            return ProxyError(f"the proxy refused to connect: {error.status} {error.message}")
-        case aiohttp.ClientConnectorError():
-            if proxy is not None and (error.host, error.port) == (proxy.host, proxy.port):
-                return ProxyError(
-                    f"cannot connect to the proxy {proxy.host}:{proxy.port}: {_reason(error)}"
-                )
-            return TransportError(f"cannot connect to {error.host}:{error.port}: {_reason(error)}")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return ConfigurationError("the URL can't be used: give one like https://host/path")
-        case aiohttp.ClientResponseError():
-            # Its text quotes the line that is wrong, a cookie perhaps.
-            kind = type(error.__cause__ or error).__name__
-            return ProtocolError(f"the server's answer is not HTTP ({kind})")
-        case UnicodeDecodeError():  # by the SOCKS library, of a name that the proxy says
-            kind = "answer is not HTTP" if proxy is None else "or the proxy's answer can't be read"
-            return (TransportError if proxy is None else ProxyError)(f"the server's {kind}")
-        case ValueError():
-            return ConfigurationError(f"the request can't be sent: {error}")
-    if proxy is not None and isinstance(error, socks_errors()):
-        reason = "it hung up" if isinstance(error, EOFError) else error
-        return ProxyError(f"no connection through the proxy {proxy.host}:{proxy.port}: {reason}")
-    # Of aiohttp's own texts none is shown: some quote the URL, with its query.
-    cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else type(error).__name__
-    return TransportError(f"the connection broke before there was an answer ({cause})")
-
-
-def _reason(error: aiohttp.ClientConnectorError) -> str:
-    return str(error.os_error.strerror or error.os_error)
+    def _headers_for(self, url: str, given: Mapping[str, str] | None) -> dict[str, str]:
+        """Return the headers of all requests, those `given` for this one, and cookies."""
+        headers = {**self._headers, **(given or {})}
+        if cookies := self._jar.header_for(url):
+            name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
+            headers[name] = with_cookies(headers[name], cookies) if name in headers else cookies
+        return headers

@@ -1,8 +1,10 @@
-"""Connections between two requests: watched while they are kept, looked at before they serve again.
+"""Kept connections: whether one that has served may serve again, and whether it still could.
 
 aiohttp keeps the connection of an answer that has ended, and takes whatever comes on it from then
 on for the beginning of the next request's answer. HTTP/1.1 numbers nothing: an answer that nobody
-asked for can't be told from one that somebody did, so its connection must not serve again.
+asked for can't be told from one that somebody did, so its connection must not serve again. So it
+is watched while it is kept, and looked at before it serves again. One that the server closes just
+then is told from one that breaks later by a `StaleConnectionError`.
 """
 
 from __future__ import annotations
@@ -11,12 +13,16 @@ import asyncio
 import logging
 import select
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
 
 log = logging.getLogger("asyncllm")
 
@@ -69,24 +75,29 @@ class KeptConnection(asyncio.Protocol):
         self.transport.abort()
         return False
 
+    @override
     def data_received(self, data: bytes) -> None:
         """Close the connection: nobody has asked for these."""
         if not self.transport.is_closing():
             self._warn()
             self.transport.abort()
 
+    @override
     def eof_received(self) -> None:
         """Hand on that the server hangs up."""
         self._handler.eof_received()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand on that the connection is no more."""
         self._handler.connection_lost(exc)
 
+    @override
     def pause_writing(self) -> None:
         """Hand on that the server takes no more."""
         self._handler.pause_writing()
 
+    @override
     def resume_writing(self) -> None:
         """Hand on that the server takes more again."""
         self._handler.resume_writing()
@@ -102,6 +113,38 @@ class KeptConnection(asyncio.Protocol):
             "%s: bytes came on a kept connection while nobody had asked for any; it was closed",
             self._server,
         )
+
+
+class StaleConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection that had served before was closed just as it was to serve again."""
+
+
+def response_class(
+    noted: Callable[[Connection], KeptConnection | None],
+) -> type[aiohttp.ClientResponse]:
+    """Return a class of aiohttp's responses that raise a `StaleConnectionError` where it is one.
+
+    Tracing would tell as well, at a price.
+
+    Args:
+        noted: returns what is known of a connection.
+
+    """
+
+    class StaleTellingResponse(aiohttp.ClientResponse):
+        @override
+        async def start(self, connection: Connection) -> Self:
+            """Read the head of the response."""
+            kept = noted(connection)
+            try:
+                await super().start(connection)
+            except aiohttp.ClientConnectionError:
+                if kept is not None and time.monotonic() < kept.stale_until:
+                    raise StaleConnectionError from None
+                raise
+            return self
+
+    return StaleTellingResponse
 
 
 def _has_begun_another(handler: ResponseHandler) -> bool:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import base64
-import sys
-import urllib.request
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import override
 from yarl import URL
 
 from asyncllm.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp import BaseConnector
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080}
 _SOCKS_CREDENTIAL_BYTES = 255
-
-# Without a tunnel the server and the proxy answer alike, and `Via` stands on the answers of both.
-# These stand only on what a proxy says for itself: Proxy-Authenticate by definition, Proxy-Agent
-# in proxy.py, X-Squid-Error in Squid. tinyproxy has its name as `Server`, and no other sign where
-# it refuses credentials with a 401. A status that no proxy refuses with is always the server's.
-_REFUSING_STATUSES = frozenset({401, 403, 407, 500, 502, 503, 504})
-_REFUSING_HEADERS = ("Proxy-Authenticate", "Proxy-Agent", "X-Squid-Error")
-_REFUSING_SERVER = "tinyproxy/"
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -48,9 +37,11 @@ class Proxy(msgspec.Struct, frozen=True):
     user: str | None = None
     password: str | None = None
 
+    @override
     def __repr__(self) -> str:
         return f"Proxy({self.scheme}://{self.host}:{self.port})"
 
+    @override
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         # msgspec's own would show the password.
         return [("scheme", self.scheme), ("host", self.host), ("port", self.port)]
@@ -120,40 +111,6 @@ class Proxy(msgspec.Struct, frozen=True):
         return base64.b64encode(f"{self.user or ''}:{self.password or ''}".encode()).decode()
 
 
-class EnvironmentProxies:
-    """The proxies that the environment names, as it was when this was made.
-
-    HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (also with a SOCKS proxy) and NO_PROXY are read as
-    `urllib.request` reads them: the lower-case name comes first, HTTP_PROXY is not believed in a
-    CGI script, and NO_PROXY lists hosts, domains, `host:port` pairs, or `*`. Nothing else is
-    read: neither `.netrc` nor the settings of the system.
-    """
-
-    def __init__(self) -> None:
-        self._urls = urllib.request.getproxies_environment()
-
-    def proxy_for(self, url: str) -> Proxy | None:
-        """Return the proxy to go through to `url`, or None.
-
-        Raises:
-            ConfigurationError: the variable that decides names no proxy that can be used.
-
-        """
-        target = URL(url)
-        kind = target.scheme if target.scheme in self._urls else "all"
-        if self._is_excepted(target):
-            return None
-        proxy = self._urls.get(kind, "")
-        if proxy and "://" not in proxy:
-            proxy = f"http://{proxy}"  # customary there
-        return parse_proxy(proxy, variable=f"{kind.upper()}_PROXY")
-
-    def _is_excepted(self, target: URL) -> bool:
-        excepts = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
-        names = (target.host or "", f"{target.host_subcomponent}:{target.port}")
-        return any(excepts(name, self._urls) for name in names)
-
-
 def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
     """Return the proxy that a URL names; None for none.
 
@@ -189,31 +146,6 @@ def parse_proxy(proxy: str | None, *, variable: str = "") -> Proxy | None:
         f"{source} can't be used: write it as scheme://user:password@host:port with the scheme "
         "http, https, socks5, socks5h, socks4 or socks4a"
     )
-
-
-def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
-    """Tell whether a proxy that forwards without a tunnel gave this answer for itself.
-
-    Args:
-        status: of the answer.
-        headers: of the answer, found in any case.
-
-    """
-    return status in _REFUSING_STATUSES and (
-        any(name in headers for name in _REFUSING_HEADERS)
-        or headers.get("Server", "").startswith(_REFUSING_SERVER)
-    )
-
-
-def socks_errors() -> tuple[type[Exception], ...]:
-    """Return what connecting through a SOCKS proxy raises besides `OSError`.
-
-    EOFError is what asyncio says where the proxy hangs up.
-    """
-    socks = sys.modules.get("aiohttp_socks")
-    if socks is None:
-        return ()
-    return (socks.ProxyError, socks.ProxyConnectionError, socks.ProxyTimeoutError, EOFError)
 
 
 def _is_socks_text(text: str | None) -> bool:

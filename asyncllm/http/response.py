@@ -1,4 +1,4 @@
-"""An answer whose body is still to be read, and what may be shown of it."""
+"""Being answered: a response whose body is still to be read."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
 from asyncllm.framing.body import BodyDecoder, too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
-from asyncllm.http.failures import READ_ERRORS, broken, status_error
-from asyncllm.http.proxies import is_refusal
+from asyncllm.http.failures import READ_ERRORS, broken, is_proxy_refusal, status_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     import aiohttp
 
     from asyncllm.framing.sse import Payload
+    from asyncllm.http.request import HttpRequest
 
 _ERROR_BODY_SECONDS = 2.0
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 0.25
-
-
-def _no_secrets(_: aiohttp.ClientResponse) -> Iterable[str]:
-    return ()
 
 
 class Response:
@@ -34,7 +30,6 @@ class Response:
     Args:
         raw: aiohttp's.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
-        secrets: returns what no text about `raw` may show; called for failures only.
         was_resent: whether the request was sent twice, as a kept connection had been closed: the
             first may have been read all the same.
 
@@ -51,7 +46,6 @@ class Response:
         "_body",
         "_has_ended",
         "_raw",
-        "_secrets",
         "coding",
         "content",
         "max_event_bytes",
@@ -60,19 +54,13 @@ class Response:
     )
 
     def __init__(
-        self,
-        raw: aiohttp.ClientResponse,
-        max_event_bytes: int,
-        secrets: Callable[[aiohttp.ClientResponse], Iterable[str]] = _no_secrets,
-        *,
-        was_resent: bool = False,
+        self, raw: aiohttp.ClientResponse, max_event_bytes: int, *, was_resent: bool = False
     ) -> None:
         self.status = raw.status
         self.content = raw.content
         self.max_event_bytes = max_event_bytes
         self._raw = raw
         self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
-        self._secrets = secrets
         self.was_resent = was_resent
         self._body: BodyDecoder | None = None
         self._has_ended = False
@@ -89,22 +77,24 @@ class Response:
             self._body = BodyDecoder(self.content_type, self.max_event_bytes)
         return self._body
 
-    async def events(self) -> AsyncIterator[list[Payload]]:
-        """Yield, for each network read that completes any, the list of server-sent events.
+    async def payloads(self) -> AsyncIterator[list[Payload]]:
+        """Yield, for each network read that completes any, the list of payloads.
 
         A body that begins with `{`, white space aside, is one JSON object, as some servers send
-        although a stream was asked for, and is one event.
+        although a stream was asked for, and is one event. `events` is another name of this method.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
             StreamInterrupted: the connection broke.
 
         """
-        while payloads := await self.next_events():
+        while payloads := await self.next_payloads():
             yield payloads
 
-    async def next_events(self) -> list[Payload]:
-        """Return what `events` yields next, and an empty list at the end.
+    async def next_payloads(self) -> list[Payload]:
+        """Return what `payloads` yields next, and an empty list at the end.
+
+        `next_events` is another name of this method.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -119,9 +109,11 @@ class Response:
             payloads = body.feed(chunk) if chunk else body.close()
         return payloads
 
+    events, next_events = payloads, next_payloads
+
     @property
     def ignored(self) -> str:
-        """The newest line of `events` that was no part of one, or ""."""
+        """The newest line of the body that was no part of one, or ""."""
         return self.body.ignored
 
     async def read(self) -> bytes:
@@ -149,13 +141,16 @@ class Response:
         await self._read_beginning(body)
         return excerpt_of(body)
 
-    async def failure(
-        self, method: str, url: str, *, is_accepted: bool = False, is_forwarded: bool
-    ) -> AsyncLLMError:
-        """Return the error that this response stands for, and close it.
+    async def failure(self, request: HttpRequest, *, is_accepted: bool) -> AsyncLLMError:
+        """Return the error that this response to `request` stands for, and close it.
 
         What is compressed is not read: no request of ours asks for it, and a small body can
         unpack to gigabytes. An error keeps its status; its body is then empty.
+
+        Args:
+            request: what was asked.
+            is_accepted: whether the status is no error, so that it is the body's form that is.
+
         """
         raw, beginning = self._raw, bytearray()
         try:
@@ -170,12 +165,12 @@ class Response:
         compressed = f"the body is compressed ({self.coding!r})"
         if is_accepted:
             failure = ProtocolError(f"{compressed}, though `Accept-Encoding: identity` was sent")
-        elif is_forwarded and is_refusal(raw.status, raw.headers):
+        elif request.is_forwarded and is_proxy_refusal(raw.status, raw.headers):
             failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
         else:
             failure = status_error(
-                method=method,
-                url=url,
+                method=request.method,
+                url=request.url,
                 status=raw.status,
                 reason=reason,
                 headers=raw.headers,
@@ -184,10 +179,6 @@ class Response:
         if self.coding:
             failure.add_note(f"{compressed}, so it is not shown")
         return failure
-
-    def redact(self, error: AsyncLLMError) -> None:
-        """Mask in `error` what its text may quote of this response."""
-        error.redact(self._secrets(self._raw))
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end.

@@ -8,8 +8,9 @@ from weakref import WeakSet
 
 from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
 from asyncllm.http.connections import ConnectionPool
+from asyncllm.http.environment import EnvironmentProxies
 from asyncllm.http.proxies import parse_proxy
-from asyncllm.options import MAX_REPLY_BYTES, Retry, Timeouts
+from asyncllm.options import MAX_EVENT_BYTES, MAX_REPLY_BYTES, Retry, Timeouts
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.heir import clean_up
 from asyncllm.session.ledger import Ledger
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import ssl
 
     from asyncllm.http.entries import Entry
+    from asyncllm.http.http import RefusedField
 
 _LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 
@@ -82,7 +84,7 @@ class SessionManager:
         spare_conversations: int = 0,
         ledger: str | os.PathLike[str] | None = None,
         grace: float = 5.0,
-        max_event_bytes: int = 16 * 1024 * 1024,
+        max_event_bytes: int = MAX_EVENT_BYTES,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
@@ -94,9 +96,11 @@ class SessionManager:
         self.proxy = parse_proxy(proxy)
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
+        self.max_event_bytes = max_event_bytes
         self.max_reply_bytes = max_reply_bytes
+        self.refused_fields: set[RefusedField] = set()  # so that no stream asks for one again
         self.connections = ConnectionPool(
-            ssl=ssl, trust_env=trust_env, max_event_bytes=max_event_bytes
+            ssl=ssl, environment=EnvironmentProxies() if trust_env else None
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(

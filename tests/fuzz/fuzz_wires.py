@@ -32,7 +32,7 @@ with watching:
     from asyncllm.framing.json import decode
     from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
     from asyncllm.http.failures import status_error
-    from asyncllm.http.http import Response
+    from asyncllm.http.response import Response
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -196,7 +196,7 @@ class _Http:
     """Stands for what opens requests: the answer to each is one body."""
 
     def __init__(self, body: _Body, limit: int) -> None:
-        self.refusals = set()
+        self.refused_fields = set()
         self._body, self._limit = body, limit
 
     @asynccontextmanager

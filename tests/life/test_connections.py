@@ -1,4 +1,4 @@
-"""Connections that are kept, and cookies: nobody's answer and session become somebody's."""
+"""Connections that are kept: nobody's answer becomes somebody's."""
 
 import asyncio
 import select
@@ -7,10 +7,9 @@ import socket
 import pytest
 
 import asyncllm
-from asyncllm.http.connections import ConnectionPool
-from asyncllm.http.http import Http
 from conftest import open_descriptors
 from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.waiting import until
 
 END = b"0\r\n\r\n"
 STRAY = HEAD + b"Content-Length: 14\r\n\r\ndata: stray\n\n\n"
@@ -20,28 +19,10 @@ def answer(text):
     return CHUNKED + chunk(b"data: %s\n\n" % text) + END
 
 
-@pytest.fixture
-async def pool():
-    pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=100_000)
-    yield pool
-    await pool.aclose()
-
-
-@pytest.fixture
-async def http(pool):
-    return Http(pool, connect=1.0)
-
-
 async def ask(http, url):
     async with http.open("POST", url, json={}) as response:
-        events = [event async for batch in response.events() for event in batch]
-        return events, response.status
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0)
+        payloads = [each async for batch in response.payloads() for each in batch]
+        return payloads, response.status
 
 
 @pytest.mark.parametrize("stray", [STRAY, STRAY[:9], STRAY[:1], b"\0", b"\r\n"])
@@ -67,9 +48,9 @@ async def test_what_comes_with_the_end_of_an_answer_is_no_answer_to_the_next_que
     async with raw_server(at_once, later, [answer(b"2")]) as (url, connections):
         assert await ask(http, url) == ([b"1"], 200)
         async with http.open("POST", url, json={}) as response:
-            assert await response.next_events() == [b"1"]
+            assert await response.next_payloads() == [b"1"]
             is_read.set()
-            assert await response.next_events() == []
+            assert await response.next_payloads() == []
         assert await ask(http, url) == ([b"2"], 200)
         assert len(connections) == 3
 
@@ -147,7 +128,7 @@ async def test_a_pool_that_is_closed_waits_for_no_server_that_takes_no_more(pool
         asyncio.timeout(30),
         http.open("POST", url, json=b" " * 20_000_000) as response,
     ):
-        assert await anext(response.events()) == [b"1"]
+        assert await anext(response.payloads()) == [b"1"]
         asyncio.get_running_loop().call_later(2, taken.set)  # lest a failure hangs
         await pool.aclose()
         assert not taken.is_set()
@@ -173,58 +154,3 @@ async def test_a_new_connection_that_is_closed_on_a_request_is_not(http):
         with pytest.raises(asyncllm.TransportError, match="broke before there was an answer"):
             await ask(http, url)
         assert len(connections) == 1
-
-
-# Cookies: a server's session is for the one whom it knows by it.
-
-
-def cookies_sent(sandbox, of):
-    """Return the session cookies that were sent by those with a header `X-User` of `of`."""
-    requests = [request for request in sandbox.requests if request.headers.get("x-user") == of]
-    assert requests
-    return {request.headers["cookie"] for request in requests if "cookie" in request.headers}
-
-
-async def test_who_asks_with_other_headers_or_another_key_has_cookies_of_their_own(
-    sandbox, sessions
-):
-    asking = [
-        {"headers": {"X-User": "a"}},
-        {"headers": {"X-User": "b"}},
-        {"headers": {"X-User": "a"}},
-        {"headers": {"X-User": "c"}, "api_key": "key-of-one"},
-        {"headers": {"X-User": "c"}, "api_key": "key-of-another"},
-    ]
-    for options in asking * 2:
-        provider = asyncllm.H2o(base_url=sandbox.url, sessions=sessions, **options)
-        assert await provider.complete("Hello")
-    a, b, c = (cookies_sent(sandbox, user) for user in "abc")
-    assert [len(a), len(b), len(c)] == [1, 1, 2]
-    assert len(a | b | c) == 4
-
-
-async def test_a_cookie_of_the_callers_own_is_never_replaced(sandbox, sessions):
-    mine = {"X-User": "me", "cookie": "theme=dark; hf-chat=mine"}
-    sessions.connections.jar_of(None).keep(["hf-chat=ours"], sandbox.url)
-    provider = asyncllm.H2o(base_url=sandbox.url, sessions=sessions, headers=mine)
-    for _ in range(2):
-        assert await provider.complete("Hello")
-    http = Http(sessions.connections, headers=mine)
-    assert http.entry(sandbox.url).headers["cookie"] == "theme=dark; hf-chat=mine"
-    async with http.open("GET", f"{sandbox.url}/", accept=range(600)):
-        pass
-    assert cookies_sent(sandbox, "me") == {"theme=dark; hf-chat=mine"}
-
-
-async def test_a_session_s_cookies_last_while_somebody_uses_them_or_they_are_new(pool):
-    used, pair = pool.jar_of("used"), "a=1"
-    used.keep([pair], "http://h/")
-    for user in range(1200):
-        pool.jar_of(user).keep([pair], "http://h/")
-    assert pool.jar_of("used") is used
-    assert [pool.jar_of(user).header_for("http://h/") for user in (0, 100, 300, 1199)] == [
-        "",
-        "",
-        pair,
-        pair,
-    ]

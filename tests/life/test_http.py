@@ -7,35 +7,22 @@ import aiohttp
 import pytest
 
 import asyncllm
-from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.http import Http
 from asyncllm.http.proxies import parse_proxy
 from lateness import Watch, hold_in_time
 from raw_server import CHUNKED, HEAD, chunk, raw_server
 
 
-@pytest.fixture
-async def pool():
-    pool = ConnectionPool(ssl=None, trust_env=False, max_event_bytes=100_000)
-    yield pool
-    await pool.aclose()
-
-
-@pytest.fixture
-def http(pool):
-    return Http(pool, connect=1.0)
-
-
-async def first_events(http, url):
+async def first_payloads(http, url):
     async with http.open("POST", url, json={}) as response:
-        return await anext(response.events())
+        return await anext(response.payloads())
 
 
 async def test_the_rest_of_an_answer_is_drained_so_that_its_connection_serves_again(http):
     late_end = [CHUNKED + chunk(b"data:1\n\n"), 0.03, chunk(b": bye\n\n"), b"0\r\n\r\n"]
     async with raw_server(late_end, late_end) as (url, connections):
-        assert await first_events(http, url) == [b"1"]
-        assert await first_events(http, url) == [b"1"]
+        assert await first_payloads(http, url) == [b"1"]
+        assert await first_payloads(http, url) == [b"1"]
         assert len(connections) == 1
 
 
@@ -44,16 +31,16 @@ async def test_draining_is_bounded_in_time(http):
     loop = asyncio.get_running_loop()
     async with raw_server(endless, endless) as (url, connections):
         start = loop.time()
-        assert await first_events(http, url) == [b"1"]
+        assert await first_payloads(http, url) == [b"1"]
         assert loop.time() - start < 10
-        assert await first_events(http, url) == [b"1"]
+        assert await first_payloads(http, url) == [b"1"]
         assert len(connections) == 2
 
 
 async def test_draining_is_bounded_in_bytes(http):
     flood = [CHUNKED + chunk(b"data:1\n\n"), 0.01, *[chunk(b":" * 65_000)] * 100]
     async with raw_server(flood) as (url, _):
-        assert await first_events(http, url) == [b"1"]
+        assert await first_payloads(http, url) == [b"1"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +68,7 @@ async def test_draining_is_bounded_in_bytes(http):
 async def test_what_is_no_good_answer_is_a_typed_error_without_context(http, answer, error, says):
     async with raw_server([*answer, 0.01, None]) as (url, _):
         with pytest.raises(error, match=says) as caught:
-            await first_events(http, url)
+            await first_payloads(http, url)
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
 
@@ -95,11 +82,11 @@ async def test_a_chunk_that_is_none_is_a_cut_without_c_extensions(http, monkeypa
         raw_server([CHUNKED + chunk(b"data:1\n\n"), is_read, b"zz\r\n", 60.0]) as (url, _),
         http.open("POST", url, json={}) as response,
     ):
-        assert await response.next_events() == [b"1"]
+        assert await response.next_payloads() == [b"1"]
         is_read.set()
         async with asyncio.timeout(30):
             with pytest.raises(asyncllm.StreamInterrupted):
-                await response.next_events()
+                await response.next_payloads()
 
 
 async def test_an_answer_that_is_left_takes_no_more_of_a_request(http):
@@ -107,7 +94,7 @@ async def test_an_answer_that_is_left_takes_no_more_of_a_request(http):
     async with raw_server([CHUNKED + chunk(b"data:1\n\n"), 60.0]) as (url, _):
         with pytest.raises(RuntimeError, match="left"):
             async with http.open("POST", url, json={}) as response:
-                assert await response.next_events() == [b"1"]
+                assert await response.next_payloads() == [b"1"]
                 transport = response._raw.connection.transport
                 transport.pause_reading()
                 transport.write(b"x" * 20_000_000)
@@ -149,7 +136,7 @@ async def test_an_answer_is_drained_by_64_kib_and_not_by_much_more(http):
     server = await asyncio.start_server(flood, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with http.open("POST", url, json=None) as response:
-        assert await response.next_events() == [b"1"]
+        assert await response.next_payloads() == [b"1"]
         response.content = counted = Counted(response.content)
         asks.set()
     *but_one, last = counted.reads
@@ -177,7 +164,7 @@ async def test_a_connect_that_takes_too_long_is_a_timeout_in_time(pool):
         async def connect():
             watch = Watch(0.2)
             with pytest.raises(asyncllm.StreamTimeout) as caught:
-                await first_events(Http(pool, connect=0.2), f"http://127.0.0.1:{address[1]}")
+                await first_payloads(Http(pool, connect=0.2), f"http://127.0.0.1:{address[1]}")
             assert caught.value.phase == "connect"
             return watch.stop()
 
@@ -196,7 +183,7 @@ async def test_a_dead_proxy_is_a_proxy_error(pool):
         pass
     through = Http(pool, proxy=parse_proxy(url.replace("//", "//user:canary@")))
     with pytest.raises(asyncllm.ProxyError, match="cannot connect to the proxy") as caught:
-        await first_events(through, "http://example.org/")
+        await first_payloads(through, "http://example.org/")
     assert "canary" not in repr(caught.value)
 
 
@@ -212,7 +199,7 @@ async def test_proxy_credentials_go_to_the_proxy_in_a_header(pool):
     address = f"http://user:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}"
     for target in ("http://example.org/", "https://example.org/"):
         with pytest.raises(asyncllm.ProxyError, match="407") as caught:
-            await first_events(Http(pool, proxy=parse_proxy(address)), target)
+            await first_payloads(Http(pool, proxy=parse_proxy(address)), target)
         assert "canary" not in repr(caught.value)
     server.close()
     assert seen[0].startswith(b"POST http://example.org/")
@@ -224,11 +211,26 @@ async def test_proxy_credentials_go_to_the_proxy_in_a_header(pool):
 async def test_a_closed_pool_opens_no_new_connection(pool, http):
     await pool.aclose()
     with pytest.raises(asyncllm.TransportError, match="closed"):
-        await first_events(http, "http://127.0.0.1:9/")
+        await first_payloads(http, "http://127.0.0.1:9/")
+
+
+async def test_payloads_go_by_their_former_names_too(http):
+    later = asyncio.Event()
+    sent = [CHUNKED + chunk(b"data:1\n\n"), later, chunk(b"data:2\n\n") + b"0\r\n\r\n"]
+    async with raw_server(sent) as (url, _), http.open("POST", url, json={}) as response:
+        assert await response.next_events() == [b"1"]
+        later.set()
+        assert [payloads async for payloads in response.events()] == [[b"2"]]
+
+
+async def test_a_request_that_is_never_entered_is_never_sent(http):
+    async with raw_server([b"unasked"]) as (url, connections):
+        http.open("POST", url, json={})
+    assert not connections
 
 
 async def test_an_error_body_that_trickles_on_is_shown_as_far_as_it_came(http):
     head = b"HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with raw_server([head, chunk(b"too many"), 60.0]) as (url, _), asyncio.timeout(30):
         with pytest.raises(asyncllm.ServerError, match="too many"):
-            await first_events(http, url)
+            await first_payloads(http, url)

@@ -3,7 +3,8 @@
 import pytest
 
 from asyncllm import ConfigurationError
-from asyncllm.http.proxies import EnvironmentProxies, Proxy
+from asyncllm.http.environment import EnvironmentProxies
+from asyncllm.http.proxies import Proxy
 from asyncllm.sandbox import Sandbox
 
 from .conftest import ask_openai, raises

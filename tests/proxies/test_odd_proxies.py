@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import asyncllm
 from asyncllm import ProxyError, Retry, StreamTimeout, Timeouts, TransportError
-from asyncllm.http.proxies import is_refusal, parse_proxy
+from asyncllm.http.failures import is_proxy_refusal
+from asyncllm.http.proxies import parse_proxy
 from lateness import Watch, hold_in_time
 
 from .conftest import CANARIES, ask_openai, raises
@@ -90,7 +91,7 @@ async def test_a_forward_that_is_refused_with_the_proxys_sign_is_a_proxy_error(h
     ],
 )
 def test_whose_refusal_it_is(status, headers, is_the_proxys):
-    assert is_refusal(status, headers) is is_the_proxys
+    assert is_proxy_refusal(status, headers) is is_the_proxys
 
 
 async def test_a_sign_of_a_proxy_says_nothing_where_none_was_asked(manager):

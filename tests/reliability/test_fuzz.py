@@ -23,7 +23,7 @@ from asyncllm import (
     Timeouts,
 )
 from asyncllm.http.failures import status_error
-from asyncllm.http.http import Response
+from asyncllm.http.response import Response
 from conftest import settled
 from raw_server import raw_server
 
@@ -60,7 +60,7 @@ class NoHttp:
         raw = SimpleNamespace(
             status=200, headers={}, content_type="text/event-stream", content=Body(pieces)
         )
-        self._response, self.refusals = Response(raw, max_event_bytes), set()
+        self._response, self.refused_fields = Response(raw, max_event_bytes), set()
 
     @asynccontextmanager
     async def open(self, *_, **__):

@@ -687,13 +687,13 @@ async def test_no_object_that_holds_a_secret_shows_it():
         response = http.open("GET", server.url, headers=HEADERS)
         for each in (
             *(manager, manager.connections, manager.conversations, manager.proxy, llm, stream),
-            *(http, request, entry, response, llm.server(request, http), Mask([KEY])),
+            *(http, request, entry, response, response._request),
+            *(llm.server(request, http), Mask([KEY])),
         ):
             whole = [each, {"one": [each]}]
             assert_nothing_shown(
                 [repr(each), str(each), pprint.pformat(whole), pretty_repr(whole, expand_all=True)]
             )
-        response._sending.close()
 
 
 # --- proxies ------------------------------------------------------------------------------------

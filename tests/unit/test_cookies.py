@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncllm.http.checks import is_loopback
-from asyncllm.http.cookies import CookieJar, with_cookies
+from asyncllm.http.cookies import CookieJar, CookieJars, with_cookies
+from asyncllm.http.plain_http import is_loopback
 
 
 def sent(jar, url):
@@ -235,3 +235,18 @@ def test_this_machine_is_loopback(host):
 )
 def test_any_other_host_is_not_loopback(host):
     assert is_loopback(host) is False
+
+
+def test_a_session_s_cookies_last_while_somebody_uses_them_or_they_are_new():
+    jars = CookieJars()
+    used, pair = jars.jar_of("used"), "a=1"
+    used.keep([pair], "http://h/")
+    for user in range(1200):
+        jars.jar_of(user).keep([pair], "http://h/")
+    assert jars.jar_of("used") is used
+    assert [jars.jar_of(user).header_for("http://h/") for user in (0, 100, 300, 1199)] == [
+        "",
+        "",
+        pair,
+        pair,
+    ]

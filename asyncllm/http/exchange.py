@@ -1,0 +1,101 @@
+"""One request and its response: sent on entering, and let go of on leaving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncllm.errors import AsyncLLMError, let_go
+from asyncllm.http.failures import request_errors, request_failure
+from asyncllm.http.response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    import aiohttp
+
+    from asyncllm.http.connections import ConnectionPool
+    from asyncllm.http.cookies import CookieJar
+    from asyncllm.http.request import HttpRequest
+
+
+class Exchange:
+    """A request that is sent on entering, and whose connection is let go on leaving.
+
+    In between the pool knows of the response: in a cycle of garbage it would be finalised
+    together with the generator that has yet to leave.
+
+    Every error that may quote the request or the answer leaves `http` through here, also one that
+    a provider raises while it reads, and `_masked` is the one place of `http` where it is masked:
+    here it is known what the server was told, and what it said to keep.
+
+    Args:
+        request: what to send.
+        pool: where the connections are.
+        jar: where to keep the cookies that the server sets.
+        accept: the statuses that are no error.
+        max_event_bytes: the most bytes of one event, or of a body that is read whole.
+
+    """
+
+    __slots__ = ("_accept", "_answer", "_jar", "_max_event_bytes", "_pool", "_request", "_response")
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        pool: ConnectionPool,
+        jar: CookieJar,
+        *,
+        accept: Container[int],
+        max_event_bytes: int,
+    ) -> None:
+        self._request = request
+        self._pool = pool
+        self._jar = jar
+        self._accept = accept
+        self._max_event_bytes = max_event_bytes
+        self._answer: aiohttp.ClientResponse | None = None
+        self._response: Response | None = None
+
+    async def __aenter__(self) -> Response:
+        response = await self._send()
+        is_accepted = response.status in self._accept
+        if is_accepted and not response.coding:
+            self._response = response
+            self._pool.in_use.add(response)
+            return response
+        raise self._masked(await response.failure(self._request, is_accepted=is_accepted))
+
+    async def __aexit__(self, _: object, failure: BaseException | None, __: object) -> None:
+        response = self._response
+        assert response is not None
+        self._pool.in_use.discard(response)
+        if failure is None:
+            await response.drain()
+            return
+        response.close()
+        if isinstance(failure, AsyncLLMError):
+            self._masked(failure)
+
+    async def _send(self) -> Response:
+        request = self._request
+        try:
+            answer, was_resent = await self._pool.request(request)
+        except AsyncLLMError:
+            raise  # the pool's own, which is one of the others too, and quotes nobody
+        except request_errors() as error:
+            failure = self._masked(request_failure(error, request))
+            let_go(error)
+        else:
+            self._answer = answer
+            if told := answer.headers.getall("Set-Cookie", ()):
+                self._jar.keep(told, request.url)
+            return Response(answer, self._max_event_bytes, was_resent=was_resent)
+        try:
+            raise failure  # outside of the handler: aiohttp's own texts must not be its context
+        finally:
+            del failure  # its traceback holds this frame: they would be a cycle of garbage
+
+    def _masked(self, error: AsyncLLMError) -> AsyncLLMError:
+        """Return `error`, without what its text may quote of the request or the answer."""
+        error.redact(self._request.secrets(self._answer))
+        return error

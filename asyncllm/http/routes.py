@@ -1,0 +1,158 @@
+"""A way to servers, direct or through a SOCKS proxy, with the connections that are open on it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import aiohttp
+
+from asyncllm.http.kept import KeptConnection, response_class
+
+if TYPE_CHECKING:
+    import ssl
+
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+    from yarl import URL
+
+    from asyncllm.http.proxies import Proxy
+    from asyncllm.http.request import HttpRequest
+
+# asyncio allocates as much as it might read. By default that is 256 KiB, for which glibc asks the
+# kernel, and gives it back, unless there happens to be such a hole in the heap: then each token
+# costs several times as much (https://github.com/python/cpython/issues/85451).
+_READ_BYTES = 64 * 1024
+_DEFAULT_HEADERS = {
+    "User-Agent": "asyncllm",
+    # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
+    "Accept-Encoding": "identity",
+}
+
+
+class Route:
+    """A way to servers: aiohttp's client, who is using it, and the connections that it has open.
+
+    Args:
+        tunnel: the SOCKS proxy to go through, or None; an HTTP proxy comes with each request.
+        ssl: how to verify servers; None for the system's certificate authorities.
+        keeps: whether a connection serves again.
+
+    Raises:
+        ConfigurationError: the extra that brings SOCKS is not installed.
+
+    """
+
+    def __init__(self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool) -> None:
+        options: dict[str, Any] = {
+            "ssl": ssl or True,
+            "limit": 0,
+            "force_close": not keeps,
+            "timeout_ceil_threshold": math.inf,
+        }
+        connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+        self._requests = 0
+        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
+        self._open: dict[asyncio.Future[None], KeptConnection] = {}
+        self._connect = connector.connect
+        connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
+        self._client = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_DEFAULT_HEADERS,
+            auto_decompress=False,
+            response_class=response_class(self._noted),
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is sending a request, or reading an answer."""
+        return not self._requests and all(each.connection is None for each in self._answers)
+
+    async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer once the head of that has come."""
+        through: dict[str, Any] = request.proxy.request_options() if request.proxy else {}
+        self._requests += 1
+        try:
+            answer = await self._client.request(
+                request.method,
+                request.url,
+                params=request.query,
+                data=request.data,
+                headers=request.headers,
+                timeout=_client_timeout(request.connect),
+                allow_redirects=False,
+                **through,
+            )
+        finally:
+            self._requests -= 1
+        self._answers.add(answer)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection, and return when that is done.
+
+        None is left to say farewell: a server that does not answer to the end of TLS, or takes
+        no more of a request, would hold the connection for long after its stream was left.
+        """
+        for connection in list(self._open.values()):
+            connection.transport.abort()
+        await self._client.close()
+        if self._open:
+            await asyncio.wait(list(self._open))
+
+    async def _connect_noted(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> Connection:
+        """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
+        while True:
+            connection = await self._connect(req, traces, timeout)
+            if self._note(connection, req.url):
+                return connection
+            connection.close()
+
+    def _note(self, connection: Connection, url: URL) -> bool:
+        """Note a connection until it is lost; False where it must not serve again.
+
+        aiohttp forgets those that it lets go.
+        """
+        protocol, transport = connection.protocol, connection.transport
+        closed = protocol.closed if protocol is not None else None
+        if protocol is None or transport is None or closed is None:
+            return True  # lost already, which aiohttp will find
+        noted = self._open.get(closed)
+        if noted is None:
+            self._open[closed] = noted = KeptConnection(protocol, transport, str(url.origin()))
+            closed.add_done_callback(self._forget)
+            read_by: Any = transport
+            if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
+                read_by.max_size = _READ_BYTES
+        elif not noted.take():
+            return False
+        connection.add_callback(noted.keep)
+        return True
+
+    def _noted(self, connection: Connection) -> KeptConnection | None:
+        protocol = connection.protocol
+        closed = protocol.closed if protocol is not None else None
+        return self._open.get(closed) if closed is not None else None
+
+    def _forget(self, closed: asyncio.Future[None]) -> None:
+        del self._open[closed]
+        if not closed.cancelled():
+            closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+@functools.lru_cache
+def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
+    """Return aiohttp's limits, of which we use one; one object for all streams."""
+    # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
+    return aiohttp.ClientTimeout(
+        total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
+    )
