@@ -28,7 +28,7 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
-from asyncllm.sandbox.answers import answer_to
+from asyncllm.sandbox.generation import answer_to
 
 MODEL = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 FORM = {

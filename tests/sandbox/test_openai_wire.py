@@ -33,7 +33,7 @@ from asyncllm.sandbox import (
     Truncate,
     Usage,
 )
-from asyncllm.sandbox.answers import answer_to, reasoning_about
+from asyncllm.sandbox.generation import answer_to, reasoning_about
 
 COMPLETIONS = "/v1/chat/completions"
 GRAVITY = "/api/openai/v1/chat/completions"
