@@ -9,8 +9,9 @@ import pytest
 import asyncllm
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.http import Http
-from conftest import open_descriptors
 from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.leftovers import open_descriptors
+from support.waiting import until
 
 END = b"0\r\n\r\n"
 STRAY = HEAD + b"Content-Length: 14\r\n\r\ndata: stray\n\n\n"
@@ -36,12 +37,6 @@ async def ask(http, url):
     async with http.open("POST", url, json={}) as response:
         events = [event async for batch in response.events() for event in batch]
         return events, response.status
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("stray", [STRAY, STRAY[:9], STRAY[:1], b"\0", b"\r\n"])

@@ -15,8 +15,8 @@ from asyncllm import Finish, Gravityengine, H2o, Lockchat, OpenAICompatible, Pin
 from asyncllm.base.provider import Request
 from asyncllm.http.failures import status_error
 from asyncllm.http.http import Response
-from conftest import settled
 from raw_server import raw_server
+from support.leftovers import settled
 
 ITEMS = (str, *asyncllm.Event.__args__)
 URL = "http://127.0.0.1:9"

@@ -30,8 +30,8 @@ from asyncllm.base.provider import Request
 from asyncllm.http.entries import Entry
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask
-from conftest import settled
 from exception_texts import texts_of
+from support.leftovers import settled
 
 # Each has "canary" in it, so that a part of one is found too. What a URL would encode is meant.
 KEY, TOKEN, COOKIE = "canary-key+0/1=2==", "canary-token-012345", "canary-cookie-012345"
