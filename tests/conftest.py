@@ -1,11 +1,8 @@
-"""What the tests share: a sandbox in the test's own loop, and a look at what is left behind."""
+"""What the tests share: a sandbox in the test's own loop, and providers on it."""
 
-import asyncio
-import gc
 import os
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -45,15 +42,3 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("ASYNCLLM_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-
-
-async def settled(*, but: int = 1) -> None:
-    """Wait until no task but those of the test itself is left."""
-    async with asyncio.timeout(30):
-        while len(asyncio.all_tasks()) > but:
-            gc.collect()
-            await asyncio.sleep(0)
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))

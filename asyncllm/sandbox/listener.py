@@ -16,7 +16,7 @@ class Listener:
 
     aiohttp's own site counts no connection that sends no request. And asyncio's server, before
     Python 3.13, cannot let go of a connection whose TLS handshake hangs: here the handshake is
-    a task that `aclose` cancels.
+    a task that `close` cancels.
     """
 
     def __init__(self, serve: Callable[[], asyncio.Protocol], ssl: SSLContext | None) -> None:

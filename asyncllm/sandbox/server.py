@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
-from asyncllm.sandbox.backend import Backend
-from asyncllm.sandbox.chatui import ChatUI
-from asyncllm.sandbox.fault_book import FaultBook
-from asyncllm.sandbox.listener import Listener
-from asyncllm.sandbox.openai import OpenAI
+from asyncllm.sandbox.faults.book import FaultBook
+from asyncllm.sandbox.generation import Backend
+from asyncllm.sandbox.site import Site
+from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from ssl import SSLContext
     from types import TracebackType
 
     from asyncllm.sandbox.faults import Fault
 
-    _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 _STATE = "/_sandbox/state"
-_ANYTHING = "/{path:.*}"
 _REQUESTS_KEPT = 10_000
-_BODY_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -99,11 +93,9 @@ class Sandbox:
         self._ssl = ssl
         self._faults = FaultBook(faults)
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
-        self._chatui = ChatUI(self._backend)
-        self._openai = OpenAI(self._backend, api_key)
-        self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
-        self._handling: set[asyncio.Task[object]] = set()
+        self._chatui = ChatUIWire(self._backend)
+        self._openai = OpenAIWire(self._backend, api_key)
+        self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -115,7 +107,7 @@ class Sandbox:
     @property
     def connections(self) -> int:
         """How many TCP connections have been accepted so far."""
-        return self._listener.accepted if self._listener is not None else 0
+        return self._site.accepted if self._site is not None else 0
 
     @property
     def conversations(self) -> int:
@@ -164,28 +156,16 @@ class Sandbox:
             RuntimeError: it has been started before.
 
         """
-        if self._runner is not None:
+        if self._site is not None:
             raise RuntimeError("a sandbox can be started only once")
-        app = web.Application(client_max_size=_BODY_LIMIT)
-        # No middleware: aiohttp keeps those that it has built, and all they hold, for good.
-        for route in (
+        routes = (
             *self._chatui.routes(),
             *self._openai.routes(),
             web.get(_STATE, self._state),
-            web.route("*", _ANYTHING, self._unknown),
-        ):
-            recorded = partial(self._record, cast("_Handler", route.handler))
-            app.router.add_route(route.method, route.path, recorded)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            # A client that leaves ends the reading of a stream, like a closed socket in chat-ui.
-            handler_cancellation=True,
-            shutdown_timeout=0.1,
         )
+        self._site = Site(routes, self._remember, self._ssl)
         try:
-            await self._runner.setup()
-            await self._listen(self._runner)
+            self.port = await self._site.start(self._host, self.port)
         except BaseException:
             await self.aclose()
             raise
@@ -196,10 +176,10 @@ class Sandbox:
         It runs to its end even if the caller is cancelled, and only then lets the
         cancellation pass.
         """
-        if self._runner is None:
+        if self._site is None:
             return
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close(self._runner))
+            self._closing = asyncio.create_task(self._close(self._site))
         interruption: asyncio.CancelledError | None = None
         while not self._closing.done():
             try:
@@ -222,59 +202,19 @@ class Sandbox:
     ) -> None:
         await self.aclose()
 
-    async def _listen(self, runner: web.AppRunner) -> None:
-        serve = runner.server
-        assert serve is not None
-        # "localhost" may be two addresses, and port 0 would be another port on each of them.
-        host = "127.0.0.1" if self._host == "localhost" else self._host
-        self._listener = Listener(serve, self._ssl)
-        self.port = await self._listener.listen(host, self.port)
-
-    async def _close(self, runner: web.AppRunner) -> None:
-        if self._listener is not None:
-            self._listener.close()
-        for connection in runner.server.connections if runner.server is not None else ():
-            if connection.transport is not None:
-                connection.transport.abort()
-        for task in self._handling:
-            task.cancel()
+    async def _close(self, site: Site) -> None:
+        await site.aclose()
         await self._backend.aclose()
-        await asyncio.gather(*self._handling, return_exceptions=True)
-        await runner.cleanup()
-        if self._listener is not None:
-            await self._listener.wait_closed()
-
-    async def _record(self, handler: _Handler, request: web.Request) -> web.StreamResponse:
-        task = asyncio.current_task()
-        assert task is not None
-        self._handling.add(task)
-        try:
-            if request.path != _STATE:
-                await self._remember(request)
-            return await handler(request)
-        except ConnectionError:
-            # The client has left; whatever is returned is not sent.
-            return web.Response()
-        finally:
-            self._handling.discard(task)
 
     async def _remember(self, request: web.Request) -> None:
+        if request.path == _STATE:
+            return
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
         self.requests.append(
             Request(request.method, request.path, dict(request.query), headers, body)
         )
         self._request_count += 1
-
-    async def _unknown(self, request: web.Request) -> web.StreamResponse:
-        """Answer as aiohttp does where no route fits: 405 for another method, 404 otherwise."""
-        allowed: set[str] = set()
-        for resource in request.app.router.resources():
-            match, methods = await resource.resolve(request)
-            allowed |= methods if match is None else set()
-        if allowed:
-            raise web.HTTPMethodNotAllowed(request.method, allowed)
-        raise web.HTTPNotFound
 
     async def _state(self, _request: web.Request) -> web.Response:
         state = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asyncllm.sandbox.answers import answer_to
+from asyncllm.sandbox.generation import answer_to
 
 if TYPE_CHECKING:
     import random

@@ -82,13 +82,3 @@ class Process:
     async def _listen(self):
         while part := await self._process.stdout.read(65536):
             self.said += part.decode()
-
-
-async def until(is_so, *, within=30.0):
-    """Wait until `is_so()`, and return how many seconds it took."""
-    clock = asyncio.get_running_loop().time
-    start = clock()
-    async with asyncio.timeout(within):
-        while not is_so():
-            await asyncio.sleep(0.005)
-    return clock() - start

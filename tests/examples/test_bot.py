@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import pytest
 from fake_platform import TOKEN, Platform
-from programs import copy, environment, started, until
+from programs import copy, environment, started
 
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, SlowAnswer, Stall, Status
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
 
 pytestmark = pytest.mark.programs
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from programs import EXAMPLES, copy, environment, started, until
+from programs import EXAMPLES, copy, environment, started
 
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, Stall, Status
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
 
 pytestmark = pytest.mark.programs
 

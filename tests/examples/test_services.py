@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from programs import copy, environment, started, until
+from programs import copy, environment, started
 from proxies.launcher import free_port
 
 from asyncllm.sandbox import BigEvent, Drop, Sandbox, SlowAnswer, Stall
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
 
 pytestmark = pytest.mark.programs
 

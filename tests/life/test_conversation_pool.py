@@ -8,7 +8,8 @@ import pytest
 from asyncllm import HTTPStatusError, NotFoundError, Retry, TransportError
 from asyncllm.session.conversations import ConversationPool, Progress
 from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
-from conftest import settled
+from support.leftovers import settled
+from support.waiting import until
 
 STEP = 0.05
 
@@ -46,12 +47,6 @@ class Hanging:
 
     def session_entry(self):
         return None
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from asyncllm import H2o, NotFoundError, ProxyError, Retry, SessionManager, Tran
 from asyncllm.sandbox import SlowAnswer, Stall, Status
 from asyncllm.session.deletions import Deletion, Deletions
 from asyncllm.stream.waiting import OwnedTasks
+from support.waiting import until
 
 SOON = Retry(attempts=1, initial_wait=0.01, max_wait=0.05)
 LATER = Retry(attempts=1, initial_wait=600, max_wait=600)
@@ -67,12 +68,6 @@ async def pump(reader, writer):
         pass
     finally:
         writer.transport.abort()
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from asyncllm import (
     Timeouts,
 )
 from asyncllm.sandbox import Drop, Sandbox, SlowAnswer, Stall, Status
-from conftest import settled
+from support.leftovers import settled
 
 ONCE = asyncllm.Retry(attempts=1)
 DOWN = Status(status=503)

@@ -3,11 +3,11 @@
 import pytest
 
 import asyncllm
-from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager
+from asyncllm import H2o, Lockchat, OpenAICompatible, SessionManager
 from raw_server import CHUNKED, chunk, raw_server
+from support.policies import ONCE
 
 LIMIT = 1000
-ONCE = Retry(attempts=1)
 OPENAI = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n'
 TGI = b'data:{"token":{"text":"%b"}}\n\n'
 OPENAI_END = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -11,15 +11,10 @@ import asyncllm
 from asyncllm import H2o, Retry, SessionManager, Timeouts
 from asyncllm.sandbox import Late, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
-from conftest import open_descriptors, settled
+from support.leftovers import open_descriptors, settled
+from support.waiting import until
 
 SEED = 20_230_701
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_a_stream_ended_early_is_stopped_before_it_is_deleted(sandbox, sessions, h2o):

@@ -13,7 +13,6 @@ from asyncllm import (
     OpenAICompatible,
     Ping,
     Reasoning,
-    Retry,
     SessionManager,
     Timeouts,
     ToolCall,
@@ -44,13 +43,12 @@ from asyncllm.sandbox import (
 )
 from asyncllm.sandbox import Usage as UsageAt
 from raw_server import CHUNKED, chunk, raw_server
+from support.policies import ONCE, QUICK
 
 ANSWER = (
     "This is the asyncllm sandbox speaking, not a model. You wrote: “Hello”. "
     "A real model would now say something about it."
 )
-NO_RETRY = Retry(attempts=1)
-QUICK = Retry(initial_wait=0.001, max_wait=0.002)
 TOOLS = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
 
 
@@ -66,7 +64,7 @@ async def items_of(stream):
 async def answered(*body, **options):
     """Return the items of a stream whose body is `body`, sent as it is."""
     async with raw_server([CHUNKED + b"".join(map(chunk, body)) + b"0\r\n\r\n"]) as (url, _):
-        return await items_of(OpenAICompatible(base_url=url, retry=NO_RETRY).stream("x", **options))
+        return await items_of(OpenAICompatible(base_url=url, retry=ONCE).stream("x", **options))
 
 
 def event(text, **more):
@@ -337,7 +335,7 @@ async def test_detail_plain_text_and_html_bodies_are_typed_errors(
 ):
     sandbox.add_fault(fault)
     llm = OpenAICompatible(
-        base_url=f"{sandbox.url}/v1", model="gpt-4o", sessions=sessions, retry=NO_RETRY
+        base_url=f"{sandbox.url}/v1", model="gpt-4o", sessions=sessions, retry=ONCE
     )
     with pytest.raises(error, match=says):
         await llm.complete("Hello")
@@ -350,7 +348,7 @@ async def test_html_with_status_200_shows_its_first_200_characters():
         [b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1006\r\n\r\n" + page]
     ) as (url, _):
         with pytest.raises(asyncllm.ProtocolError) as caught:
-            await OpenAICompatible(base_url=url, retry=NO_RETRY).complete("x")
+            await OpenAICompatible(base_url=url, retry=ONCE).complete("x")
     assert str(caught.value).endswith("'<html>" + "x" * 194 + "…")
 
 
@@ -381,9 +379,7 @@ async def test_keep_alive_comments_for_ever_are_a_stall(sandbox, sessions):
 async def test_retry_after_in_seconds_as_a_date_or_in_milliseconds_is_read(sandbox, llm, headers):
     sandbox.add_fault(Status(status=429, **headers))
     with pytest.raises(asyncllm.RateLimitError) as caught:
-        await OpenAICompatible(base_url=llm.base_url, model="gpt-4o", retry=NO_RETRY).complete(
-            "Hello"
-        )
+        await OpenAICompatible(base_url=llm.base_url, model="gpt-4o", retry=ONCE).complete("Hello")
     assert caught.value.retry_after >= 60
 
 
@@ -522,7 +518,7 @@ async def test_lockchats_fault_between_events_is_recognised():
     bare = b"The model: `gpt-4` does not exist\n\ndata: [DONE]\n\n"
     async with raw_server([CHUNKED + chunk(bare) + b"0\r\n\r\n"]) as (url, _):
         with pytest.raises(asyncllm.NotFoundError):
-            await Lockchat(base_url=url, retry=NO_RETRY).complete("x")
+            await Lockchat(base_url=url, retry=ONCE).complete("x")
 
 
 async def test_other_errors_of_lockchat_stay_what_they_are(sandbox, sessions):
@@ -589,7 +585,7 @@ async def test_list_models_asks_the_server(sandbox, sessions):
 
 async def test_list_models_fails_as_streams_do(sandbox):
     limits = Timeouts(first_token=0.1)
-    async with SessionManager(timeouts=limits, retry=NO_RETRY) as sessions:
+    async with SessionManager(timeouts=limits, retry=ONCE) as sessions:
         llm = OpenAICompatible(base_url=f"{sandbox.url}/v1", sessions=sessions, api_key="sk-canary")
         sandbox.add_fault(PlainError(status=500, text="sk-canary is no key", on="models", times=1))
         with pytest.raises(asyncllm.ServerError) as caught:

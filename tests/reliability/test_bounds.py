@@ -10,31 +10,20 @@ import msgspec
 import pytest
 
 import asyncllm
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible, Retry, SessionManager
+from asyncllm import Gravityengine, H2o, OpenAICompatible, Retry, SessionManager
 from asyncllm.http.http import Http
 from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.policies import ONCE
+from support.wires import WIRES, every_wire, on_wire
 
-ONCE = Retry(attempts=1)
 LIMIT = 100_000
 MEBI = 1024 * 1024
-WIRES = {
-    "h2o": (H2o, ""),
-    "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
-    "gravityengine": (Gravityengine, ""),
-    "lockchat": (Lockchat, ""),
-}
-every_wire = pytest.mark.parametrize("wire", WIRES)
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
 H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
-
-
-def on_wire(wire, url, **options):
-    make, path = WIRES[wire]
-    return make(base_url=url + path, **options)
 
 
 def end_of(wire):

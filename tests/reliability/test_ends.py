@@ -9,21 +9,14 @@ import asyncio
 import gc
 import logging
 import socket
-import sys
 import time
 import warnings
 
 import anyio
 import pytest
-import uvloop
 
 import asyncllm
 from asyncllm import (
-    Gravityengine,
-    H2o,
-    Lockchat,
-    OpenAICompatible,
-    Retry,
     SessionManager,
     Timeouts,
 )
@@ -42,26 +35,12 @@ from asyncllm.sandbox import (
     Truncate,
 )
 from asyncllm.sandbox.background import running_in_background
-from conftest import open_descriptors, settled
+from support.leftovers import open_descriptors, settled
+from support.loops import LOOPS_AND_EAGER
+from support.policies import ONCE
+from support.waiting import until
+from support.wires import WIRES, on_wire
 
-WIRES = {
-    "h2o": (H2o, ""),
-    "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
-    "gravityengine": (Gravityengine, ""),
-    "lockchat": (Lockchat, ""),
-}
-
-
-def eager_loop():
-    loop = asyncio.new_event_loop()
-    loop.set_task_factory(asyncio.eager_task_factory)
-    return loop
-
-
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-if sys.version_info >= (3, 12):
-    LOOPS["eager"] = eager_loop
-ONCE = Retry(attempts=1)
 SLOW = 0.15  # seconds that the server takes: to spare for a busy machine
 SOON = 0.03  # seconds after which its client gives up
 
@@ -71,7 +50,7 @@ def background():
     """A sandbox on a thread of its own: the tasks that are counted are the client's."""
     gc.collect()
     gc.freeze()  # what is there already is not looked through again for each test
-    for loop in LOOPS.values():  # what the first loop of a process opens for good
+    for loop in LOOPS_AND_EAGER.values():  # what the first loop of a process opens for good
         with asyncio.Runner(loop_factory=loop) as runner:
             runner.run(asyncio.sleep(0))
     with running_in_background(Sandbox()) as sandbox:
@@ -88,14 +67,7 @@ def server(background):
 
 
 def make(wire, server, **options):
-    cls, path = WIRES[wire]
-    return cls(base_url=server.url + path, retry=ONCE, **options)
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
+    return on_wire(wire, server.url, retry=ONCE, **options)
 
 
 def nothing_left(loop, server, ask, caplog):
@@ -110,7 +82,7 @@ def nothing_left(loop, server, ask, caplog):
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        with asyncio.Runner(loop_factory=LOOPS_AND_EAGER[loop]) as runner:
             runner.run(main())
         gc.collect()
     assert [str(warning.message) for warning in warned] == []
@@ -147,7 +119,7 @@ async def within_a_block(stream):
 FINISHES = [iterate, take_events, take_reads, within_a_block]
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", LOOPS_AND_EAGER)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_finished_stream_leaves_nothing(server, loop, wire, caplog):
     async def ask(sessions):
@@ -228,7 +200,7 @@ def table(rows):
             id="-".join([wire, loop, *map(name_of, row)]),
         )
         for wire in WIRES
-        for loop in LOOPS
+        for loop in LOOPS_AND_EAGER
         for row in rows
         if is_of_wire(wire, row[-1]) and (loop == "asyncio" or wire == "h2o")
     ]
@@ -257,7 +229,7 @@ def test_a_stream_closed_by_its_caller_ends_quietly_and_leaves_nothing(
     assert server.generating == 0 or wire != "h2o"  # what it began is stopped
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", LOOPS_AND_EAGER)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_stream_that_is_dropped_leaves_nothing(server, wire, loop, caplog):
     server.add_fault(Stall(after=2))
@@ -420,7 +392,7 @@ def test_a_failed_stream_says_so_each_time_and_leaves_nothing(
     nothing_left(loop, server, ask, caplog)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", LOOPS_AND_EAGER)
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_server_that_is_not_there_leaves_nothing(server, wire, loop, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -436,7 +408,7 @@ def test_a_server_that_is_not_there_leaves_nothing(server, wire, loop, caplog):
     nothing_left(loop, server, ask, caplog)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", LOOPS_AND_EAGER)
 @pytest.mark.parametrize("wire", WIRES)
 def test_closing_the_manager_fails_its_streams_and_leaves_nothing(server, wire, loop, caplog):
     server.add_fault(Stall(after=2))
@@ -457,7 +429,7 @@ def test_closing_the_manager_fails_its_streams_and_leaves_nothing(server, wire, 
     assert server.generating == 0 or wire != "h2o"
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", LOOPS_AND_EAGER)
 def test_many_streams_at_once_ended_in_every_way_leave_nothing(server, loop, caplog):
     async def ask(sessions):
         async def one(number):

@@ -21,6 +21,7 @@ from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.ledger import Ledger
+from support.waiting import until
 
 KILLED = """
     import asyncio, json, ssl, sys
@@ -48,12 +49,6 @@ def path(tmp_path):
 def server():
     with running_in_background(Sandbox()) as sandbox:
         yield sandbox
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def rows(path, *, sessions=False):

@@ -12,7 +12,6 @@ import pytest
 
 import asyncllm
 from asyncllm import (
-    Gravityengine,
     H2o,
     Lockchat,
     OpenAICompatible,
@@ -36,21 +35,10 @@ from asyncllm.sandbox import (
 )
 from lateness import TRIES, stolen_time
 from raw_server import CHUNKED, chunk, raw_server
+from support.policies import QUICK
+from support.wires import every_wire, on_wire
 
-QUICK = Retry(attempts=3, initial_wait=0.001, max_wait=0.002)
-WIRES = {
-    "h2o": (H2o, ""),
-    "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
-    "gravityengine": (Gravityengine, ""),
-    "lockchat": (Lockchat, ""),
-}
-every_wire = pytest.mark.parametrize("wire", WIRES)
 H2O_STEPS = ("settings", "create", "stream")
-
-
-def on_wire(wire, url, **options):
-    make, path = WIRES[wire]
-    return make(base_url=url + path, **options)
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """No secret in any text: every error path of every provider, against servers that tell all."""
 
 import asyncio
-import base64
 import contextlib
 import functools
 import gc
 import json
 import logging
 import pprint
-import re
 import time
-import warnings
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import pytest
 from rich.pretty import pretty_repr
@@ -23,85 +20,44 @@ from asyncllm import (
     Lockchat,
     OpenAICompatible,
     Request,
-    Retry,
     SessionManager,
     Timeouts,
 )
 from asyncllm.http.entries import Entry
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask
-from conftest import settled
 from exception_texts import texts_of
-
-# Each has "canary" in it, so that a part of one is found too. What a URL would encode is meant.
-KEY, TOKEN, COOKIE = "canary-key+0/1=2==", "canary-token-012345", "canary-cookie-012345"
-SESSION, USER, PASSWORD = "canary-session-012345", "ann", "canary:pass/w0rd"
-SHOWN = re.compile(
-    "canary|{}|{}".format(
-        re.escape(base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()),
-        re.escape(base64.b64encode(PASSWORD.encode()).decode()),
-    ),
-    re.IGNORECASE,
+from support.canaries import (
+    COOKIE,
+    HEADERS,
+    KEY,
+    PASSWORD,
+    PROXY_USER,
+    SESSION,
+    SHOWN,
+    TOKEN,
+    USER,
+    assert_nothing_shown,
+    watched,
 )
-HEADERS = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"theme=dark; sid={COOKIE}"}
-PROXY_USER = f"{USER}:{quote(PASSWORD, safe='')}"
-QUICK = Retry(attempts=2, initial_wait=0.001, max_wait=0.002)
-LOGGERS = ("", "asyncio", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncllm")
+from support.leftovers import settled
+from support.misdeeds import MISDEEDS, OTHERS, error_in, raw
+from support.policies import ONCE, TWICE
+from support.telltale import Telltale, answer, step_of
 
-
-# --- the search ---------------------------------------------------------------------------------
-
-
-def assert_nothing_shown(texts):
-    for text in texts:
-        if found := SHOWN.search(text):
-            around = text[max(0, found.start() - 60) : found.end() + 40]
-            pytest.fail(f"a secret is shown: …{around}…", pytrace=False)
-
-
-class Listener(logging.Handler):
-    """Keeps all that a record could show when it is logged; later its errors are redacted."""
-
-    def __init__(self):
-        super().__init__()
-        self.texts = []
-
-    def emit(self, record):
-        self.texts += [record.getMessage(), repr(vars(record))]
-        if record.exc_info:
-            self.texts += texts_of(record.exc_info[1])
-
-
-@contextlib.contextmanager
-def listening():
-    """Search, at the end, every record of every logger at any level, and every warning."""
-    listener, levels = Listener(), {name: logging.getLogger(name).level for name in LOGGERS}
-    logging.getLogger().addHandler(listener)
-    try:
-        for name in LOGGERS:
-            logging.getLogger(name).setLevel(logging.DEBUG)
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            yield
-            gc.collect()
-    finally:
-        logging.getLogger().removeHandler(listener)
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-    assert_nothing_shown(listener.texts)
-    assert_nothing_shown(f"{each.message!r} {each.source!r}" for each in warned)
-
-
-def watched(test):
-    """Decorate a test: nothing that is logged or warned of meanwhile may show a secret."""
-
-    @functools.wraps(test)
-    async def run(**arguments):
-        asyncio.get_running_loop().set_debug(True)
-        with listening():
-            await test(**arguments)
-
-    return run
+PROVIDERS = {
+    "openai": lambda url, **more: OpenAICompatible(
+        base_url=f"{url}/v1", model="m", api_key=KEY, headers={"Cookie": f"sid={COOKIE}"}, **more
+    ),
+    "openai with a header": lambda url, **more: OpenAICompatible(
+        base_url=f"{url}/v1", model="m", headers=HEADERS, **more
+    ),
+    "gravityengine": lambda url, **more: Gravityengine(
+        base_url=url, api_key=KEY, headers={"X-Api-Key": TOKEN}, **more
+    ),
+    "lockchat": lambda url, **more: Lockchat(base_url=url, auth=KEY, headers=HEADERS, **more),
+    "h2o": lambda url, **more: H2o(base_url=url, headers=HEADERS, **more),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -122,205 +78,6 @@ async def failure_of(provider, ask=None):
     return caught.value
 
 
-# --- a server that tells its clients all that they told it --------------------------------------
-
-
-def step_of(method, path):
-    last = path.partition("?")[0].rsplit("/", 1)[-1]
-    if method in ("DELETE", "CONNECT"):
-        return method.lower()
-    names = {"settings": "settings", "conversation": "create", "stop-generating": "stop"}
-    return names.get(last, last if last == "models" else "stream")
-
-
-def as_given(head):
-    """Return the secrets that a request holds, as its sender was given them."""
-    text = unquote(head)
-    cookies = HEADERS["Cookie"] if "theme" in text else f"sid={COOKIE}"
-    found = {KEY: KEY, TOKEN: f"Bearer {TOKEN}", COOKIE: cookies}
-    if "x-api-key" in text.lower():
-        found[TOKEN] = TOKEN
-    return [form for secret, form in found.items() if secret in text]
-
-
-def in_proxy_authorization(head):
-    told = re.findall(r"Basic (\S+)", head)
-    return [*told, *(base64.b64decode(each).decode().partition(":")[2] for each in told)]
-
-
-# What a server can say of a request's head: each form in which it knows a secret.
-FORMS = {
-    "as given": as_given,
-    "without its scheme": lambda head: [TOKEN] if TOKEN in head else [],
-    "a cookie's value": lambda head: [COOKIE] if COOKIE in head else [],
-    "the cookies as sent": lambda head: re.findall(r"Cookie: ([^\r\n]+)", head),
-    "the session cookie": lambda head: [SESSION] if SESSION in head else [],
-    "in a URL": lambda head: re.findall(r"auth=([^\s&]+)", head),
-    "all encoded": lambda head: [quote(KEY, safe="")] if KEY in unquote(head) else [],
-    "the proxy's": in_proxy_authorization,
-    "the whole head": lambda head: [" ".join(head.split())],
-}
-
-
-def echo_of(head, forms):
-    return " and ".join(said for form in forms for said in FORMS[form](head.decode("latin-1")))
-
-
-def answer(body, *, status="200 OK", kind="application/json", **headers):
-    more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return (
-        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nSet-Cookie: hf-chat={SESSION}; Path=/\r\n"
-        f"{more}Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
-
-
-def good(step, path):
-    sse = {"kind": "text/event-stream"}
-    if step == "create":
-        return answer(b'{"conversationId": "c0ffee"}')
-    if step == "models":
-        return answer(b'{"data": []}')
-    if step == "stream" and "completions" in path:
-        return answer(b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n')
-    if step == "stream":
-        return answer(b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n', **sse)
-    return answer(b"")
-
-
-class Telltale:
-    """Answers well, but for the steps of `misdeeds`, which are answered by `misdeed(echo)`."""
-
-    def __init__(self, misdeeds=None, *, forms=None):
-        self.heads, self._misdeeds = [], misdeeds or {}
-        self._forms = forms or sorted(FORMS)
-
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 20)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        self.url = f"http://{self.address}"
-        self._writers = []
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _serve(self, reader, writer):
-        self._writers.append(writer)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                self.heads.append(head)
-                length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-                await reader.readexactly(int(length[1]) if length else 0)
-                method, path, _ = head.decode("latin-1").split(" ", 2)
-                step = step_of(method, path)
-                if (misdeed := self._misdeeds.get(step)) is None:
-                    writer.write(good(step, path))
-                    continue
-                for part in misdeed(echo_of(head, self._forms)):
-                    if isinstance(part, float):
-                        await asyncio.sleep(part)
-                    else:
-                        writer.write(part)
-                        await writer.drain()
-                writer.close()
-                return
-
-
-# --- misdeeds: what is answered, with `echo` in it ----------------------------------------------
-
-
-def error_in(form, status):
-    body = {
-        "openai": lambda echo: json.dumps({"error": {"message": echo, "code": "bad"}}),
-        "chat-ui": lambda echo: json.dumps({"message": echo}),
-        "detail": lambda echo: json.dumps({"detail": [{"msg": echo}]}),
-        "text": lambda echo: echo,
-        "html": lambda echo: f"<html><body>{echo}</body></html>",
-    }[form]
-
-    def misdeed(echo):
-        # The headers tell it too, in the forms of which a header is made.
-        told = quote(echo, safe=" :/+=;,")
-        return [answer(body(echo).encode(), status=status, X_Told=echo, Location=f"/login?{told}")]
-
-    return misdeed
-
-
-def sse(*events):
-    return lambda echo: [
-        answer(
-            "".join(event.replace("ECHO", json.dumps(echo)[1:-1]) for event in events).encode(),
-            kind="text/event-stream",
-        )
-    ]
-
-
-def raw(text):
-    return lambda echo: [text.replace("ECHO", echo).encode("latin-1", "replace")]
-
-
-STATUSES = {
-    **{
-        f"text {status}": error_in("text", status)
-        for status in (
-            *("400 Bad", "401 Who", "403 No", "404 Gone", "405 Not", "422 Hm"),
-            *("429 Slow", "500 Oh", "503 Later", "302 There"),
-        )
-    },
-    **{
-        f"{form} {status}": error_in(form, status)
-        for form in ("openai", "chat-ui", "detail", "html")
-        for status in ("401 Who", "503 Later")
-    },
-}
-OTHERS = {
-    "said in the reason": raw("HTTP/1.1 500 ECHO\r\nContent-Length: 0\r\n\r\n"),
-    "a page": lambda echo: [answer(f"<html>{echo}</html>".encode(), kind="text/html")],
-    "no stream": lambda echo: [answer(f"sorry: {echo}".encode(), kind="text/plain")],
-    "other JSON": lambda echo: [answer(json.dumps({"choices": echo}).encode())],
-    "broken JSON": sse('data: {"ECHO\n\n'),
-    "wrong JSON": sse('data: {"choices": "ECHO", "token": 1}\n\n'),
-    "an error event": sse('data: {"error": "ECHO", "error_type": "ECHO"}\n\n'),
-    "an error object": sse('data: {"error": {"message": "ECHO", "type": "ECHO"}}\n\n'),
-    "a named error": sse("event: error\ndata: ECHO\n\n"),
-    "a line between events": sse(": ECHO\n\nECHO\n\ndata: {}\n\nECHO\n\n"),
-    "a silent end": sse(""),
-    "a hang-up": lambda _: [],
-    "a hang-up amid the head": raw("HTTP/1.1 200 ECHO"),
-    "a hang-up amid the body": raw("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n: ECHO"),
-    "not HTTP": raw("ECHO\r\n\r\n"),
-    "a bad header": raw("HTTP/1.1 200 OK\r\nX: ECHO\x01\x00\r\n\r\n"),
-    "a bad header name": raw("HTTP/1.1 200 OK\r\nEC HO(ECHO): 1\r\n\r\n"),
-    "a bad length": raw("HTTP/1.1 200 OK\r\nContent-Length: ECHO\r\n\r\n"),
-    "a bad chunk": raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nECHO\r\n"),
-    "a bad encoding": raw(
-        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 999\r\n\r\nECHO"
-    ),
-    "a long header": lambda echo: [
-        b"HTTP/1.1 200 OK\r\nX: %b\r\nContent-Length: 0\r\n\r\n"
-        % echo.partition(" and ")[0].ljust(9000).encode()
-    ],
-    "silence": lambda _: [1.0],
-}
-MISDEEDS = STATUSES | OTHERS
-
-PROVIDERS = {
-    "openai": lambda url, **more: OpenAICompatible(
-        base_url=f"{url}/v1", model="m", api_key=KEY, headers={"Cookie": f"sid={COOKIE}"}, **more
-    ),
-    "openai with a header": lambda url, **more: OpenAICompatible(
-        base_url=f"{url}/v1", model="m", headers=HEADERS, **more
-    ),
-    "gravityengine": lambda url, **more: Gravityengine(
-        base_url=url, api_key=KEY, headers={"X-Api-Key": TOKEN}, **more
-    ),
-    "lockchat": lambda url, **more: Lockchat(base_url=url, auth=KEY, headers=HEADERS, **more),
-    "h2o": lambda url, **more: H2o(base_url=url, headers=HEADERS, **more),
-}
-
 # --- every error path of every provider ---------------------------------------------------------
 
 
@@ -335,7 +92,7 @@ async def test_no_answer_of_any_kind_makes_a_stream_show_a_secret(make, misdeed)
     for first_token in PATIENCES if misdeed is MISDEEDS["silence"] else (10,):
         async with (
             Telltale({"stream": misdeed}) as server,
-            SessionManager(retry=QUICK, timeouts=Timeouts(first_token=first_token)) as manager,
+            SessionManager(retry=TWICE, timeouts=Timeouts(first_token=first_token)) as manager,
         ):
             assert_nothing_shown([repr(manager), repr(manager.connections)])
             await failure_of(make(server.url, sessions=manager))
@@ -374,7 +131,7 @@ async def test_no_form_of_a_secret_is_shown(make, form):
         misdeeds = {"stream": MISDEEDS[name]}
         async with (
             Telltale(misdeeds, forms=[form]) as server,
-            SessionManager(retry=QUICK) as manager,
+            SessionManager(retry=TWICE) as manager,
         ):
             await failure_of(make(server.url, sessions=manager))
 
@@ -393,7 +150,7 @@ async def test_no_answer_to_an_earlier_step_makes_h2o_show_a_secret(step, misdee
     limits = Timeouts(first_token=0.5 if misdeed is MISDEEDS["silence"] else 10)
     async with (
         Telltale({step: misdeed}) as server,
-        SessionManager(retry=QUICK, timeouts=limits) as manager,
+        SessionManager(retry=TWICE, timeouts=limits) as manager,
     ):
         h2o = PROVIDERS["h2o"](server.url, sessions=manager)
         stream = h2o.stream("Hello")
@@ -415,7 +172,7 @@ CLEANING_UP = [
 async def test_what_is_logged_of_cleaning_up_shows_no_secret(step, status):
     token = b'HTTP/1.1 200 OK\r\n\r\ndata:{"token":{"text":"a"}}\n\n'
     misdeeds = {"stream": lambda _: [token, 0.5], step: error_in("text", status)}
-    async with Telltale(misdeeds) as server, SessionManager(retry=QUICK) as manager:
+    async with Telltale(misdeeds) as server, SessionManager(retry=TWICE) as manager:
         stream = PROVIDERS["h2o"](server.url, sessions=manager).stream("Hello")
         await anext(stream)
         await stream.aclose()
@@ -428,7 +185,7 @@ async def test_an_orphaned_creation_that_fails_shows_no_secret():
         return [0.05, *error_in("text", "500 Oh")(echo)]
 
     for step in H2O_STEPS:
-        async with Telltale({step: late}) as server, SessionManager(retry=QUICK) as manager:
+        async with Telltale({step: late}) as server, SessionManager(retry=TWICE) as manager:
             task = asyncio.create_task(
                 PROVIDERS["h2o"](server.url, sessions=manager).complete("Hello")
             )
@@ -443,7 +200,7 @@ async def test_an_orphaned_creation_that_fails_shows_no_secret():
 async def test_a_spare_that_could_not_be_made_shows_no_secret():
     async with (
         Telltale({"create": error_in("text", "500 Oh")}) as server,
-        SessionManager(retry=QUICK, spare_conversations=2) as manager,
+        SessionManager(retry=TWICE, spare_conversations=2) as manager,
     ):
         await failure_of(PROVIDERS["h2o"](server.url, sessions=manager))
 
@@ -457,7 +214,7 @@ async def test_a_failure_while_renewing_a_lost_session_shows_no_secret():
 
     async with (
         Telltale({"create": misdeed}) as server,
-        SessionManager(retry=Retry(attempts=1)) as manager,
+        SessionManager(retry=ONCE) as manager,
     ):
         error = await failure_of(PROVIDERS["h2o"](server.url, sessions=manager))
         assert error.status == 500
@@ -478,7 +235,7 @@ async def test_a_failure_while_renewing_a_lost_session_shows_no_secret():
 async def test_listing_models_shows_no_secret(make, name):
     async with (
         Telltale({"models": MISDEEDS[name]}) as server,
-        SessionManager(retry=QUICK) as manager,
+        SessionManager(retry=TWICE) as manager,
     ):
         await failure_of(make(server.url, sessions=manager), lambda p: p.list_models())
 
@@ -505,7 +262,7 @@ async def test_a_cookie_that_the_server_garbles_is_shown_nowhere(line, status):
     text = f"HTTP/1.1 {status}\r\n{line}\r\nContent-Length: 2\r\n\r\nno"
     async with (
         Telltale(dict.fromkeys(("settings", "stream"), raw(text))) as server,
-        SessionManager(retry=QUICK) as manager,
+        SessionManager(retry=TWICE) as manager,
     ):
         await failure_of(PROVIDERS["h2o"](server.url, sessions=manager))
 
@@ -526,7 +283,7 @@ async def test_a_cookie_that_was_set_just_now_is_not_shown(cookie):
     head = f"HTTP/1.1 401 Who\r\nSet-Cookie: {cookie}; Path=/\r\nContent-Length: {len(body)}\r\n"
     async with (
         Telltale({"stream": raw(f"{head}\r\n{body}")}) as server,
-        SessionManager(retry=QUICK) as manager,
+        SessionManager(retry=TWICE) as manager,
     ):
         await failure_of(PROVIDERS["openai"](server.url, sessions=manager))
 
@@ -555,7 +312,7 @@ async def test_a_text_cut_amid_a_secret_shows_no_part_of_it(before, status, kind
     misdeed = [answer(body.encode(), status=status, kind=kind)]
     async with (
         Telltale({"stream": lambda _: misdeed}) as server,
-        SessionManager(retry=QUICK) as manager,
+        SessionManager(retry=TWICE) as manager,
     ):
         await failure_of(PROVIDERS["openai"](server.url, sessions=manager))
 
@@ -594,7 +351,7 @@ async def test_eight_characters_of_a_secret_are_not_shown_where_an_answer_was_cu
 
     async with (
         Telltale({"stream": misdeed}) as server,
-        SessionManager(retry=Retry(attempts=1)) as manager,
+        SessionManager(retry=ONCE) as manager,
     ):
         sizes = [least, least + 1, least + 4, len(told) - 1]
         while sizes:
@@ -627,7 +384,7 @@ async def test_no_answer_holds_the_event_loop_up(cookies, status, body):
     told = f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
     async with (
         Telltale({"stream": lambda _: [told]}) as server,
-        SessionManager(retry=Retry(attempts=1)) as manager,
+        SessionManager(retry=ONCE) as manager,
     ):
         llm = PROVIDERS["openai"](server.url, sessions=manager)
         began = time.process_time()
@@ -665,7 +422,7 @@ async def test_what_a_provider_says_by_itself_is_masked_and_so_is_what_is_logged
     begins, caplog
 ):
     caplog.set_level(logging.INFO)
-    llm = OwnErrors(base_url="http://127.0.0.1:1", model="m", api_key=KEY, retry=QUICK)
+    llm = OwnErrors(base_url="http://127.0.0.1:1", model="m", api_key=KEY, retry=TWICE)
     llm.begins = begins
     error = await failure_of(llm)
     assert str(error) == "attempt with ***\\nINFO: forged"
@@ -716,7 +473,7 @@ async def test_a_forwarding_proxy_that_tells_all_shows_no_secret(name, where):
         for first_token in PATIENCES if name == "silence" else (10,):
             limits = Timeouts(first_token=first_token)
             async with SessionManager(
-                retry=QUICK, timeouts=limits, **given.get("manager", {})
+                retry=TWICE, timeouts=limits, **given.get("manager", {})
             ) as manager:
                 provider = PROVIDERS["openai"](
                     "http://example.org", sessions=manager, **given.get("provider", {})
@@ -743,7 +500,7 @@ async def test_a_forwarding_proxy_that_tells_all_shows_no_secret(name, where):
 async def test_a_proxy_that_does_not_connect_shows_no_secret(misdeed):
     async with Telltale({"connect": misdeed}) as server:
         async with SessionManager(
-            retry=QUICK, proxy=f"http://{PROXY_USER}@{server.address}"
+            retry=TWICE, proxy=f"http://{PROXY_USER}@{server.address}"
         ) as manager:
             await failure_of(PROVIDERS["lockchat"]("https://example.org", sessions=manager))
         assert server.heads
@@ -756,9 +513,9 @@ async def test_a_proxy_that_is_not_there_or_is_none_shows_no_secret(scheme):
         proxy = f"{scheme}://{PROXY_USER}@{server.address}"
         assert_nothing_shown([repr(parse_proxy(proxy)), str(parse_proxy(proxy))])
         limits = Timeouts(connect=0.2)
-        async with SessionManager(retry=QUICK, proxy=proxy, timeouts=limits) as manager:
+        async with SessionManager(retry=TWICE, proxy=proxy, timeouts=limits) as manager:
             await failure_of(PROVIDERS["lockchat"]("https://example.org", sessions=manager))
-    async with SessionManager(retry=QUICK, proxy=proxy) as manager:
+    async with SessionManager(retry=TWICE, proxy=proxy) as manager:
         await failure_of(PROVIDERS["lockchat"]("https://example.org", sessions=manager))
 
 
@@ -789,9 +546,9 @@ def test_a_refused_option_is_not_shown(make):
 async def test_a_key_that_cannot_be_sent_is_not_shown(odd):
     async with Telltale({"stream": MISDEEDS["a hang-up"]}) as server:
         for make in (
-            lambda: OpenAICompatible(base_url=server.url, api_key=KEY + odd, retry=QUICK),
-            lambda: Lockchat(base_url=server.url, auth=KEY + odd, retry=QUICK),
-            lambda: H2o(base_url=server.url, headers={"Cookie": f"a={COOKIE}{odd}"}, retry=QUICK),
+            lambda: OpenAICompatible(base_url=server.url, api_key=KEY + odd, retry=TWICE),
+            lambda: Lockchat(base_url=server.url, auth=KEY + odd, retry=TWICE),
+            lambda: H2o(base_url=server.url, headers={"Cookie": f"a={COOKIE}{odd}"}, retry=TWICE),
         ):
             with pytest.raises(asyncllm.AsyncLLMError) as caught:
                 await make().complete("Hello")
@@ -814,7 +571,7 @@ async def test_credentials_are_not_sent_to_another_origin_on_a_redirect(make, st
 
             async with (
                 Telltale({step: misdeed}) as server,
-                SessionManager(retry=QUICK) as manager,
+                SessionManager(retry=TWICE) as manager,
             ):
                 with contextlib.suppress(asyncllm.HTTPStatusError):
                     await make(server.url, sessions=manager).complete("Hello")

@@ -7,13 +7,10 @@ import ssl
 import threading
 
 import pytest
-import uvloop
 
 import asyncllm
 from asyncllm import (
-    Gravityengine,
     H2o,
-    Lockchat,
     OpenAICompatible,
     Retry,
     SessionManager,
@@ -22,23 +19,18 @@ from asyncllm import (
 )
 from asyncllm.sandbox import PingForever, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
-from conftest import settled
 from lateness import TRIES, Watch, hold_in_time
 from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.leftovers import settled
+from support.loops import LOOPS
+from support.policies import ONCE
+from support.wires import WIRES, on_wire
 
 pytestmark = pytest.mark.reliability
 
 LIMIT = 0.1
 LONG = 0.3  # where something has to come within the limit, also on a busy machine
 LATE = 30.0
-ONCE = Retry(attempts=1)
-WIRES = {
-    "h2o": (H2o, ""),
-    "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
-    "gravityengine": (Gravityengine, ""),
-    "lockchat": (Lockchat, ""),
-}
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +44,6 @@ def background():
 def server(background):
     background.clear_faults()
     return background
-
-
-def on_wire(wire, server, **options):
-    make, path = WIRES[wire]
-    return make(base_url=server.url + path, **options)
 
 
 async def timeout_of(stream, limit, *, after_text=""):
@@ -136,7 +123,7 @@ def test_each_limit_ends_the_stream_in_time(server, loop, wire, limits, fault, t
 
     async def main():
         async with SessionManager(grace=0.0) as sessions:
-            llm = on_wire(wire, server, sessions=sessions, timeouts=limits)
+            llm = on_wire(wire, server.url, sessions=sessions, timeouts=limits)
             await in_time(lambda: llm.stream("Hello"), phase_of(limits), text=text)
             assert asyncio.current_task().cancelling() == 0
         await settled()
@@ -150,7 +137,7 @@ def test_total_ends_a_stream_that_comes_steadily(loop, wire):
     async def main():
         # Not `in_time`: where the text ends is not known before.
         async with SessionManager(grace=0.2, timeouts=Timeouts(total=LONG)) as sessions:
-            llm = on_wire(wire, slow, sessions=sessions)
+            llm = on_wire(wire, slow.url, sessions=sessions)
 
             async def measure():
                 error, watch = await timeout_of(llm.stream("Hello"), LONG)
@@ -213,7 +200,7 @@ async def test_empty_chunks_after_a_tool_call_has_begun_are_no_content():
 @pytest.mark.parametrize("wire", ["h2o", "lockchat"])
 async def test_waiting_between_attempts_counts(server, wire):
     server.add_fault(Status(status=503, retry_after=20))
-    llm = on_wire(wire, server, timeouts=Timeouts(first_token=LIMIT), retry=Retry(attempts=3))
+    llm = on_wire(wire, server.url, timeouts=Timeouts(first_token=LIMIT), retry=Retry(attempts=3))
     await in_time(lambda: llm.stream("Hello"), "first_token")
 
 
@@ -261,7 +248,7 @@ async def test_a_provider_s_own_limits_come_before_the_manager_s(server, fault):
 
 async def test_total_ends_a_stream_in_time_whoever_is_slow(server):
     server.add_fault(Stall(after=16))  # they are there all at once
-    llm = on_wire("openai", server, timeouts=Timeouts(total=LIMIT))
+    llm = on_wire("openai", server.url, timeouts=Timeouts(total=LIMIT))
 
     async def measure():
         watch, seen = Watch(LIMIT), []
@@ -281,7 +268,7 @@ async def test_total_lets_go_of_the_server_also_while_the_consumer_sleeps():
 
         async def measure():
             watch = Watch(LONG)
-            stream = on_wire("h2o", sandbox, timeouts=Timeouts(total=LONG)).stream("Hello")
+            stream = on_wire("h2o", sandbox.url, timeouts=Timeouts(total=LONG)).stream("Hello")
             await anext(stream)
             async with asyncio.timeout(30):
                 while sandbox.generating or sandbox.conversations:
@@ -367,7 +354,7 @@ async def connect_in_time(narrow, wire):
     async def measure():
         with narrow() as server:
             async with SessionManager(grace=0.0, timeouts=Timeouts(connect=LIMIT)) as sessions:
-                llm = on_wire(wire, server, sessions=sessions)
+                llm = on_wire(wire, server.url, sessions=sessions)
                 error, watch = await timeout_of(llm.stream("Hello"), LIMIT)
         assert error.phase == "connect"
         return watch
@@ -479,7 +466,7 @@ class CountingLoop(asyncio.SelectorEventLoop):
 def test_no_timer_is_set_for_each_read_or_token(wire):
     async def main():
         loop = asyncio.get_running_loop()
-        llm = on_wire(wire, steady, timeouts=Timeouts(total=30), sessions=SessionManager())
+        llm = on_wire(wire, steady.url, timeouts=Timeouts(total=30), sessions=SessionManager())
         async with llm._sessions, llm.stream("Hello") as stream:
             reads = 0
             await anext(stream)
@@ -499,10 +486,10 @@ def test_no_timer_is_set_for_each_read_or_token(wire):
 async def test_no_limit_at_all_is_possible(server):
     never = Timeouts(connect=None, first_token=None, stall=None, total=None)
     for wire in WIRES:
-        reply = await on_wire(wire, server, timeouts=never).complete("Hello")
+        reply = await on_wire(wire, server.url, timeouts=never).complete("Hello")
         assert reply.finish_reason == "stop"
     with contextlib.suppress(TimeoutError):
         server.add_fault(Stall(after=1))
         async with asyncio.timeout(LIMIT):
-            await on_wire("openai", server, timeouts=never).complete("Hello")
+            await on_wire("openai", server.url, timeouts=never).complete("Hello")
             pytest.fail("it ended")

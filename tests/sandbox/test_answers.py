@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncllm.sandbox.answers import answer_to, last_user_text, reasoning_about, tokens_of
+from asyncllm.sandbox.generation.answers import (
+    answer_to,
+    last_user_text,
+    reasoning_about,
+    tokens_of,
+)
 
 FAMILY = "👨‍👩‍👧‍👦"
 

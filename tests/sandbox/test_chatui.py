@@ -28,7 +28,8 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
-from asyncllm.sandbox.answers import answer_to
+from asyncllm.sandbox.generation import answer_to
+from support.waiting import until
 
 MODEL = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 FORM = {
@@ -126,12 +127,6 @@ async def received(response):
     except aiohttp.ClientError as error:
         return data, error
     return data, None
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 # --- session, settings, conversations ----------------------------------------------------

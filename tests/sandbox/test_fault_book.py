@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncllm.sandbox import Drop, Sandbox, Stall, Status
-from asyncllm.sandbox.fault_book import FaultBook
 from asyncllm.sandbox.faults import Break, Fault, Refusal, RefuseField
+from asyncllm.sandbox.faults.book import FaultBook
 
 TIMES = st.none() | st.integers(0, 3)
 FAULTS = st.one_of(

@@ -33,7 +33,8 @@ from asyncllm.sandbox import (
     Truncate,
     Usage,
 )
-from asyncllm.sandbox.answers import answer_to, reasoning_about
+from asyncllm.sandbox.generation import answer_to, reasoning_about
+from support.waiting import until
 
 COMPLETIONS = "/v1/chat/completions"
 GRAVITY = "/api/openai/v1/chat/completions"
@@ -109,12 +110,6 @@ def text(chunks):
 def finish_reasons(chunks):
     choices = [x["choices"][0] for x in chunks if x != DONE and x.get("choices")]
     return [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 # --- what is asked, what is answered -----------------------------------------------------

@@ -4,6 +4,8 @@ import asyncio
 import errno
 import gc
 import os
+import pydoc
+import re
 import socket
 import ssl
 import subprocess
@@ -48,6 +50,12 @@ def test_public_names_are_all_there():
         assert getattr(asyncllm.sandbox, name).__name__ == name
     with pytest.raises(AttributeError):
         asyncllm.sandbox.nonsense  # noqa: B018
+
+
+def test_help_on_the_faults_lists_every_fault():
+    text = pydoc.render_doc(asyncllm.sandbox.faults, renderer=pydoc.plaintext)
+    listed = set(re.findall(r"^    class (\w+)\(", text, re.MULTILINE))
+    assert set(asyncllm.sandbox.__all__) - {"Request", "Sandbox"} <= listed
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

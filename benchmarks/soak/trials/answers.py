@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from asyncllm import OpenAICompatible, Retry, SessionManager, Timeouts
-from asyncllm.sandbox.answers import answer_to
+from asyncllm.sandbox.generation import answer_to
 from benchmarks.soak.plans import Plan
 from benchmarks.soak.trials.quotes import KEPT, QUOTES
 from benchmarks.soak.trials.wire import STREAM, Wire, answer, chunks

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from asyncllm.sandbox.answers import answer_to
+from asyncllm.sandbox.generation import answer_to
 from benchmarks.soak.trials.wire import JSON, STREAM, Asked, answer
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asyncllm.sandbox.faults import Delay, Step
+from asyncllm.sandbox.faults import BigEvent, Delay, Step
+from asyncllm.sandbox.generation.answers import Answer, answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from asyncllm.sandbox.fault_book import FaultBook
+    from asyncllm.sandbox.faults.book import FaultBook
 
 
 class Generation:
@@ -86,7 +87,7 @@ class Generation:
 
 @dataclass
 class Backend:
-    """What both wires share: the pace, the declared faults and the running generations.
+    """What all wires share: the pace, the declared faults and the running generations.
 
     `rtt` is in seconds, `token_rate` in tokens per second (`None`: all at once), `tokens` the
     length of every answer (`None`: the natural one).
@@ -108,6 +109,12 @@ class Backend:
         """Seconds to wait before the answer to this request."""
         slow = self.faults.take(Delay, step)
         return self.rtt + (slow.seconds if slow is not None else 0.0)
+
+    def answer_to(self, prompt: str, *, limit: int | None) -> Answer:
+        """Decide what is answered, in at most `limit` tokens."""
+        answer = answer_to(prompt, tokens=self.tokens, limit=limit)
+        big = self.faults.take(BigEvent, "stream")
+        return answer if big is None else answer.beginning_with("A" * big.size)
 
     def generate(
         self,

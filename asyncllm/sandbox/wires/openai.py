@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from http.client import responses
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from asyncllm.sandbox.answers import answer_to, reasoning_about, tokens_of
-from asyncllm.sandbox.body import JSON, list_in, object_in, read_object
-from asyncllm.sandbox.completion import Completion, Habits
 from asyncllm.sandbox.faults import (
-    BigEvent,
     Break,
     Framing,
     NoDone,
@@ -31,14 +27,27 @@ from asyncllm.sandbox.faults import (
     ToolIndex,
     Usage,
 )
-from asyncllm.sandbox.refusals import refuse
-from asyncllm.sandbox.relay import Script, relay, start_generation
-from asyncllm.sandbox.sse import EventStream
-from asyncllm.sandbox.tools import calls_of_tools
+from asyncllm.sandbox.generation import (
+    Script,
+    reasoning_about,
+    relay,
+    start_generation,
+    tokens_of,
+)
+from asyncllm.sandbox.wires.body import JSON, list_in, object_in, read_object
+from asyncllm.sandbox.wires.openai_completion import Completion, Habits
+from asyncllm.sandbox.wires.openai_request import (
+    calls_of_tools,
+    last_user_text,
+    limit_of,
+    text_of,
+)
+from asyncllm.sandbox.wires.refused import refuse
+from asyncllm.sandbox.wires.sse import EventStream
 
 if TYPE_CHECKING:
-    from asyncllm.sandbox.backend import Backend
-    from asyncllm.sandbox.fault_book import FaultBook
+    from asyncllm.sandbox.faults.book import FaultBook
+    from asyncllm.sandbox.generation import Backend
 
 MODELS = (
     "gpt-3.5-turbo",
@@ -69,7 +78,7 @@ class _RequestError(Exception):
 _Handler = Callable[[web.Request, JSON], Awaitable[web.StreamResponse]]
 
 
-class OpenAI:
+class OpenAIWire:
     """The wire's routes; it keeps no state."""
 
     def __init__(self, backend: Backend, api_key: str | None) -> None:
@@ -179,12 +188,9 @@ class OpenAI:
 
         """
         model, messages = self._checked(body)
-        faults = self._backend.faults
-        prompt = _last_user_text(messages)
-        answer = answer_to(prompt, tokens=self._backend.tokens, limit=_limit(body))
-        if (big := faults.take(BigEvent, "stream")) is not None:
-            answer = answer.beginning_with("A" * big.size)
-        habits = _habits(faults, body)
+        prompt = last_user_text(messages)
+        answer = self._backend.answer_to(prompt, limit=limit_of(body))
+        habits = _habits(self._backend.faults, body)
         is_reasoning = habits.reasoning_field is not None
         try:
             calls = calls_of_tools(body, prompt, messages[-1])
@@ -195,7 +201,7 @@ class OpenAI:
             model=model,
             tokens=[] if calls else answer.tokens,
             finish_reason="tool_calls" if calls else text_end,
-            prompt_tokens=sum(len(tokens_of(_text_of(message))) for message in messages),
+            prompt_tokens=sum(len(tokens_of(text_of(message))) for message in messages),
             habits=habits,
             reasoning=reasoning_about(prompt) if is_reasoning else (),
             tool_calls=calls,
@@ -229,25 +235,6 @@ def _habits(faults: FaultBook, body: JSON) -> Habits:
         reasoning_field=reasoning.name if reasoning is not None else None,
         tool_index=tool_index.kind if tool_index is not None else "right",
     )
-
-
-def _limit(body: JSON) -> int | None:
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    return limit if isinstance(limit, int) and limit > 0 else None
-
-
-def _last_user_text(messages: Sequence[object]) -> str:
-    said = [message for message in messages if object_in(message).get("role") == "user"]
-    return _text_of(said[-1]) if said else ""
-
-
-def _text_of(message: object) -> str:
-    """Read the text of a message, also when its content is a list of parts."""
-    content = object_in(message).get("content")
-    if isinstance(content, str):
-        return content
-    texts = [object_in(part).get("text") for part in list_in(content)]
-    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _error(status: int, message: str | None = None, code: str | None = None) -> web.Response:

@@ -8,17 +8,12 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from email import message_from_bytes, policy
 from http.client import responses
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from yarl import URL
 
-from asyncllm.sandbox.answers import Answer, answer_to
-from asyncllm.sandbox.body import object_in, read_object
 from asyncllm.sandbox.faults import (
-    BigEvent,
     Break,
     ErrorInStream,
     Framing,
@@ -30,14 +25,18 @@ from asyncllm.sandbox.faults import (
     Step,
     Truncate,
 )
-from asyncllm.sandbox.refusals import refuse
-from asyncllm.sandbox.relay import relay, start_generation
-from asyncllm.sandbox.sse import EventStream
-from asyncllm.sandbox.tgi import script_of
+from asyncllm.sandbox.generation import Answer, relay, start_generation
+from asyncllm.sandbox.wires.body import object_in, read_object
+from asyncllm.sandbox.wires.forms import FORM_TYPES, is_same_origin, read_form, redirect
+from asyncllm.sandbox.wires.refused import refuse
+from asyncllm.sandbox.wires.sse import EventStream
+from asyncllm.sandbox.wires.tgi import script_of
 
 if TYPE_CHECKING:
-    from asyncllm.sandbox.backend import Backend, Generation
-    from asyncllm.sandbox.body import JSON
+    from yarl import URL
+
+    from asyncllm.sandbox.generation import Backend, Generation
+    from asyncllm.sandbox.wires.body import JSON
 
 MODELS = (
     "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1",
@@ -45,7 +44,6 @@ MODELS = (
     "h2oai/h2ogpt-gm-oasst1-en-2048-open-llama-13b",
 )
 _BODY_LIMIT = 512 * 1024
-_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 _IS_OBJECT_ID = re.compile("[0-9a-f]{24}", re.IGNORECASE).fullmatch
 _IS_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
 _RATE_LIMITED = "You are sending too many messages. Try again later."
@@ -78,7 +76,7 @@ class _Call:
 _Handler = Callable[[_Call], Awaitable[web.StreamResponse]]
 
 
-class ChatUI:
+class ChatUIWire:
     """The wire's state (accepted settings and open conversations) and its routes."""
 
     def __init__(self, backend: Backend) -> None:
@@ -134,13 +132,13 @@ class ChatUI:
     ) -> web.Response | None:
         if request.method != "POST":
             return None
-        if request.content_type in _FORMS:
+        if request.content_type in FORM_TYPES:
             referer = request.headers.get("Referer")
             if referer is None:
                 return web.Response(
                     status=403, text="Non-JSON form requests need to have a referer"
                 )
-            if not _is_same_origin(referer, origin):
+            if not is_same_origin(referer, origin):
                 return web.Response(status=403, text="Invalid referer for POST request")
         if request.path != "/settings" and session not in self._accepted:
             return web.json_response(
@@ -154,14 +152,14 @@ class ChatUI:
     async def _settings(self, call: _Call) -> web.StreamResponse:
         request = call.request
         try:
-            form = await _form(request)
+            form = await read_form(request)
         except ValueError:
             return _error(500)
         if form.get("activeModel", MODELS[0]) not in self._models:
             return _error(500)
         if form.get("ethicsModalAccepted"):
             self._accepted.add(call.session)
-        return _redirect(request, request.headers.get("Referer", "/"))
+        return redirect(request, request.headers.get("Referer", "/"))
 
     async def _create(self, call: _Call) -> web.StreamResponse:
         try:
@@ -186,12 +184,12 @@ class ChatUI:
         """Answer the form "Delete all conversations" on the page of settings."""
         if not call.request.query_string.startswith("/delete"):
             return _error(500)  # no action of this name
-        if call.request.content_type not in _FORMS:
+        if call.request.content_type not in FORM_TYPES:
             return _error(500)
         for identifier, conversation in list(self.conversations.items()):
             if conversation.session == call.session:
                 del self.conversations[identifier]
-        return _redirect(call.request, "/")
+        return redirect(call.request, "/")
 
     async def _stop(self, call: _Call) -> web.StreamResponse:
         found = self._find(call)
@@ -221,9 +219,7 @@ class ChatUI:
         except ValueError:
             return _error(500)
         faults = self._backend.faults
-        answer = answer_to(prompt, tokens=self._backend.tokens, limit=limit)
-        if (big := faults.take(BigEvent, "stream")) is not None:
-            answer = answer.beginning_with("A" * big.size)
+        answer = self._backend.answer_to(prompt, limit=limit)
         fault = faults.take(Break, "stream")
         framing = faults.take(Framing, "stream")
         stream = EventStream(call.request, headers=_cookie(call.session), framing=framing)
@@ -263,42 +259,8 @@ def _error(status: int, message: str | None = None) -> web.Response:
     return web.json_response({"message": message}, status=status)
 
 
-def _redirect(request: web.Request, location: str) -> web.Response:
-    """Answer a form as SvelteKit's actions do: pages are redirected, programs are told so."""
-    accept = request.headers.get("Accept", "*/*")
-    if "text/html" in accept and "application/json" not in accept:
-        return web.Response(status=303, headers={"Location": location})
-    return web.json_response({"type": "redirect", "status": 303, "location": location})
-
-
 def _cookie(session: str) -> dict[str, str]:
     return {"Set-Cookie": f"hf-chat={session}; Path=/; HttpOnly; Secure; SameSite=None"}
-
-
-def _is_same_origin(referer: str, url: URL) -> bool:
-    try:
-        return URL(referer).origin() == url.origin()
-    except ValueError:
-        return False
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """Read the fields of a form; by hand if it is multipart, which aiohttp reads but once.
-
-    Raises:
-        ValueError: it is not a form, or not one in UTF-8.
-
-    """
-    if request.content_type == "application/x-www-form-urlencoded":
-        return {name: str(value) for name, value in (await request.post()).items()}
-    if request.content_type != "multipart/form-data":
-        raise ValueError("not a form")
-    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
-    form = message_from_bytes(head + await request.read(), policy=policy.HTTP)
-    return {
-        str(part.get_param("name", header="Content-Disposition")): part.get_content().strip()
-        for part in form.iter_parts()
-    }
 
 
 def _question(body: JSON) -> tuple[str, int | None]:

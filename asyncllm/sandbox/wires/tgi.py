@@ -7,10 +7,10 @@ import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from asyncllm.sandbox.relay import Script
+from asyncllm.sandbox.generation import Script
 
 if TYPE_CHECKING:
-    from asyncllm.sandbox.answers import Answer
+    from asyncllm.sandbox.generation import Answer
 
 
 def script_of(answer: Answer) -> Script:

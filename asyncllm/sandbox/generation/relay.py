@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from asyncllm.sandbox.backend import Backend, Generation
-    from asyncllm.sandbox.sse import EventStream
+    from asyncllm.sandbox.generation.backend import Backend, Generation
+    from asyncllm.sandbox.wires.sse import EventStream
 
 _NOT_JSON = '{"this is": not JSON'
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from asyncllm.sandbox.faults import Fault
+from asyncllm.sandbox.faults.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from asyncllm.sandbox.faults import Step
+    from asyncllm.sandbox.faults.fault import Step
 
 F = TypeVar("F", bound=Fault)
 

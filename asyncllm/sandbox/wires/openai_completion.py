@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from asyncllm.sandbox.generation import ToolCall
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from asyncllm.sandbox.body import JSON
+    from asyncllm.sandbox.wires.body import JSON
 
 # json.dumps would make an encoder anew for every token.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -32,15 +34,6 @@ class Habits:
     has_null_content: bool = False
     reasoning_field: str | None = None
     tool_index: Literal["right", "missing", "duplicate"] = "right"
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A call of one of the request's tools; `arguments` is JSON."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Breaks: a stream begins well, and something happens amid it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncllm.sandbox.faults.fault import Fault
+
+
+@dataclass(frozen=True)
+class Break(Fault):
+    """Something happens after `after` tokens; at the latest between the last one and the end."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Drop(Break):
+    """The connection is closed without the end of the chunked body.
+
+    With `reset` it is a TCP reset, and tokens that are not yet on the wire may be lost.
+    """
+
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Stall(Break):
+    """No more tokens, and no more bytes, until the client leaves or the generation is stopped."""
+
+
+@dataclass(frozen=True)
+class PingForever(Break):
+    """No more tokens, but comment lines every `every` seconds."""
+
+    every: float = 0.01
+
+
+@dataclass(frozen=True)
+class ErrorInStream(Break):
+    """An error event inside the 200, and then a clean end.
+
+    `named_event` puts ``event: error`` before it.
+    """
+
+    message: str = "the model ran out of memory"
+    named_event: bool = False
+
+
+@dataclass(frozen=True)
+class Truncate(Break):
+    """A clean end of the body, but without what marks the end of an answer."""
+
+
+@dataclass(frozen=True)
+class BadJson(Break):
+    """One event whose data is not JSON; the stream then goes on."""

@@ -1,0 +1,42 @@
+"""What only chat-ui's server does, which keeps sessions and conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncllm.sandbox.faults.fault import Fault, Step
+
+
+@dataclass(frozen=True)
+class LoseSessions(Fault):
+    """Settings and conversations are forgotten just before such a request is looked at."""
+
+    before: Step = "stream"
+    times: int | None = 1
+
+    @property
+    def step(self) -> Step:
+        """As declared."""
+        return self.before
+
+
+@dataclass(frozen=True)
+class NewId(Fault):
+    """chat-ui gives the new conversation this id, as a hostile server might."""
+
+    id: str
+
+    @property
+    def step(self) -> Step:
+        """Create."""
+        return "create"
+
+
+@dataclass(frozen=True)
+class NoOrigin(Fault):
+    """chat-ui runs without ORIGIN, and takes itself to be served over https."""
+
+    @property
+    def step(self) -> Step:
+        """Settings, as these come as a form."""
+        return "settings"

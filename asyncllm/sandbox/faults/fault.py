@@ -1,0 +1,34 @@
+"""What every fault is: how often it comes, and to which requests."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
+"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
+
+AnyStep = Step | Literal["any"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something a server does that a client must cope with; by itself, during a stream.
+
+    Attributes:
+        times: how many requests it befalls; None for every one.
+
+    """
+
+    _: KW_ONLY
+    times: int | None = None
+
+    @property
+    def step(self) -> AnyStep:
+        """What the requests that it befalls want."""
+        return "stream"
+
+    @property
+    def body_field(self) -> str | None:
+        """A field that their JSON body must have, if that matters."""
+        return None
