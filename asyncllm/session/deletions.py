@@ -64,6 +64,11 @@ class Deletions:
         self._kept: set[Deletion] = set()
         self._queues: dict[Hashable, deque[Deletion]] = {}
 
+    @property
+    def are_closing(self) -> bool:
+        """Whether what fails from now on is not tried again later."""
+        return self._closing.is_set()
+
     async def delete(self, deletion: Deletion) -> None:
         """Delete, and keep it for later where that fails."""
         trying = retrying(lambda: _send(deletion), self._retry, f"deleting {deletion.what}")
@@ -88,7 +93,7 @@ class Deletions:
             )
 
     def _keep(self, deletion: Deletion, failure: str) -> None:
-        if self._closing.is_set():
+        if self.are_closing:
             log.warning("%s: not deleted: %s", deletion.what, failure)
             return
         if len(self._kept) >= self._most:

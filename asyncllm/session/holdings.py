@@ -16,8 +16,8 @@ from asyncllm.errors import (
 
 if TYPE_CHECKING:
     from asyncllm.http.entries import Entry
-    from asyncllm.session.conversations import ConversationServer
     from asyncllm.session.ledger import Ledger
+    from asyncllm.session.server import ConversationServer
 
 log = logging.getLogger("asyncllm")
 

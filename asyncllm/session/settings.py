@@ -12,10 +12,9 @@ from asyncllm.errors import AsyncLLMError, TransportError
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from asyncllm.session.conversations import ConversationServer
+    from asyncllm.session.server import ConversationServer
     from asyncllm.stream.waiting import OwnedTasks
 
-SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
 _MOST = 1000
 
 
