@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProxyError
+from asyncllm.session.limit import in_time
 from asyncllm.stream.retry import retrying
 
 if TYPE_CHECKING:
@@ -156,16 +157,13 @@ class Deletions:
         return True
 
     async def _failure_of(self, deletion: Awaitable[None]) -> str | None:
-        """Wait for a deletion, though not for ever; return why it failed."""
+        """Wait for a deletion, and return why it failed; None where it did not."""
         try:
-            async with asyncio.timeout(self._step):
-                await deletion
+            await in_time(deletion, self._step)
         except NotFoundError:
             return None  # somebody was faster, or the server has forgotten it
-        except AsyncLLMError as error:
+        except (AsyncLLMError, TimeoutError) as error:
             return str(error)
-        except TimeoutError:
-            return f"no answer within {self._step:g} s"
         return None
 
 

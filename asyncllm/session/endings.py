@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, TransportError
 from asyncllm.session.deletions import Deletion
+from asyncllm.session.limit import in_time
 from asyncllm.session.server import Progress
 
 if TYPE_CHECKING:
@@ -65,12 +66,10 @@ class Endings:
     async def _stop(self, conversation: Conversation) -> bool:
         """Ask to end the generation; what hangs must not keep the conversation from going."""
         try:
-            async with asyncio.timeout(self._stop_limit):
-                await conversation.server.stop(conversation.id)
+            await in_time(conversation.server.stop(conversation.id), self._stop_limit)
         except (AsyncLLMError, TimeoutError) as error:
             if isinstance(error, TransportError) and not self._deletions.are_closing:
                 raise  # a server that is away will be back, and could then not be told to stop
-            reason = str(error) or f"no answer within {self._stop_limit:g} s"
-            log.info("%s: its generation was not stopped: %s", conversation, reason)
+            log.info("%s: its generation was not stopped: %s", conversation, error)
             return False
         return True
