@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class ConversationServer(Protocol):
     """What a session manager needs of a server that keeps conversations.
 
-    The server is only asked: trying again is not this object's business. What fails raises
-    `AsyncLLMError`; where there is no such conversation, that is a `NotFoundError`.
+    Its methods ask the server; trying again is not their business. What fails raises
+    `AsyncLLMError`, and `NotFoundError` where there is no such conversation.
 
     Attributes:
         name: what the log calls it.
