@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from asyncllm.errors import AsyncLLMError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
@@ -16,11 +18,10 @@ async def in_time(request: Awaitable[None], seconds: float) -> None:
         TimeoutError: it took longer, which the error says in words; or what `request` raises.
 
     """
-    limit = asyncio.timeout(seconds)
     try:
-        async with limit:
+        async with asyncio.timeout(seconds):  # has no name: it holds the task, and so its failure
             return await request
-    except TimeoutError:
-        if not limit.expired():
-            raise  # the request's own: StreamTimeout is a TimeoutError too
+    except TimeoutError as error:
+        if isinstance(error, AsyncLLMError):
+            raise  # a StreamTimeout of the request's own
     raise TimeoutError(f"no answer within {seconds:g} s")
