@@ -10,7 +10,7 @@ import msgspec
 
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
-from asyncllm.session.conversations import Progress
+from asyncllm.session.server import Progress
 from asyncllm.stream.stream import Begun, begin_under
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from asyncllm.base.request import Request
     from asyncllm.http.http import Http
     from asyncllm.http.proxies import Proxy
-    from asyncllm.session.conversations import Conversation, ConversationPool, ConversationServer
+    from asyncllm.session.conversations import ConversationPool
     from asyncllm.session.manager import SessionManager
+    from asyncllm.session.server import Conversation, ConversationServer
 
 
 class ConversationProvider(AsyncGeneratorProvider):

@@ -26,7 +26,6 @@ from asyncllm.framing.json import decode, encode_json
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Step
 from asyncllm.messages import format_prompt
-from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
 from asyncllm.wires.tgi import TGITranslator
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ _PARAMETERS = {
 _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
+_SETTINGS_NOT_ACCEPTED = 405  # before the welcome modal is accepted in a session
 _SESSION_COOKIE = "hf-chat"
 
 
@@ -196,6 +196,10 @@ class ChatUI:
         async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
 
+    def wants_settings(self, refusal: HTTPStatusError) -> bool:
+        """Tell whether the welcome modal is to be accepted in this session, perhaps once more."""
+        return refusal.status == _SETTINGS_NOT_ACCEPTED
+
     async def create(self) -> str:
         """Create a conversation and return its id."""
         json = {"model": self._model}
@@ -233,7 +237,7 @@ class ChatUI:
         token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
         # Where nothing was accepted in a session nothing was created in it.
         delete_all = f"{self.name}/conversations?/delete"
-        steps = (Step("POST", delete_all, form={}, gone=(SETTINGS_NOT_ACCEPTED,)),)
+        steps = (Step("POST", delete_all, form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
         return self._http.entry(f"{self.name}/conversations#{token}", steps=steps, is_session=True)
 
     def _url(self, conversation_id: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProxyError
+from asyncllm.session.limit import in_time
 from asyncllm.stream.retry import retrying
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Deletions:
         self._kept: set[Deletion] = set()
         self._queues: dict[Hashable, deque[Deletion]] = {}
 
+    @property
+    def are_closing(self) -> bool:
+        """Whether what fails from now on is not tried again later."""
+        return self._closing.is_set()
+
     async def delete(self, deletion: Deletion) -> None:
         """Delete, and keep it for later where that fails."""
         trying = retrying(lambda: _send(deletion), self._retry, f"deleting {deletion.what}")
@@ -88,7 +94,7 @@ class Deletions:
             )
 
     def _keep(self, deletion: Deletion, failure: str) -> None:
-        if self._closing.is_set():
+        if self.are_closing:
             log.warning("%s: not deleted: %s", deletion.what, failure)
             return
         if len(self._kept) >= self._most:
@@ -151,16 +157,13 @@ class Deletions:
         return True
 
     async def _failure_of(self, deletion: Awaitable[None]) -> str | None:
-        """Wait for a deletion, though not for ever; return why it failed."""
+        """Wait for a deletion, and return why it failed; None where it did not."""
         try:
-            async with asyncio.timeout(self._step):
-                await deletion
+            await in_time(deletion, self._step)
         except NotFoundError:
             return None  # somebody was faster, or the server has forgotten it
-        except AsyncLLMError as error:
+        except (AsyncLLMError, TimeoutError) as error:
             return str(error)
-        except TimeoutError:
-            return f"no answer within {self._step:g} s"
         return None
 
 

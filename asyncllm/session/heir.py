@@ -1,14 +1,14 @@
-"""What an heir does: it sends the requests of a ledger's entry, the way that is noted there."""
+"""How an heir deletes what an entry stands for: by the requests that are noted in it."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProtocolError
 from asyncllm.http.entries import Step
 from asyncllm.http.http import Http
+from asyncllm.session.limit import in_time
 
 if TYPE_CHECKING:
     from asyncllm.http.connections import ConnectionPool
@@ -51,8 +51,7 @@ async def clean_up(
 
 async def _try(http: Http, step: Step, entry: Entry) -> None:
     try:
-        async with asyncio.timeout(_OPTIONAL_SECONDS):
-            await _send(http, step, entry)
+        await in_time(_send(http, step, entry), _OPTIONAL_SECONDS)
     except (AsyncLLMError, TimeoutError) as error:
         log.info("%s %s: %s", step.method, step.url, error)
 

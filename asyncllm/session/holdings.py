@@ -16,8 +16,8 @@ from asyncllm.errors import (
 
 if TYPE_CHECKING:
     from asyncllm.http.entries import Entry
-    from asyncllm.session.conversations import ConversationServer
     from asyncllm.session.ledger import Ledger
+    from asyncllm.session.server import ConversationServer
 
 log = logging.getLogger("asyncllm")
 
@@ -57,10 +57,10 @@ class Holdings:
             conversation_id = await server.create()
         except BaseException as error:
             if _may_have_created(error):
-                self._doubt(server, error)
+                _warn(server, error, self._doubt(server))
             raise
         if server.was_resent:
-            self._doubt(server, None)
+            self._doubt(server)
         if self._ledger is not None:
             self._ledger.add(server.ledger_entry(conversation_id))
         return conversation_id
@@ -90,19 +90,23 @@ class Holdings:
             if oldest not in self._uncertain:
                 ledger.remove(oldest)
 
-    def _doubt(self, server: ConversationServer, error: BaseException | None) -> None:
+    def _doubt(self, server: ConversationServer) -> Entry | None:
+        """Remember the session, if it can be emptied, as one in which there may be more."""
         session = server.session_entry()
         if session is not None:
             self._uncertain[session.url] = session
-        # Cancelling and sending again have been logged; a page in place of an answer is not lost.
-        if isinstance(error, AsyncLLMError) and not isinstance(error, ProtocolError):
-            log.warning(
-                "creating a conversation on %s: the answer was lost; if it was created, it is %s "
-                "(%s)",
-                server.name,
-                "there still" if session is None else "deleted when the session manager closes",
-                error,
-            )
+        return session
+
+
+def _warn(server: ConversationServer, error: BaseException, session: Entry | None) -> None:
+    # Whoever is cancelled knows of it; and a page in place of an answer is not lost.
+    if isinstance(error, AsyncLLMError) and not isinstance(error, ProtocolError):
+        log.warning(
+            "creating a conversation on %s: the answer was lost; if it was created, it is %s (%s)",
+            server.name,
+            "there still" if session is None else "deleted when the session manager closes",
+            error,
+        )
 
 
 def _may_have_created(error: BaseException) -> bool:

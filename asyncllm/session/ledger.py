@@ -35,8 +35,6 @@ _T = TypeVar("_T")
 _PATIENCE_SECONDS = 1.0  # for a row that must be there before a request is sent
 _AGAIN_SECONDS = 1.0  # until what could not be written is tried again
 _IDLE_SECONDS = 1.0  # until the file is closed
-
-
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
@@ -93,10 +91,7 @@ class Ledger:
                 return
             written = Future[None]()
             self._written.append(written)
-        waiting = asyncio.wrap_future(written)
-        if not (await asyncio.wait([waiting], timeout=_PATIENCE_SECONDS))[0]:
-            waiting.cancel()
-            self._complain(f"not written within {_PATIENCE_SECONDS:g} s")
+        await self._wait_for(written, _PATIENCE_SECONDS)
 
     def take_over(self) -> asyncio.Future[list[Entry]]:
         """Make what dead processes have left our own; the future returns it."""
@@ -119,10 +114,13 @@ class Ledger:
                 self._wake()
             else:
                 return
-        waiting = asyncio.wrap_future(self._ended)
-        if not (await asyncio.wait([waiting], timeout=within))[0]:
+        await self._wait_for(self._ended, within)
+
+    async def _wait_for(self, written: Future[None], seconds: float) -> None:
+        waiting = asyncio.wrap_future(written)
+        if not (await asyncio.wait([waiting], timeout=seconds))[0]:
             waiting.cancel()
-            self._complain(f"not written within {within:.3g} s")
+            self._complain(f"not written within {seconds:.3g} s")
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():

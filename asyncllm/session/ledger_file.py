@@ -1,4 +1,4 @@
-"""The ledger's file: a small SQLite database, opened with care, and what is written to it."""
+"""The ledger's file: a small SQLite database, which processes of one machine may share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LedgerFile:
     def __init__(self, path: str) -> None:
         self._path = path
         self._db: sqlite3.Connection | None = None
-        self._is: tuple[int, int] | None = None
+        self._identity: tuple[int, int] | None = None
 
     def open(self, timeout: float = _BUSY_SECONDS) -> bool:
         """Open the file where it is not open, and tell whether it was not.
@@ -60,7 +60,7 @@ class LedgerFile:
             sqlite3.Error: it is no database, or is locked.
 
         """
-        if self._db is not None and self._is == _identity(self._path):
+        if self._db is not None and self._identity == _identity_of(self._path):
             return False
         self.close()
         identity = _prepare(self._path)
@@ -71,7 +71,7 @@ class LedgerFile:
         except BaseException:
             db.close()
             raise
-        self._db, self._is = db, identity
+        self._db, self._identity = db, identity
         return True
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ def _is_left(key: object, entry: object, signature: object, check: Callable[[str
 
     """
     if not (isinstance(key, str) and isinstance(entry, str) and isinstance(signature, str)):
-        raise ValueError("it is not text")  # noqa: TRY004 - as what else a row may be
+        raise ValueError("it is not text")  # noqa: TRY004 - one error, whatever is wrong with a row
     if not is_dead(signature):
         return False
     check(entry)
@@ -224,11 +224,11 @@ def _prepare(path: str) -> tuple[int, int]:
 
 
 def _check_unchanged(path: str, identity: tuple[int, int]) -> None:
-    if _identity(path) != identity:
+    if _identity_of(path) != identity:
         raise OSError("it was replaced while it was opened")
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity_of(path: str) -> tuple[int, int] | None:
     """Return what the file of this name is known by, or None where there is none."""
     try:
         found = os.lstat(path)

@@ -16,7 +16,7 @@ _STARTED = 19  # of the fields of `/proc/…/stat` behind the name, which may ho
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """A process, told from those of other machines, containers, starts, and of the same number.
+    """A process, described so that none is taken for it that only has the same number.
 
     What the system does not say is "".
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, Self
+from functools import partial
+from typing import TYPE_CHECKING, Self
 from weakref import WeakSet
 
-from asyncllm.errors import AsyncLLMError, ConfigurationError, StreamInterrupted
+from asyncllm.errors import ConfigurationError, StreamInterrupted
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.environment import EnvironmentProxies
 from asyncllm.http.proxies import parse_proxy
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import os
     import ssl
 
-    from asyncllm.http.entries import Entry
     from asyncllm.http.http import RefusedField
+    from asyncllm.stream.stream import Stream
 
 _LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 
@@ -33,13 +34,6 @@ async def close_managers() -> None:
     loop = asyncio.get_running_loop()
     mine = [manager for manager in list(_managers) if manager.loop is loop]
     await asyncio.gather(*(manager.aclose() for manager in mine))
-
-
-class OpenStream(Protocol):
-    """What a manager needs to know of a stream that uses it."""
-
-    async def end(self, error: AsyncLLMError) -> None:
-        """End the stream with `error`, whoever is reading it."""
 
 
 class SessionManager:
@@ -106,12 +100,18 @@ class SessionManager:
         self.conversations = ConversationPool(
             spares=spare_conversations,
             retry=self.retry,
+            clean_up=partial(
+                clean_up,
+                connections=self.connections,
+                proxy=self.proxy,
+                connect=self.timeouts.connect,
+            ),
             ledger=self._ledger,
             stop=min(5.0, grace / 4),  # two such requests that hang leave half of it to delete
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._streams: WeakSet[OpenStream] = WeakSet()  # a dropped stream closes itself
+        self._streams: WeakSet[Stream] = WeakSet()  # a dropped stream closes itself
         self._closing: asyncio.Task[None] | None = None
         _managers.add(self)
 
@@ -122,7 +122,7 @@ class SessionManager:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def attach(self, stream: OpenStream) -> None:
+    def attach(self, stream: Stream) -> None:
         """Remember a stream that starts, to end it when the manager closes.
 
         Raises:
@@ -132,7 +132,7 @@ class SessionManager:
         self._check_usable()
         self._streams.add(stream)
 
-    def detach(self, stream: OpenStream) -> None:
+    def detach(self, stream: Stream) -> None:
         """Forget a stream that has ended."""
         self._streams.discard(stream)
 
@@ -155,7 +155,7 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         if self.loop is None:
             self.loop = loop
-            self.conversations.inherit(self._clean_up)
+            self.conversations.inherit()
         if self.loop is not loop:
             raise ConfigurationError(
                 "this SessionManager belongs to another event loop: make one in each loop, and "
@@ -179,7 +179,3 @@ class SessionManager:
         await self.connections.aclose()
         if self._ledger is not None:
             await self._ledger.aclose(max(_LEDGER_SECONDS, deadline - loop.time()))
-
-    async def _clean_up(self, entry: Entry) -> None:
-        """Delete what another process has left, or what we lost sight of ourselves."""
-        await clean_up(entry, self.connections, proxy=self.proxy, connect=self.timeouts.connect)

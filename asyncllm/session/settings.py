@@ -1,4 +1,4 @@
-"""The settings of servers, accepted once for each session, whoever waits for that."""
+"""The settings of servers, accepted once for each session by whoever waits."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, TransportError
+from asyncllm.session.limit import in_time
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from asyncllm.session.conversations import ConversationServer
+    from asyncllm.session.server import ConversationServer
     from asyncllm.stream.waiting import OwnedTasks
 
-SETTINGS_NOT_ACCEPTED = 405  # chat-ui, before its welcome modal is accepted in a session
 _MOST = 1000
 
 
@@ -55,8 +55,8 @@ class AcceptedSettings:
             return accepting
         except AsyncLLMError as error:
             failure = copy.copy(error)
-        # Several may wait for the same failure: each stream adds its reply to one of its own,
-        # which has no secrets in its context either, hence not raised above.
+        # Several streams may wait for the same failure, and each adds its reply to it: so each gets
+        # a copy. It is raised out here, as its context would be the original, secrets included.
         raise failure
 
     def are_new(self, server: ConversationServer, accepted: asyncio.Task[None]) -> bool:
@@ -70,16 +70,15 @@ class AcceptedSettings:
 
     async def _ask(self, server: ConversationServer) -> None:
         try:
-            async with asyncio.timeout(self._step):
-                await server.accept_settings()
-                return
+            return await in_time(server.accept_settings(), self._step)
         except TimeoutError as error:
             if isinstance(error, AsyncLLMError):
                 raise
-        raise TransportError(f"no answer to the settings within {self._step:g} s")
+            reason = str(error)
+        raise TransportError(f"accepting settings: {reason}")
 
     def _check(self, server: ConversationServer, accepting: asyncio.Task[None]) -> None:
-        """Have settings asked for anew where they were not accepted, if anybody waits or not."""
+        """Have settings asked for anew where they were not accepted, also if nobody waits."""
         if _has_failed(accepting):
             self.forget(server, accepting)
 

@@ -6,12 +6,13 @@ import logging
 import pytest
 
 from asyncllm import HTTPStatusError, NotFoundError, Retry, TransportError
-from asyncllm.session.conversations import ConversationPool, Progress
-from asyncllm.session.settings import SETTINGS_NOT_ACCEPTED
+from asyncllm.session.conversations import ConversationPool
+from asyncllm.session.server import Progress
 from support.leftovers import settled
 from support.waiting import until
 
 STEP = 0.05
+WANTS_SETTINGS = 418
 
 
 class Hanging:
@@ -32,6 +33,9 @@ class Hanging:
     async def accept_settings(self):
         await self._answer("settings")
 
+    def wants_settings(self, refusal):
+        return refusal.status == WANTS_SETTINGS
+
     async def create(self):
         await self._answer("create")
         return str(len(self.asked))
@@ -49,10 +53,14 @@ class Hanging:
         return None
 
 
+def new_pool(**options):
+    return ConversationPool(clean_up=pytest.fail, **options)
+
+
 @pytest.fixture
 async def pool():
     retry = Retry(attempts=1, initial_wait=STEP, max_wait=STEP)
-    pool = ConversationPool(spares=0, retry=retry, step=STEP)
+    pool = new_pool(spares=0, retry=retry, step=STEP)
     yield pool
     await pool.aclose(grace=1)
     await settled()
@@ -111,7 +119,7 @@ async def test_a_creation_that_is_waited_for_has_no_limit_of_the_pool_s(pool):
 @pytest.mark.parametrize("spares", [0, 1])
 async def test_a_creation_that_hangs_when_nobody_waits_ends_and_is_logged(caplog, spares):
     caplog.set_level(logging.WARNING)
-    pool, server = ConversationPool(spares=spares, retry=Retry(), step=STEP), Hanging("create")
+    pool, server = new_pool(spares=spares, retry=Retry(), step=STEP), Hanging("create")
     task = asyncio.create_task(pool.take(server))
     await asyncio.sleep(STEP / 5)
     task.cancel()
@@ -123,7 +131,7 @@ async def test_a_creation_that_hangs_when_nobody_waits_ends_and_is_logged(caplog
 
 
 async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
-    pool, server = ConversationPool(spares=0, retry=Retry(), step=60), Hanging("create")
+    pool, server = new_pool(spares=0, retry=Retry(), step=60), Hanging("create")
     task = asyncio.create_task(pool.take(server))
     await asyncio.sleep(STEP / 5)
     task.cancel()
@@ -146,22 +154,51 @@ async def test_nothing_is_kept_for_each_model_that_was_ever_asked(pool):
         conversation.progress = Progress.OVER
         pool.hand_back(conversation)
     await settled()
-    kept = [pool._spares, pool._spares_coming, pool._existing, pool._deletions._kept]
+    kept = [pool._spares._ready, pool._spares._coming, pool._existing, pool._deletions._kept]
     assert [len(each) for each in kept] == [0] * 4
 
 
 @pytest.mark.parametrize("spares", [1, 2])
 async def test_spares_are_counted_for_each_model_and_nothing_else_is(spares):
-    pool = ConversationPool(spares=spares, retry=Retry())
+    pool = new_pool(spares=spares, retry=Retry())
     servers = [Named(number) for number in range(20)]
     for server in servers:
         pool.hand_back(await pool.take(server))
     await settled()
-    kept = {key: len(each) for key, each in pool._spares.items()}
+    kept = {key: len(each) for key, each in pool._spares._ready.items()}
     assert kept == dict.fromkeys(range(20), spares)
-    assert not pool._spares_coming
+    assert not pool._spares._coming
     await pool.aclose(grace=10)
-    assert (len(pool._spares), len(pool._existing)) == (0, 0)
+    assert (len(pool._spares._ready), len(pool._existing)) == (0, 0)
+
+
+async def test_a_spare_is_created_while_its_like_is_used_and_is_the_next_to_be_used():
+    pool, server = new_pool(spares=1, retry=Retry()), Hanging()
+    await pool.take(server)
+    await settled()
+    assert server.asked == ["settings", "create", "create"]
+    assert (await pool.take(server)).is_spare
+    assert "delete" not in server.asked
+    await pool.aclose(grace=10)
+
+
+async def test_a_spare_that_comes_after_closing_is_deleted():
+    pool, server, is_created = new_pool(spares=1, retry=Retry()), Hanging(), asyncio.Event()
+    create = server.create
+
+    async def create_later():
+        await is_created.wait()
+        return await create()
+
+    await pool.take(server)
+    await settled()
+    server.create = create_later
+    await pool.take(server)  # the spare, in whose place another one is on its way
+    closing = asyncio.create_task(pool.aclose(grace=10))
+    await asyncio.sleep(0)
+    is_created.set()
+    await closing
+    assert server.asked.count("create") == server.asked.count("delete") == 3
 
 
 async def test_of_the_settings_of_many_users_the_newest_are_kept(pool):
@@ -186,7 +223,8 @@ def refusal(status, kind=HTTPStatusError):
         (refusal(404, NotFoundError), False, False),
         (refusal(404, NotFoundError), True, True),
         (refusal(500), True, False),
-        (refusal(SETTINGS_NOT_ACCEPTED), False, True),
+        (refusal(405), True, False),
+        (refusal(WANTS_SETTINGS), False, True),
     ],
 )
 async def test_only_what_may_have_been_lost_meanwhile_is_forgotten(
@@ -198,11 +236,11 @@ async def test_only_what_may_have_been_lost_meanwhile_is_forgotten(
 
 
 async def test_renewing_forgets_the_settings_and_the_spares():
-    pool, server = ConversationPool(spares=1, retry=Retry()), Hanging()
+    pool, server = new_pool(spares=1, retry=Retry()), Hanging()
     lost = await pool.take(server)
     await settled()
     pool.renew(lost)
-    assert not pool._spares
+    assert not pool._spares._ready
     assert not (await pool.take(server)).is_spare
     assert server.asked.count("settings") == 2
     await pool.aclose(grace=10)
@@ -222,7 +260,7 @@ async def test_a_delete_that_hangs_is_given_up_for_now_and_logged(pool, caplog):
 
 
 async def test_a_stop_that_hangs_does_not_keep_the_conversation_from_being_deleted(caplog):
-    pool, server = ConversationPool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
+    pool, server = new_pool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
     await hand_back_amid_an_answer(pool, server)
     await pool.aclose(grace=10)
     assert server.asked == ["settings", "create", "stop", "delete"]
@@ -240,7 +278,7 @@ async def test_a_stop_that_fails_is_told_of_and_neither_tried_again_nor_waited_f
     failure, reason, caplog
 ):
     caplog.set_level(logging.INFO, "asyncllm")
-    pool, server = ConversationPool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
+    pool, server = new_pool(spares=0, retry=Retry(), stop=STEP), Hanging("stop")
 
     async def stop(_):
         server.asked.append("stop")
@@ -271,6 +309,20 @@ async def test_a_server_that_can_not_be_told_to_stop_is_not_told_to_delete_befor
     await until(lambda: server.asked == ["settings", "create", *["stop"] * 3, "delete"])
 
 
+async def test_a_server_that_can_not_be_told_to_stop_at_closing_is_told_to_delete():
+    pool, server = new_pool(spares=0, retry=Retry(attempts=1)), Hanging()
+
+    async def stop(_):
+        server.asked.append("stop")
+        raise TransportError("away")
+
+    server.stop = stop
+    conversation = await pool.take(server)
+    conversation.progress = Progress.ANSWERING
+    await pool.aclose(grace=10)
+    assert server.asked == ["settings", "create", "stop", "delete"]
+
+
 @pytest.mark.parametrize(
     ("progress", "asked"),
     [
@@ -281,7 +333,7 @@ async def test_a_server_that_can_not_be_told_to_stop_is_not_told_to_delete_befor
     ],
 )
 async def test_what_may_be_generated_is_stopped_before_its_conversation_is_deleted(progress, asked):
-    pool, server = ConversationPool(spares=0, retry=Retry()), Hanging()
+    pool, server = new_pool(spares=0, retry=Retry()), Hanging()
     conversation = await pool.take(server)
     conversation.progress = progress
     pool.hand_back(conversation)

@@ -156,6 +156,9 @@ class QuietServer:
     async def accept_settings(self):
         pass
 
+    def wants_settings(self, refusal):
+        return False
+
     async def stop(self, conversation_id):
         pass
 
@@ -163,6 +166,17 @@ class QuietServer:
 
     def ledger_entry(self, conversation_id):
         return Entry(f"http://h/conversation/{conversation_id}", {})
+
+
+@contextlib.asynccontextmanager
+async def pool_with_ledger(path):
+    """A pool that leaves nothing in its ledger when it is closed."""
+    ledger, retry = Ledger(path), Retry(attempts=1)
+    pool = ConversationPool(spares=0, retry=retry, clean_up=pytest.fail, ledger=ledger)
+    yield pool
+    await pool.aclose(grace=5)
+    await ledger.aclose(5)
+    assert rows(path) == rows(path, sessions=True) == []
 
 
 async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path):
@@ -174,12 +188,8 @@ async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path)
         def session_entry(self):
             return Entry("http://h/session", {}, is_session=True)
 
-    ledger = Ledger(path)
-    pool = ConversationPool(spares=0, retry=Retry(attempts=1), ledger=ledger)
-    assert (await pool.take(Server())).id == "1"
-    await pool.aclose(grace=5)
-    await ledger.aclose(5)
-    assert rows(path) == rows(path, sessions=True) == []
+    async with pool_with_ledger(path) as pool:
+        assert (await pool.take(Server())).id == "1"
 
 
 async def test_the_newest_thousand_sessions_stand_in_the_file(path):
@@ -195,14 +205,11 @@ async def test_the_newest_thousand_sessions_stand_in_the_file(path):
         def session_entry(self):
             return Entry(f"http://h/session/{self.count}", {}, is_session=True)
 
-    ledger, server = Ledger(path), Server()
-    pool = ConversationPool(spares=0, retry=Retry(attempts=1), ledger=ledger)
-    for _ in range(1100):
-        pool.hand_back(await pool.take(server))
-    await until(lambda: len(rows(path, sessions=True)) == 1000)
-    await pool.aclose(grace=5)
-    await ledger.aclose(5)
-    assert rows(path) == rows(path, sessions=True) == []
+    server = Server()
+    async with pool_with_ledger(path) as pool:
+        for _ in range(1100):
+            pool.hand_back(await pool.take(server))
+        await until(lambda: len(rows(path, sessions=True)) == 1000)
 
 
 async def test_of_a_session_that_was_given_only_what_was_noted_is_deleted(server, path):

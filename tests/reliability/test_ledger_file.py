@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import asyncllm
-from asyncllm import SessionManager, ledger_file, ledger_owner
+from asyncllm import SessionManager
 from asyncllm.http.entries import Entry, Way
 from asyncllm.http.proxies import parse_proxy
+from asyncllm.session import ledger_file, ledger_owner
 from asyncllm.session.ledger import Ledger
 from asyncllm.session.ledger_backlog import Backlog
 from asyncllm.session.ledger_owner import is_dead, this_process
