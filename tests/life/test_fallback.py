@@ -14,12 +14,13 @@ from asyncllm import (
     H2o,
     OpenAICompatible,
     ServerError,
+    SessionManager,
     StreamInterrupted,
     StreamTimeout,
     Timeouts,
 )
 from asyncllm.sandbox import Drop, Sandbox, SlowAnswer, Stall, Status
-from support.leftovers import settled
+from support.waiting import until
 
 ONCE = asyncllm.Retry(attempts=1)
 DOWN = Status(status=503)
@@ -31,19 +32,18 @@ async def servers():
         yield first, second
 
 
-def chain(servers, **options):
+def chain(servers, *, sessions=None, **options):
     first, second = servers
+    common = {"retry": ONCE, "sessions": sessions}
     return Fallback(
-        H2o(base_url=first.url, retry=ONCE),
-        OpenAICompatible(base_url=f"{second.url}/v1", model="gpt-4", retry=ONCE),
+        H2o(base_url=first.url, **common),
+        OpenAICompatible(base_url=f"{second.url}/v1", model="gpt-4", **common),
         **options,
     )
 
 
 async def gone(sandbox):
-    async with asyncio.timeout(30):
-        while sandbox.conversations or sandbox.generating:
-            await asyncio.sleep(0.001)
+    await until(lambda: not (sandbox.conversations or sandbox.generating))
 
 
 async def test_the_first_answers_where_it_can(servers):
@@ -140,11 +140,11 @@ async def test_who_leaves_it_leaves_whoever_answers(servers, leave, fault):
         server.add_fault(Stall(after=2))
     if fault is not None:
         servers[0].add_fault(fault)
-    with contextlib.suppress(StreamInterrupted):
-        await leave(chain(servers).stream("Hello"))
-    await settled()
-    for server in servers:
-        await gone(server)
+    async with SessionManager() as sessions:
+        with contextlib.suppress(StreamInterrupted):
+            await leave(chain(servers, sessions=sessions).stream("Hello"))
+        for server in servers:
+            await gone(server)
 
 
 def test_it_is_what_every_provider_is():
