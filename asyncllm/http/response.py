@@ -7,7 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
-from asyncllm.framing.body import BodyDecoder, too_large
+from asyncllm.framing.body import BodyDecoder
+from asyncllm.framing.decoder import too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.http.failures import READ_ERRORS, broken, status_error
 from asyncllm.http.proxies import is_refusal
