@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from asyncllm.framing.body import Framing
     from asyncllm.framing.sse import Payload
 
 _ERROR_BODY_SECONDS = 2.0
@@ -85,9 +86,18 @@ class Response:
 
     @property
     def body(self) -> BodyDecoder:
-        """What tells what the bytes of `content` are."""
+        """What tells what the bytes of `content` are, where server-sent events were asked for."""
+        return self.body_as("sse")
+
+    def body_as(self, asked: Framing) -> BodyDecoder:
+        """Return what tells what the bytes of `content` are; for one response, the same each time.
+
+        Args:
+            asked: the framing that was asked for.
+
+        """
         if self._body is None:
-            self._body = BodyDecoder(self.content_type, self.max_event_bytes)
+            self._body = BodyDecoder(self.content_type, self.max_event_bytes, asked)
         return self._body
 
     async def events(self) -> AsyncIterator[list[Payload]]:
