@@ -10,6 +10,7 @@ from asyncllm.http.failures import READ_ERRORS, broken
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
+    from asyncllm.framing.body import Framing
     from asyncllm.framing.sse import Payload
     from asyncllm.http.response import Response
     from asyncllm.wires.translator import Translator
@@ -24,13 +25,14 @@ class Reading:
     Args:
         response: what to read.
         translator: what to give its events to.
+        asked: the framing that was asked for.
 
     """
 
     __slots__ = ("_body", "_content", "_failure", "_has_ended", "_translator")
 
-    def __init__(self, response: Response, translator: Translator) -> None:
-        self._content, self._body = response.content, response.body
+    def __init__(self, response: Response, translator: Translator, asked: Framing = "sse") -> None:
+        self._content, self._body = response.content, response.body_as(asked)
         self._translator = translator
         self._failure: AsyncLLMError | None = None
         self._has_ended = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 import msgspec
@@ -43,3 +44,15 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     raise ProtocolError(
         f"the server sent something that its wire does not allow: {reason}: {excerpt_of(data)!r}"
     )
+
+
+def holds_objects(data: bytes) -> bool:
+    """Tell whether `data` is a JSON object, or a list that begins with one.
+
+    It is more lenient than `decode`: halves of characters may be in it, and broken UTF-8.
+    """
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value[0] if isinstance(value, list) and value else value, dict)

@@ -8,18 +8,26 @@ only an event that is more than a single `data` line is looked at line by line.
 from __future__ import annotations
 
 from operator import methodcaller
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+from typing_extensions import override
 
-from asyncllm.errors import ProtocolError
 from asyncllm.events import Ping
+from asyncllm.framing.bare_json import BareJSON
+from asyncllm.framing.decoder import EventDecoder
+from asyncllm.framing.line_ends import LineEnds
 
-_BOM = b"\xef\xbb\xbf"
-_LF, _CR, _SPACE = b"\n\r "  # as numbers, which bytes are searched for several times faster
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LF, _CR, _SPACE, _COLON = b"\n\r :"  # as numbers, searched for several times faster in bytes
+_JSON = (b"{", b"[")  # what it begins with
+_ODD = b":\n{["  # what a block begins with that is not just an event
+_FIELDS = (b"d", b"e", b"i", b"r", b":")  # what a line begins with that is a field, and no JSON
 _RETRY_DIGITS = 16  # more would be no time that anyone means
 _IGNORED_CHARACTERS = 300
-_UTF8_BYTES = 4  # that a character has at most
+_IGNORED_BYTES = 4 * _IGNORED_CHARACTERS  # that they have at most
 
 
 class NamedEvent(msgspec.Struct, frozen=True):
@@ -39,8 +47,12 @@ Payload: TypeAlias = bytes | NamedEvent | Ping
 """The data of an event, as UTF-8; an event with a name; or a comment."""
 
 
-class SSEDecoder:
-    """An incremental decoder of one event stream; how the stream is cut makes no difference.
+class SSEDecoder(EventDecoder):
+    """An incremental decoder of one event stream; see `EventDecoder`.
+
+    JSON that stands bare between events, over one line or several, is an event named "error":
+    some servers write their complaints so. It ends with the line on which its brackets close, and
+    is given up where a field or a comment comes before that.
 
     Args:
         max_event_bytes: the most bytes that one event, or a comment before it, may have. An event
@@ -49,48 +61,31 @@ class SSEDecoder:
     Attributes:
         last_event_id: the newest `id` field, or "".
         retry: the newest `retry` field, in milliseconds, or None.
-        ignored: the beginning of the newest line that is no field of the format, at most 300
-            characters, or "": some servers write their complaints so.
-        has_failed: whether an event was too large; nothing more is taken then.
 
     """
 
-    __slots__ = (
-        "_after_cr",
-        "_is_between",
-        "_limit",
-        "_pieces",
-        "_size",
-        "_start",
-        "has_failed",
-        "ignored",
-        "last_event_id",
-        "retry",
-    )
+    __slots__ = ("_ignored", "_json", "_line_ends", "last_event_id", "retry")
 
     def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+        super().__init__(max_event_bytes)
         self.last_event_id = ""
         self.retry: int | None = None
-        self.ignored = ""
-        self._limit = max_event_bytes
-        self._is_between = False  # past the BOM, with nothing left of what came before
-        self._start: bytes | None = b""  # what may be the beginning of a BOM; None once past it
-        self._after_cr = False
-        self._pieces: list[bytes] = []  # an event's beginning; no blank line in it
-        self._size = 0
-        self.has_failed = False
+        self._ignored = b""
+        self._line_ends = LineEnds()
+        self._json: BareJSON | None = None  # that has no end yet
 
-    def feed(self, chunk: bytes) -> list[Payload]:
-        """Return what `chunk` completes, in order; an event without its blank line is kept.
+    @property
+    @override
+    def ignored(self) -> str:
+        """The beginning of bare JSON without an end, or of the newest line that is no field.
 
-        What comes before an event that is too large is returned; `check`, and the next call,
-        then raise the error.
-
-        Raises:
-            ProtocolError: an event is larger than `max_event_bytes`, and nothing of `chunk` comes
-                before it.
-
+        It has at most 300 characters, and is "" where there is neither.
         """
+        beginning = (self._unfinished_json() or self._ignored)[:_IGNORED_BYTES]
+        return _text(beginning)[:_IGNORED_CHARACTERS]
+
+    @override
+    def feed(self, chunk: bytes) -> list[Payload]:
         end = len(chunk) - 2
         if (
             self._is_between
@@ -101,37 +96,21 @@ class SSEDecoder:
             and _CR not in chunk
         ):  # one event, as at a model's pace
             return [chunk[6:end] if chunk[5] == _SPACE else chunk[5:end]]
-        self.check()
-        payloads: list[Payload] = []
-        try:
-            self._split(chunk, payloads)
-        except _TooLargeError:
-            self.has_failed = True
-            self._pieces.clear()
-        self._is_between = not (self._pieces or self.has_failed) and self._start is None
-        if not payloads:
-            self.check()
-        return payloads
+        return self._feed(chunk)
 
-    def check(self) -> None:
-        """Raise the error behind what `feed` has returned, if there is one.
+    @override
+    def close(self) -> list[Payload]:
+        """Return bare JSON whose last line came without its end; an event without is none."""
+        return self.feed(b"\n") if self._unfinished_json() else []
 
-        Raises:
-            ProtocolError: an event is larger than `max_event_bytes`.
-
-        """
-        if self.has_failed:
-            raise ProtocolError(
-                f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
-            )
-
-    def _split(self, chunk: bytes, payloads: list[Payload]) -> None:
-        """Append the payloads that `chunk` completes, and keep the rest."""
-        if self._start is not None or self._after_cr or _CR in chunk:
-            chunk = self._normalise(chunk)
+    @override
+    def _decode(self, chunk: bytes, payloads: list[Payload]) -> bool:
+        line_ends = self._line_ends
+        if _CR in chunk or line_ends.is_amid:
+            chunk = line_ends.normalise(chunk)
         tail = chunk
         cut_in_two = chunk[:1] == b"\n" and self._pieces and self._pieces[-1][-1:] == b"\n"
-        if cut_in_two or b"\n\n" in chunk:
+        if (cut_in_two or b"\n\n" in chunk) and self._json is None:
             self._pieces.append(chunk)
             whole, _, tail = b"".join(self._pieces).rpartition(b"\n\n")
             self._pieces.clear()
@@ -139,43 +118,22 @@ class SSEDecoder:
             self._parse_events(whole.strip(b"\n"), payloads)
         if tail:
             self._keep(tail, payloads)
-
-    def _normalise(self, chunk: bytes) -> bytes:
-        """Drop a leading byte order mark, and make every line end a line feed."""
-        if self._start is not None:
-            chunk = self._start + chunk
-            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
-                self._start = chunk
-                return b""
-            self._start = None
-            chunk = chunk.removeprefix(_BOM)
-        if self._after_cr and chunk:
-            chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF cut in two
-            self._after_cr = False
-        if _CR in chunk:
-            self._after_cr = chunk.endswith(b"\r")
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return chunk
+        return line_ends.is_past_start and not self._pieces and self._json is None
 
     def _keep(self, tail: bytes, payloads: list[Payload]) -> None:
-        """Keep an unfinished event, but give out at once the comments before it."""
+        """Keep an unfinished event, but give out at once what comes before it."""
         self._pieces.append(tail)
         self._size += len(tail)
-        if b"\n" in tail and self._pieces[0].startswith((b":", b"\n")):
-            rest = self._take_comments(b"".join(self._pieces), payloads)
+        if b"\n" in tail and (self._json or self._pieces[0][0] in _ODD):
+            *lines, last = b"".join(self._pieces).split(b"\n")
+            rest = b"\n".join([*self._take_lines(lines, payloads), last])
             self._pieces = [rest] if rest else []
             self._size = len(rest)
-        self._check_size(self._size - tail.endswith(b"\n"))  # a line end does not count
-
-    def _take_comments(self, text: bytes, payloads: list[Payload]) -> bytes:
-        """Give out the comments that `text` begins with, and return the rest."""
-        start = 0
-        while text.startswith((b":", b"\n"), start) and (end := text.find(b"\n", start)) >= 0:
-            if end > start:
-                self._check_size(end - start)
-                payloads.append(Ping(_text(text[start + 1 : end].removeprefix(b" "))))
-            start = end + 1
-        return text[start:]
+        if self._json and self._pieces and self._pieces[0].startswith(_FIELDS):
+            self._end(self._json, payloads)
+        size = self._size - tail.endswith(b"\n")  # a line end does not count
+        if size + (self._json.size if self._json else 0) > self._limit:
+            raise self._too_large()
 
     def _parse_events(self, whole: bytes, payloads: list[Payload]) -> None:
         """Parse whole events; no empty line is before the first or after the last."""
@@ -187,15 +145,78 @@ class SSEDecoder:
                 if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
                     payloads += data
                     return
-        for block in whole.split(b"\n\n"):
+        blocks = iter(whole.split(b"\n\n"))
+        for block in blocks:
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
                 payloads.append(block[6:] if block[5:6] == b" " else block[5:])
-            elif event := self._take_comments(block, payloads):
-                self._parse_lines(event, payloads)
+            elif not block or block[0] in _ODD:
+                self._take_lines([*block.split(b"\n"), b""], payloads)
+                if self._json:  # and what follows belongs to it, or ends it
+                    others = (line for other in blocks for line in [*other.split(b"\n"), b""])
+                    self._take_lines(others, payloads)
+            else:
+                self._parse_lines(block, payloads)
+
+    def _take_lines(self, lines: Iterable[bytes], payloads: list[Payload]) -> list[bytes]:
+        """Take lines of which any may be a comment, or JSON, between events.
+
+        Returns:
+            The lines of the event that has not ended with them.
+
+        """
+        event: list[bytes] = []
+        for line in lines:
+            if self._json is not None and line.startswith(_FIELDS):
+                self._end(self._json, payloads)
+            if self._json is not None:
+                self._take_json(self._json, line, payloads)
+            elif not line:
+                if event:
+                    self._parse_lines(b"\n".join(event), payloads)
+                    event = []
+            elif event or line[0] not in _ODD:
+                event.append(line)
+            elif line[0] == _COLON:
+                if len(line) > self._limit:
+                    raise self._too_large()
+                payloads.append(Ping(_text(line[1:].removeprefix(b" "))))
+            else:
+                self._take_json(BareJSON(), line, payloads)
+        return event
+
+    def _take_json(self, json: BareJSON, line: bytes, payloads: list[Payload]) -> None:
+        """Take the next line of what looks like bare JSON."""
+        self._json = json
+        if line:
+            if json.size + len(line) > self._limit:
+                raise self._too_large()
+            if not json.add(line):
+                self._end(json, payloads)
+
+    def _end(self, json: BareJSON, payloads: list[Payload]) -> None:
+        """Give out what looked like bare JSON, if it was."""
+        self._json = None
+        if json.is_whole:
+            payloads.append(NamedEvent("error", json.text))
+        else:
+            self._ignored = json.text[:_IGNORED_BYTES]
+
+    def _unfinished_json(self) -> bytes:
+        """Return what has come of bare JSON that has no end yet, or b""."""
+        if self._json is not None:
+            return b"\n".join([self._json.text, b"".join(self._pieces)])
+        is_first_line = self._pieces and self._pieces[0].startswith(_JSON)
+        return b"".join(self._pieces) if is_first_line else b""
+
+    @override
+    def _forget(self) -> None:
+        super()._forget()
+        self._json = None
 
     def _parse_lines(self, block: bytes, payloads: list[Payload]) -> None:
         """Parse the lines of one event, none of them empty, and dispatch it."""
-        self._check_size(len(block))
+        if len(block) > self._limit:
+            raise self._too_large()
         name, data = "", list[bytes]()
         for line in block.split(b"\n"):
             field, colon, value = line.partition(b":")
@@ -221,16 +242,7 @@ class SSEDecoder:
             if value.isdigit() and len(value) < _RETRY_DIGITS:
                 self.retry = int(value)
         else:
-            beginning = line[: _IGNORED_CHARACTERS * _UTF8_BYTES]
-            self.ignored = _text(beginning)[:_IGNORED_CHARACTERS]
-
-    def _check_size(self, size: int) -> None:
-        if size > self._limit:
-            raise _TooLargeError
-
-
-class _TooLargeError(Exception):
-    """An event is larger than is allowed."""
+            self._ignored = line[:_IGNORED_BYTES]
 
 
 _starts_with_space = methodcaller("startswith", b" ")

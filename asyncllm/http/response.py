@@ -7,7 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
-from asyncllm.framing.body import BodyDecoder, too_large
+from asyncllm.framing.body import BodyDecoder
+from asyncllm.framing.decoder import too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.http.failures import READ_ERRORS, broken, is_proxy_refusal, status_error
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from asyncllm.framing.body import Framing
     from asyncllm.framing.sse import Payload
     from asyncllm.http.request import HttpRequest
 
@@ -72,9 +74,18 @@ class Response:
 
     @property
     def body(self) -> BodyDecoder:
-        """What tells what the bytes of `content` are."""
+        """What tells what the bytes of `content` are, where server-sent events were asked for."""
+        return self.body_as("sse")
+
+    def body_as(self, asked: Framing) -> BodyDecoder:
+        """Return what tells what the bytes of `content` are; for one response, the same each time.
+
+        Args:
+            asked: the framing that was asked for.
+
+        """
         if self._body is None:
-            self._body = BodyDecoder(self.content_type, self.max_event_bytes)
+            self._body = BodyDecoder(self.content_type, self.max_event_bytes, asked)
         return self._body
 
     async def payloads(self) -> AsyncIterator[list[Payload]]:

@@ -1,8 +1,9 @@
-"""Bytes become the same payloads however they are cut, in linear time and bounded memory."""
+"""Server-sent events are the same however they are cut, in linear time and bounded memory."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import time
 import tracemalloc
@@ -13,10 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncllm import Ping, ProtocolError
+from asyncllm.framing import JSONArrayDecoder, JSONLinesDecoder
 from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from asyncllm.framing import EventDecoder
 
 BOM = b"\xef\xbb\xbf"
 KIB = 1024
@@ -28,6 +32,9 @@ class Reference:
 
     Comments before an event are given out at once, all else with the event. An event's lines may
     have `limit` bytes together, line ends between them included, and each comment before it too.
+    So may the lines of bare JSON, of which blank ones don't count: it begins between events, and
+    ends where its brackets close, or before a field or a comment, or where a string is open at the
+    end of a line.
     """
 
     def __init__(self, stream: bytes, limit: float = math.inf) -> None:
@@ -36,15 +43,27 @@ class Reference:
         self.retry: int | None = None
         self.ignored = ""
         self.has_failed = False
+        self.left: list[Payload] = []
         self._limit = limit
         self._event: list[bytes] = []
-        lines = list(self._lines(stream.removeprefix(BOM)))
-        for number, line in enumerate(lines, 1):
-            if self._is_too_large(line):
+        self._json: list[bytes] = []
+        *lines, last = self._lines(stream.removeprefix(BOM))
+        for line in (*lines, None):
+            text = last if line is None else line  # the last line has no end yet
+            if self._json and text.startswith((b"d", b"e", b"i", b"r", b":")):
+                self._end_json()
+            if self._is_too_large(text):
                 self.has_failed = True
                 return
-            if number < len(lines):  # the last line has no end yet
+            if line is not None:
                 self._take(line)
+        before = len(self.payloads)
+        if self._json or (not self._event and last.startswith((b"{", b"["))):
+            unfinished = b"\n".join([*self._json, last])
+            self._take(last)
+            self.ignored = unfinished.decode("utf-8", "replace")[:300]
+        self.left = self.payloads[before:]
+        del self.payloads[before:]
 
     @staticmethod
     def _lines(stream: bytes) -> Iterable[bytes]:
@@ -62,16 +81,28 @@ class Reference:
         yield line
 
     def _is_too_large(self, line: bytes) -> bool:
-        before = sum(len(other) + 1 for other in self._event)
+        before = sum(len(other) + 1 for other in self._json or self._event)
         return bool(line) and before + len(line) > self._limit
 
     def _take(self, line: bytes) -> None:
-        if not line:
+        if self._json or (not self._event and line.startswith((b"{", b"["))):
+            self._json += [line] if line else []
+            if not is_open(b"\n".join(self._json)):
+                self._end_json()
+        elif not line:
             self._dispatch()
         elif line.startswith(b":") and not self._event:
             self._comment(line)
         else:
             self._event.append(line)
+
+    def _end_json(self) -> None:
+        text = b"\n".join(self._json)
+        self._json = []
+        if says_something(text):
+            self.payloads.append(NamedEvent("error", text))
+        else:
+            self.ignored = text.decode("utf-8", "replace")[:300]
 
     def _comment(self, line: bytes) -> None:
         self.payloads.append(Ping(line[1:].removeprefix(b" ").decode("utf-8", "replace")))
@@ -107,14 +138,43 @@ class Reference:
             self.ignored = line.decode("utf-8", "replace")[:300]
 
 
+def is_open(text: bytes) -> bool:
+    """Tell whether more of the JSON that `text` begins with may come on another line."""
+    depth, is_string, is_escaped = 0, False, False
+    for character in text.decode("latin-1"):
+        if is_escaped:
+            is_escaped = False
+        elif is_string:
+            is_escaped, is_string = character == "\\", character != '"'
+        elif character == '"':
+            is_string = True
+        else:
+            depth += (character in "{[") - (character in "}]")
+            if depth == 0:
+                return False
+    return not is_string
+
+
+def says_something(text: bytes) -> bool:
+    """Tell whether `text` is an object, or an array that begins with one."""
+    try:
+        match json.loads(text.decode("utf-8", "replace")):
+            case dict() | [dict(), *_]:
+                return True
+    except ValueError:
+        pass
+    return False
+
+
 class Outcome(NamedTuple):
-    """All that can be seen of a decoder that is fed a stream."""
+    """All that can be seen of a decoder that is fed a stream, and what is left when it ends."""
 
     payloads: list[Payload]
     has_failed: bool
     last_event_id: str
     retry: int | None
     ignored: str
+    left: list[Payload]
 
 
 def outcome(chunks: Iterable[bytes], limit: int = MIB) -> Outcome:
@@ -126,14 +186,14 @@ def outcome(chunks: Iterable[bytes], limit: int = MIB) -> Outcome:
             decoder.check()
     except ProtocolError:
         has_failed = True
-    return Outcome(payloads, has_failed, decoder.last_event_id, decoder.retry, decoder.ignored)
+    fields = decoder.last_event_id, decoder.retry, decoder.ignored
+    return Outcome(payloads, has_failed, *fields, decoder.close())
 
 
 def expected(stream: bytes, limit: float = math.inf) -> Outcome:
     rules = Reference(stream, limit)
-    return Outcome(
-        rules.payloads, rules.has_failed, rules.last_event_id, rules.retry, rules.ignored
-    )
+    fields = rules.last_event_id, rules.retry, rules.ignored
+    return Outcome(rules.payloads, rules.has_failed, *fields, rules.left)
 
 
 def decoded(chunks: Iterable[bytes], decoder: SSEDecoder | None = None) -> list[Payload]:
@@ -161,6 +221,8 @@ FRAGMENTS = [
     b"retry: 10", b"retry: 1x", b"retry:", b"retry: -1", b":", b": ", b": ping\n", b":\n", b" ",
     b" data:", b"Data: x", b"dataa: x", b"x", b"\0", b"{", b"\xff", b"\xf0\x9f\x98", b"\x80",
     b"\xe2\x80\xa8", b"\xc2\x85", b"\x0b", b"\x0c", b"\x1c", BOM, BOM[:1], BOM[:2], BOM[2:],
+    b"}", b"[", b"]", b'"', b"\\", b'{"a"', b":1", b",", b"{\n", b'"b":', b"[{}", b"{}\n", b"}]\n",
+    b'{"error":\n', b'"}\n', b"[DONE]", b"\n\n{", b'\n{\n  "a": [\n\n    "}"\n  ]\n}\n', b'"\\""',
 ]  # fmt: skip
 streams = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=4), max_size=24).map(b"".join)
 points = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
@@ -405,6 +467,97 @@ def test_of_a_line_that_is_no_field_the_beginning_is_kept(character, length):
     assert decoder.ignored == line.decode("utf-8", "replace")[:300]
 
 
+# --- JSON that nobody framed --------------------------------------------------------------------
+
+PRETTY = (
+    b'{\n  "error": {\n    "code": 503,\n\n    "message": "a } and a \\" \xe2\x80\xa8 {",\n'
+    b'    "details": [\n      {}\n    ]\n  }\n}'
+)
+SAID = NamedEvent("error", PRETTY.replace(b"\n\n", b"\n"))
+ONE_LINE = b'{"error":"no"}'
+ERROR = NamedEvent("error", ONE_LINE)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize(
+    ("stream", "payloads", "left"),
+    [
+        (b"data: x\n\n" + PRETTY + b"\n", [b"x", SAID], []),
+        (b"data: x\n\n" + PRETTY, [b"x"], [SAID]),
+        (PRETTY + b"\n\ndata: x\n\n", [SAID, b"x"], []),
+        (PRETTY + b"\ndata: x\n\n", [SAID, b"x"], []),
+        (PRETTY + b"\n" + PRETTY + b"\n", [SAID, SAID], []),
+        (b": ping\n" + PRETTY + b"\n: ping\n", [Ping("ping"), SAID, Ping("ping")], []),
+        (b"data: x\n\n[" + ONE_LINE + b"]\n", [b"x", NamedEvent("error", b'[{"error":"no"}]')], []),
+        (ONE_LINE + b"\n" + ONE_LINE, [ERROR], [ERROR]),
+        (b"{}\n", [NamedEvent("error", b"{}")], []),
+        (b'{"half":"\\ud83d"}\n', [NamedEvent("error", b'{"half":"\\ud83d"}')], []),
+        # What only begins like it takes nothing with it.
+        (b"{\ndata: x\n\n", [b"x"], []),
+        (b"{\n: ping\ndata: x\n\n", [Ping("ping"), b"x"], []),
+        (b"{\n\nevent: error\ndata: x\n\n", [NamedEvent("error", b"x")], []),
+        (b'{"open\ndata: x\n\n', [b"x"], []),
+        (b'{"open\n' + PRETTY, [], [SAID]),
+        (b"{oops}\ndata: x\n\n", [b"x"], []),
+        (b"[DONE]\n\n", [], []),
+        (b"[2026-11-21] overloaded\n\n", [], []),
+        (b"[1]\n[]\n", [], []),
+        # Amid an event it is a line that is no field.
+        (b"data: x\n" + ONE_LINE + b"\n\n", [b"x"], []),
+    ],
+)
+def test_bare_json_between_events_is_an_error_event(stream, payloads, left, line_end):
+    stream = stream.replace(b"\n", line_end)
+    for chunks in ([stream], byte_by_byte(stream), in_pieces(stream, 7)):
+        seen = outcome(chunks)
+        assert (seen.payloads, seen.left) == (payloads, left)
+
+
+def test_bare_json_is_given_out_with_the_line_that_closes_it():
+    decoder = SSEDecoder()
+    *before, last = PRETTY.splitlines(keepends=True)
+    assert decoded([b"data: x\n\n", *before], decoder) == [b"x"]
+    assert decoder.feed(last) == []
+    assert decoder.feed(b"\n") == [SAID]
+    assert decoder.feed(b"data: y\n\n") == [b"y"]
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_of_bare_json_that_is_cut_off_the_beginning_is_kept(size):
+    decoder = SSEDecoder()
+    text = b'{\n  "error": {\n    "message": "overlo'
+    assert decoded(in_pieces(b"data: x\n\n" + text, size), decoder) == [b"x"]
+    assert decoder.ignored == text.decode()
+    assert decoder.close() == []
+    assert decoder.ignored == text.decode()
+
+
+def test_of_what_only_looks_like_bare_json_the_beginning_is_kept():
+    decoder = SSEDecoder()
+    assert decoded([b"{\n" + b"x" * 400 + b"\n\ndata: x\n\n"], decoder) == [b"x"]
+    assert decoder.ignored == "{\n" + "x" * 298
+
+
+@pytest.mark.parametrize("size", [1, 7, 4 * KIB])
+def test_bare_json_of_just_the_limit_is_accepted_and_one_byte_more_is_not(size):
+    limit = len(SAID.data)
+    assert outcome(in_pieces(PRETTY + b"\n", size), limit).payloads == [SAID]
+    assert outcome(in_pieces(PRETTY + b"\n", size), limit - 1).has_failed
+
+
+def test_bare_json_without_an_end_is_bounded_and_let_go_of():
+    decoder = SSEDecoder(LIMIT)
+    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+        decoded([b"{\n", *[b'"a": 1,\n'] * LIMIT], decoder)
+    assert (decoder.ignored, decoder.close()) == ("", [])
+
+
+def test_blank_lines_in_bare_json_never_hit_the_limit():
+    assert decoded([b"{\n", *[b"\n"] * 10 * LIMIT, b"}\n"], SSEDecoder(LIMIT)) == [
+        NamedEvent("error", b"{\n}")
+    ]
+
+
 def test_many_small_events_never_hit_the_limit():
     stream = b"data: 0123456789\n\n" * 1000
     for size in (1, 7, len(stream)):
@@ -448,9 +601,9 @@ def test_comments_of_one_read_before_an_event_do_not_count_for_its_size():
 # --- time -------------------------------------------------------------------------------------
 
 
-def seconds_for(chunks: list[bytes]) -> float:
+def seconds_for(make: type[EventDecoder], chunks: list[bytes]) -> float:
     def once() -> float:
-        decoder, start = SSEDecoder(), time.process_time()
+        decoder, start = make(), time.process_time()
         for chunk in chunks:
             decoder.feed(chunk)
         return time.process_time() - start
@@ -482,6 +635,22 @@ def event_after_comment(size: int) -> list[bytes]:
     return [b": ping\n", *in_pieces(b"data: xyz\n" * (size // 10) + b"\n", 4 * KIB)]
 
 
+def bare_json(size: int) -> list[bytes]:
+    return in_pieces(b'{"a":[\n' + b'{"b":"c"},\n' * (size // 12) + b"{}]}\n", 4 * KIB)
+
+
+def many_bare_json(size: int) -> list[bytes]:
+    return [b"{}\n:c\n" * (size // 6) + b"\n"]
+
+
+def what_only_looks_like_bare_json(size: int) -> list[bytes]:
+    return in_pieces(b'{"open\n{\nid\n\n' * (size // 14), 4 * KIB)
+
+
+def one_line_of_bare_json(size: int) -> list[bytes]:
+    return byte_by_byte(b'{"a":"' + b"x" * size + b'"}\n')
+
+
 def single_bytes(size: int) -> list[bytes]:
     return byte_by_byte(b"data: " + b"x" * size + b"\n\n")
 
@@ -494,26 +663,47 @@ def single_bytes_of_comments(size: int) -> list[bytes]:
     return byte_by_byte(b":\n" * (size // 2))
 
 
+def one_json_line(size: int) -> list[bytes]:
+    return in_pieces(b'{"a":"' + b"x" * size + b'"}\n', 4 * KIB)
+
+
+def json_array(size: int) -> list[bytes]:
+    return in_pieces(b"[{}" + b',{"a":["b"]}' * (size // 12) + b"]", 4 * KIB)
+
+
+def single_bytes_of_an_array(size: int) -> list[bytes]:
+    return byte_by_byte(b'[{"a":"' + b"x" * size + b'"}]')
+
+
 @pytest.mark.reliability  # a clock, though a coarse one
 @pytest.mark.parametrize(
-    ("chunks", "size"),
+    ("make", "chunks", "size"),
     [
-        (one_event, 2 * MIB),
-        (one_event_of_many_lines, 2 * MIB),
-        (one_event_with_carriage_returns, 2 * MIB),
-        (event_after_comment, 2 * MIB),
-        (comments, MIB),
-        (one_comment, 2 * MIB),
-        (single_bytes, 200_000),
-        (single_bytes_of_lines, 200_000),
-        (single_bytes_of_comments, 200_000),
+        (SSEDecoder, one_event, 2 * MIB),
+        (SSEDecoder, one_event_of_many_lines, 2 * MIB),
+        (SSEDecoder, one_event_with_carriage_returns, 2 * MIB),
+        (SSEDecoder, event_after_comment, 2 * MIB),
+        (SSEDecoder, comments, MIB),
+        (SSEDecoder, one_comment, 2 * MIB),
+        (SSEDecoder, bare_json, MIB),
+        (SSEDecoder, many_bare_json, MIB // 2),
+        (SSEDecoder, what_only_looks_like_bare_json, MIB // 2),
+        (SSEDecoder, one_line_of_bare_json, 200_000),
+        (SSEDecoder, single_bytes, 200_000),
+        (SSEDecoder, single_bytes_of_lines, 200_000),
+        (SSEDecoder, single_bytes_of_comments, 200_000),
+        (JSONLinesDecoder, one_json_line, 2 * MIB),
+        (JSONLinesDecoder, bare_json, MIB),
+        (JSONLinesDecoder, single_bytes_of_lines, 200_000),
+        (JSONArrayDecoder, json_array, MIB),
+        (JSONArrayDecoder, single_bytes_of_an_array, 200_000),
     ],
 )
 def test_four_times_the_bytes_take_about_four_times_as_long(
-    chunks: Callable[[int], list[bytes]], size: int
+    make: type[EventDecoder], chunks: Callable[[int], list[bytes]], size: int
 ):
     def ratio() -> float:
-        return seconds_for(chunks(size)) / max(seconds_for(chunks(size // 4)), 0.002)
+        return seconds_for(make, chunks(size)) / max(seconds_for(make, chunks(size // 4)), 0.002)
 
     # What is quadratic takes 16 times as long, each time that it is measured.
     assert any(ratio() < 9 for _ in range(3))

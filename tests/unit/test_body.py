@@ -1,0 +1,154 @@
+"""Which framing a body has is decided by what was asked, its media type and how it begins."""
+
+from itertools import combinations_with_replacement
+
+import pytest
+
+from asyncllm import AsyncLLMError, ProtocolError, StreamInterrupted
+from asyncllm.framing import BodyDecoder, NamedEvent
+
+LINES = b'{"a":1}\n{"b":2}\n'
+ARRAY = b'[{"a":1}\n,\r\n{"b":2}]\n'
+EVENTS = b'data: {"a":1}\n\ndata: {"b":2}\n\n'
+OBJECT = b'{\n  "a": 1\n}\n'
+BARE = b'{\n"error":1\n}'
+BOTH = [b'{"a":1}', b'{"b":2}']
+STREAM, JSON, NDJSON, NONE = "text/event-stream", "application/json", "application/x-ndjson", ""
+TYPES = (STREAM, JSON, NDJSON, "application/jsonl", "text/plain", NONE)
+NO_STREAM = "something other than a stream"
+
+
+def outcome(body, pieces):
+    """Return what comes of a body to its end, and its error if there is one."""
+    payloads = []
+    try:
+        for piece in pieces:
+            payloads += (body.events or body).feed(piece)
+            body.check()
+        payloads += body.close()
+    except AsyncLLMError as error:
+        return payloads, body.explained(error)
+    return payloads, None
+
+
+def in_any_pieces(content_type, text, asked, limit=1000):
+    """Return what comes of a body, and make sure that it does so in any two or three pieces."""
+    payloads, error = outcome(BodyDecoder(content_type, limit, asked), [text])
+    for first, second in combinations_with_replacement(range(len(text) + 1), 2):
+        pieces = [piece for piece in (text[:first], text[first:second], text[second:]) if piece]
+        seen, other = outcome(BodyDecoder(content_type, limit, asked), pieces)
+        assert (seen, type(other)) == (payloads, type(error)), pieces
+    return payloads, error
+
+
+def rows(asked, content_types, text, payloads):
+    return [(asked, content_type, text, payloads) for content_type in content_types]
+
+
+SSE, JSON_LINES, JSON_ARRAY = "sse", "json_lines", "json_array"
+NO_LINES = (STREAM, JSON, "text/plain", NONE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "content_type", "text", "payloads"),
+    [
+        # As was asked, whatever its type says.
+        *rows(SSE, NO_LINES, EVENTS, BOTH),
+        *rows(JSON_LINES, TYPES, LINES, BOTH),
+        *rows(JSON_ARRAY, TYPES, ARRAY, BOTH),
+        # As its type says.
+        *rows(SSE, (NDJSON, "application/jsonl"), LINES, BOTH),
+        *rows(JSON_ARRAY, (NDJSON, "application/jsonl"), LINES, BOTH),
+        *rows(JSON_LINES, (STREAM,), EVENTS, BOTH),
+        *rows(JSON_ARRAY, NO_LINES, EVENTS, BOTH),
+        # As it begins.
+        *rows(SSE, TYPES, ARRAY, BOTH),
+        *rows(JSON_LINES, TYPES, ARRAY, BOTH),
+        *rows(SSE, NO_LINES, OBJECT, [OBJECT]),
+        *rows(JSON_ARRAY, NO_LINES, OBJECT, [OBJECT]),
+        *rows(JSON_LINES, TYPES, OBJECT, [b'{\n"a": 1\n}']),
+        # Errors, as they come.
+        *rows(SSE, NO_LINES, b'[{\n"error":{}}\n]\n', [b'{\n"error":{}}']),
+        *rows(JSON_ARRAY, TYPES, b'[{"error":{}}]', [b'{"error":{}}']),
+        *rows(JSON_LINES, TYPES, b'{"error":"no"}', [b'{"error":"no"}']),
+        *rows(JSON_LINES, TYPES[1:], b"too many\nrequests\n", [b"too many", b"requests"]),
+        *rows(JSON_LINES, TYPES[1:], b"[ERROR] no\n", [b"[ERROR] no"]),
+        *rows(SSE, NO_LINES, EVENTS + BARE, [*BOTH, NamedEvent("error", BARE)]),
+        *rows(SSE, NO_LINES, b'Oh:\n\n{"error":1}', [NamedEvent("error", b'{"error":1}')]),
+        # White space before it says nothing.
+        *rows(SSE, NO_LINES, b"\r\n" + EVENTS, BOTH),
+        *rows(SSE, NO_LINES, b"\n \t" + ARRAY, BOTH),
+        *rows(SSE, NO_LINES, b" \n" + OBJECT, [b" \n" + OBJECT]),
+        *rows(JSON_LINES, TYPES, b"\n \r\n" + LINES, BOTH),
+        # Nothing, and an array of it.
+        *rows(SSE, TYPES, b"", []),
+        *rows(JSON_LINES, TYPES, b" \n", []),
+        *rows(JSON_ARRAY, TYPES, b"[]", []),
+        *rows(SSE, TYPES, b"[ ]", []),
+    ],
+)  # fmt: skip
+def test_a_body_of_any_type_gives_its_events(asked, content_type, text, payloads):
+    assert in_any_pieces(content_type, text, asked) == (payloads, None)
+
+
+@pytest.mark.parametrize("asked", [SSE, JSON_LINES, JSON_ARRAY])
+@pytest.mark.parametrize("text", [LINES, ARRAY, EVENTS, OBJECT, b"", b"<!doctype html>"])
+def test_a_page_is_never_a_stream(asked, text):
+    payloads, error = in_any_pieces("text/html", text, asked)
+    assert (payloads, type(error)) == ([], ProtocolError)
+    assert NO_STREAM in str(error)
+
+
+@pytest.mark.parametrize(
+    "text", [b"The model does not exist\n\n", b"[ERROR] no", b"[1]", b"[", b"[DONE]"]
+)
+@pytest.mark.parametrize("content_type", NO_LINES)
+def test_a_body_without_any_event_is_an_error_that_quotes_it(content_type, text):
+    payloads, error = in_any_pieces(content_type, text, SSE)
+    assert (payloads, type(error)) == ([], ProtocolError)
+    assert f"{NO_STREAM}: {text.decode().strip()!r}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "kind", "said"),
+    [
+        (JSON_LINES, LINES + b'{"c":', StreamInterrupted, "cut off"),
+        (JSON_ARRAY, ARRAY.replace(b"]", b""), StreamInterrupted, "cut off"),
+        (JSON_ARRAY, ARRAY.replace(b"]", b",{"), StreamInterrupted, "cut off"),
+        (SSE, ARRAY.replace(b"]", b""), StreamInterrupted, "cut off"),
+        (SSE, ARRAY + b"oops", ProtocolError, "no part of a JSON array"),
+        (JSON_LINES, LINES + b'{"c":"%s"}\n' % (b"x" * 100), ProtocolError, "max_event_bytes"),
+        (JSON_ARRAY, ARRAY.replace(b"]", b',{"c":"%s"' % (b"x" * 100)), ProtocolError, "max_event"),
+    ],
+)
+def test_what_came_before_an_error_is_given_out(asked, text, kind, said):
+    payloads, error = in_any_pieces(JSON, text, asked, limit=100)
+    assert (payloads, type(error)) == (BOTH, kind)
+    assert said in str(error)
+
+
+@pytest.mark.parametrize("asked", [SSE, JSON_ARRAY])
+def test_an_object_of_more_than_the_limit_is_refused(asked):
+    text = b'{"a":"%s"}' % (b"x" * 100)
+    payloads, error = in_any_pieces(JSON, text, asked, limit=100)
+    assert (payloads, type(error)) == ([], ProtocolError)
+    assert "a body of more than 100 bytes" in str(error)
+
+
+def test_a_stream_that_is_cut_off_amid_bare_json_says_what_came_of_it():
+    body = BodyDecoder(STREAM, 1000)
+    assert body.feed(EVENTS + b'{\n  "error": "overlo') == BOTH
+    cut_off = body.explained(StreamInterrupted("the connection broke"))
+    assert str(cut_off) == (
+        """the connection broke; between events came '{\\n  "error": "overlo'"""
+    )
+
+
+def test_the_events_of_a_body_may_be_fed_directly_as_soon_as_there_are_any():
+    for asked, text in ((SSE, EVENTS), (JSON_LINES, LINES), (JSON_ARRAY, ARRAY)):
+        body = BodyDecoder(NONE, 1000, asked)
+        assert body.events is None
+        middle = text.index(b"}") + 3
+        assert body.feed(text[:middle]) == BOTH[:1]
+        assert body.events.feed(text[middle:]) == BOTH[1:]
+        assert (body.close(), body.has_failed, body.ignored) == ([], False, "")
