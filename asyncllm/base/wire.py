@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from asyncllm.base.request import Request
     from asyncllm.events import Item
+    from asyncllm.framing import Framing
     from asyncllm.http import Http
     from asyncllm.wires import Translator
 
@@ -45,7 +46,13 @@ class ServerProvider(AsyncGeneratorProvider):
     """A provider that says what to send, and how to read what comes; all else is done for it.
 
     Subclasses write `ask` and `translator`, which neither wait nor send.
+
+    Attributes:
+        framing: what a stream is asked for as: "sse", "json_lines" or "json_array".
+
     """
+
+    framing: ClassVar[Framing] = "sse"
 
     @abstractmethod
     def ask(self, request: Request) -> Ask:
@@ -114,7 +121,7 @@ class ServerProvider(AsyncGeneratorProvider):
                     headers=ask.headers,
                     query=ask.query,
                 ) as response:
-                    reading = Reading(response, self.translator(request))
+                    reading = Reading(response, self.translator(request), self.framing)
                     while (batch := await reading.next_batch()) is not None:
                         yield batch
                 return

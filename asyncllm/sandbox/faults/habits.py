@@ -12,7 +12,17 @@ from asyncllm.sandbox.faults.fault import Fault
 class Framing(Fault):
     """Other bytes on the wire, the same content."""
 
-    kind: Literal["crlf", "cr", "no_space", "multi_line", "id_retry", "comments", "bom", "one_byte"]
+    kind: Literal[
+        "crlf",
+        "cr",
+        "no_space",
+        "multi_line",
+        "id_retry",
+        "comments",
+        "bom",
+        "one_byte",
+        "json_lines",
+    ]
 
 
 @dataclass(frozen=True)

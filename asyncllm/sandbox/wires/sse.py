@@ -22,8 +22,9 @@ class EventStream:
     """One event stream to one client.
 
     The headers go out with the first bytes, or earlier by `open`. `space` is what the wire has
-    after the colon of `data:`; `framing` puts the same content in other bytes. Payloads are
-    lines of JSON. Every method that writes raises `ConnectionError` when the client has gone.
+    after the colon of `data:`; `framing` puts the same content in other bytes, JSON lines among
+    them. Payloads are lines of JSON. Every method that writes raises `ConnectionError` when the
+    client has gone.
     """
 
     def __init__(
@@ -35,10 +36,10 @@ class EventStream:
         framing: Framing | None = None,
     ) -> None:
         self._request = request
-        self._response = web.StreamResponse(
-            headers={**headers, "Content-Type": "text/event-stream"}
-        )
         self._kind = framing.kind if framing is not None else None
+        is_lines = self._kind == "json_lines"
+        media_type = "application/x-ndjson" if is_lines else "text/event-stream"
+        self._response = web.StreamResponse(headers={**headers, "Content-Type": media_type})
         self._space = "" if self._kind == "no_space" else space
         self._batch: list[str] = []
         self._size = 0
@@ -75,7 +76,7 @@ class EventStream:
 
     async def ping(self) -> None:
         """Write a comment line, as servers do to keep a connection alive."""
-        self._batch.append(self._ended(": ping\n\n"))
+        self._batch.append("\n" if self._kind == "json_lines" else self._ended(": ping\n\n"))
         await self.flush()
 
     async def finish(self) -> web.StreamResponse:
@@ -101,6 +102,8 @@ class EventStream:
         return self._response
 
     def _frame(self, payload: str, event: str | None) -> str:
+        if self._kind == "json_lines":
+            return f"{payload}\n"
         if self._kind is None and event is None:
             return f"data:{self._space}{payload}\n\n"
         data = [payload]
