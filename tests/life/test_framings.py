@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 import asyncllm
-from asyncllm import AsyncGeneratorProvider, Finish, OpenAICompatible, Retry, SessionManager
-from asyncllm.base.reading import Reading
+from asyncllm import Ask, Finish, OpenAICompatible, Retry, ServerProvider, SessionManager
 from asyncllm.wires.translator import JSONTranslator
 from raw_server import chunk, raw_server
 
@@ -23,7 +22,7 @@ class _Translator(JSONTranslator[_Event]):
     def __init__(self):
         super().__init__(msgspec.json.Decoder(_Event))
 
-    def _take(self, event, batch):
+    def take(self, event, batch):
         if event.error is not None:
             raise asyncllm.ProviderError(event.error)
         batch += [event.text] if event.text else []
@@ -32,29 +31,28 @@ class _Translator(JSONTranslator[_Event]):
             self.is_done = True
         return self.is_done
 
-    def _end(self):
+    def end(self):
         raise asyncllm.StreamInterrupted("it ended without `done`")
 
 
-class Plain(AsyncGeneratorProvider):
+class Plain(ServerProvider):
     """A provider of a wire of one's own, in the framing of a subclass."""
 
     model = "m"
-    asked = "sse"
 
-    async def generate(self, request, http):
-        async with http.open("POST", f"{request.base_url}/chat", json=b"{}") as response:
-            reading = Reading(response, _Translator(), self.asked)
-            while (batch := await reading.next_batch()) is not None:
-                yield batch
+    def ask(self, request):
+        return Ask("/chat", {})
+
+    def translator(self, request):
+        return _Translator()
 
 
 class Lines(Plain):
-    asked = "json_lines"
+    framing = "json_lines"
 
 
 class Array(Plain):
-    asked = "json_array"
+    framing = "json_array"
 
 
 def answer(content_type, *reads):
