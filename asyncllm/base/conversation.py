@@ -11,8 +11,8 @@ import msgspec
 from asyncllm.base.provider import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
 from asyncllm.session.conversations import Progress
+from asyncllm.stream.begun import Begun, begin_under
 from asyncllm.stream.retry import retrying
-from asyncllm.stream.stream import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -19,9 +19,10 @@ from asyncllm.messages import check_messages
 from asyncllm.options import MAX_REPLY_BYTES, Timeouts
 from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.session.manager import SessionManager
+from asyncllm.stream.begun import Begun, begin_under
 from asyncllm.stream.retry import retrying
-from asyncllm.stream.stream import Begun, Stream, begin_under
-from asyncllm.stream.watchdog import within
+from asyncllm.stream.stream import Stream
+from asyncllm.stream.within import within
 from asyncllm.sync.bridge import run_sync
 
 if TYPE_CHECKING:
