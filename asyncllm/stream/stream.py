@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from typing_extensions import override
+
 from asyncllm.errors import StreamInterrupted
 from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.stream.answer import Answer
@@ -50,6 +52,7 @@ class Stream:
         partial = PartialReply(model, max_reply_bytes, keep=keep)
         self._answer = Answer(begin, partial, timeouts=timeouts, owner=owner, secrets=secrets)
 
+    @override
     def __repr__(self) -> str:
         answer = self._answer
         return f"<asyncllm.Stream {self._name} {answer.partial.model} {answer.state.value}>"
