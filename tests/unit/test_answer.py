@@ -101,7 +101,16 @@ class Life(RuleBasedStateMachine):
     def start_reading(self):
         self.reader = asyncio.ensure_future(self.answer.read_batch())
 
-    @rule(batch=st.sampled_from([["a"], ["b", Ping()], [Finish("stop")], [], END, FAILURE]))
+    @rule(
+        batches=st.lists(st.sampled_from([["a"], ["b", Ping()], [Finish("stop")], []]), max_size=3)
+    )
+    def go_on(self, batches):
+        for batch in batches:
+            self.come(batch)
+            if not self.is_reading():
+                self.read()
+
+    @rule(batch=st.sampled_from([["a"], END, FAILURE]))
     def come(self, batch):
         if self.is_reading():
             self.take(batch)
