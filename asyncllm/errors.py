@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
+from typing_extensions import override
 from yarl import URL
 
-from asyncllm.redaction import MASK, Mask
+from asyncllm.redaction import Mask, excerpt, in_one_line, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from asyncllm.events import Reply
 
 _MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
-# What ends a line, or tells a terminal something: C0 and C1, the separators of lines, what turns
-# the direction of writing around, and halves of characters, which can't be written at all.
-_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -42,8 +39,9 @@ class AsyncLLMError(Exception):
     _sought: frozenset[int] = frozenset()  # hashes of what was masked
     _masked_texts: int | None = None  # a hash of what was left of the texts
 
+    @override
     def __str__(self) -> str:
-        return _in_one_line(super().__str__())
+        return in_one_line(super().__str__())
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Make this error fit to be shown.
@@ -69,47 +67,17 @@ class AsyncLLMError(Exception):
 
     def _mask(self, mask: Mask) -> None:
         self.args = tuple(
-            _excerpt(mask(value[:_MASKED_CHARACTERS]), self.most_characters)
+            excerpt(mask(value[:_MASKED_CHARACTERS]), self.most_characters)
             if isinstance(value, str)
             else value
             for value in self.args
         )
-        vars(self).update({name: _masked(value, mask) for name, value in vars(self).items()})
+        vars(self).update({name: masked(value, mask) for name, value in vars(self).items()})
 
+    @override
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are rebuilt from their args by default, which fails for keyword-only ones.
         return _rebuild, (type(self), self.args, vars(self))
-
-
-def _in_one_line(text: str) -> str:
-    """Escape what would end a line of a log, or what a terminal would obey."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def _masked(value: object, mask: Mask) -> object:
-    match value:
-        case str():
-            return mask(value)
-        case URL():
-            return _masked_url(value, mask)
-        case CIMultiDict():
-            return CIMultiDict((name, mask(text)) for name, text in value.items())
-        case list():  # its notes
-            return [_masked(each, mask) for each in value]
-    return value
-
-
-def _masked_url(url: URL, mask: Mask) -> URL:
-    try:
-        return URL(mask(str(url)))
-    except ValueError:  # what is left of it is none
-        return URL(MASK)
-
-
-def _excerpt(text: str, most: int) -> str:
-    """Return the beginning of a text that is masked, as one line that no terminal obeys."""
-    text = _in_one_line(text)
-    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _rebuild(
@@ -245,20 +213,24 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         wish = self.headers.get("x-should-retry", "").strip().lower()
         self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
 
+    @override
     def _mask(self, mask: Mask) -> None:
         self.message = self.message[:_MASKED_CHARACTERS]
         super()._mask(mask)  # of body and headers, which are data, nothing is escaped
-        self.message = _excerpt(self.message, self.most_characters)
+        self.message = excerpt(self.message, self.most_characters)
 
     @property
+    @override
     def request_info(self) -> RequestInfo:  # type: ignore[override] # not set, as it is made
         """The request's method and URL, as aiohttp describes them, without its headers."""
         nothing = CIMultiDictProxy(CIMultiDict[str]())
         return RequestInfo(self.url, self.method, nothing, self.url)
 
+    @override
     def __str__(self) -> str:
-        return _in_one_line(f"{self.method} {self.url}: {self.status} {self.message}")
+        return in_one_line(f"{self.method} {self.url}: {self.status} {self.message}")
 
+    @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 

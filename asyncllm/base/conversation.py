@@ -11,7 +11,7 @@ import msgspec
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
 from asyncllm.session.server import Progress
-from asyncllm.stream.stream import Begun, begin_under
+from asyncllm.stream.begun import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -19,9 +19,9 @@ from asyncllm.http.plain_http import warn_of_plain_http
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
 from asyncllm.session import SessionManager
+from asyncllm.stream.begun import Begun, begin_under
 from asyncllm.stream.retry import retrying
-from asyncllm.stream.stream import Begun, begin_under
-from asyncllm.stream.watchdog import within
+from asyncllm.stream.within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ssl
 
     from asyncllm.http.http import RefusedField
-    from asyncllm.stream.stream import Stream
+    from asyncllm.stream.answer import Answer
 
 _LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
 
@@ -111,7 +111,7 @@ class SessionManager:
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._streams: WeakSet[Stream] = WeakSet()  # a dropped stream closes itself
+        self._streams: WeakSet[Answer] = WeakSet()  # a dropped stream closes itself
         self._closing: asyncio.Task[None] | None = None
         _managers.add(self)
 
@@ -122,7 +122,7 @@ class SessionManager:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def attach(self, stream: Stream) -> None:
+    def attach(self, stream: Answer) -> None:
         """Remember a stream that starts, to end it when the manager closes.
 
         Raises:
@@ -132,7 +132,7 @@ class SessionManager:
         self._check_usable()
         self._streams.add(stream)
 
-    def detach(self, stream: Stream) -> None:
+    def detach(self, stream: Answer) -> None:
         """Forget a stream that has ended."""
         self._streams.discard(stream)
 

@@ -1,5 +1,6 @@
 """What a caller holds while an answer comes."""
 
-from asyncllm.stream.stream import Begun, Stream
+from asyncllm.stream.begun import Begun
+from asyncllm.stream.stream import Stream
 
 __all__ = ["Begun", "Stream"]

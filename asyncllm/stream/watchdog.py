@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from threading import get_ident
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from asyncllm.errors import StreamTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from weakref import WeakMethod
 
     from asyncllm.options import Timeouts
-
-_T = TypeVar("_T")
-
-
-async def within(first_token: float | None, work: Awaitable[_T]) -> _T:
-    """Return what `work` returns, which is no stream, within the limit of a first token.
-
-    Raises:
-        StreamTimeout: it takes longer.
-
-    """
-    limited = asyncio.timeout(first_token)
-    try:
-        async with limited:
-            return await work
-    except TimeoutError:
-        if not limited.expired():
-            raise
-    raise StreamTimeout("first_token", first_token or 0.0)
 
 
 class Watchdog:
@@ -53,7 +33,6 @@ class Watchdog:
         "_loop",
         "_phase",
         "_stall",
-        "_thread",
         "_timer",
         "_total_timer",
         "_waiting_since",
@@ -64,7 +43,6 @@ class Watchdog:
     ) -> None:
         self._expire = expire
         self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
         self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
         self._budget = self._limit
         self._stall = _or_never(timeouts.stall)
@@ -74,20 +52,6 @@ class Watchdog:
         if timeouts.total is not None:
             error = StreamTimeout("total", timeouts.total)
             self._total_timer = self._loop.call_later(timeouts.total, self._give_up, error)
-
-    def current_task(self) -> asyncio.Task[object]:
-        """Return the running task, which must be one of the watchdog's own event loop.
-
-        Raises:
-            RuntimeError: it is not.
-
-        """
-        # The thread first: whoever asks in another one is told what runs in this loop meanwhile.
-        # The loop is given, as to find the running one takes long up to Python 3.11.
-        task = asyncio.current_task(self._loop) if get_ident() == self._thread else None
-        if task is None:
-            raise RuntimeError("this stream belongs to another event loop: use it there")
-        return task
 
     def wait(self) -> None:
         """Say that the caller waits from now on."""

@@ -1,29 +1,26 @@
 """`run_sync`: asynchronous things used from code that knows nothing of asyncio.
 
 One event loop for the process runs in a thread of its own. What is waited for runs there as a
-task; a stream is read there by a pump, which hands over what each network read brought through a
-queue of bounded length.
+task; a stream is read there by a pump.
 
 A KeyboardInterrupt can strike between any two byte codes of the main thread. So nothing here
-holds a lock across a wait: the queue is a `SimpleQueue`, its bound is kept by two counters that
-one side each writes, and whatever was started is known to the loop, which ends it at exit.
+holds a lock across a wait, and whatever was started is known to the loop, which ends it at exit.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-import anyio
+from typing_extensions import override
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.stream.stream import Stream
 from asyncllm.sync.loop import running
+from asyncllm.sync.pump import Pump
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
-_BATCHES_AHEAD = 16  # how many reads of the network a consumer may lag behind
 
 
 @overload
@@ -85,7 +81,7 @@ class SyncIterator(Iterator[_T], Generic[_T]):
     def __init__(self, source: AsyncIterator[_T] | Stream) -> None:
         self._source = source
         self._batch: Iterator[_T] = iter(())
-        self._pump: _Pump[_T] | None = None
+        self._pump: Pump[_T] | None = None
         self._has_ended = False
 
     def __enter__(self) -> Self:
@@ -94,9 +90,11 @@ class SyncIterator(Iterator[_T], Generic[_T]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @override
     def __iter__(self) -> Self:
         return self
 
+    @override
     def __next__(self) -> _T:
         while True:
             for item in self._batch:
@@ -120,7 +118,7 @@ class SyncIterator(Iterator[_T], Generic[_T]):
             raise StopIteration
         try:
             if self._pump is None:
-                self._pump = _Pump(self._source, running())
+                self._pump = Pump(self._source, running())
                 self._pump.start()
             batch = self._pump.take()
         except BaseException:
@@ -156,6 +154,7 @@ class _SyncContext(AbstractContextManager[_T]):
         self._held: Future[bool | None] | None = None
         self._background: Background | None = None
 
+    @override
     def __enter__(self) -> _T:
         self._background = running()
         self._held = self._background.start(self._hold())
@@ -165,6 +164,7 @@ class _SyncContext(AbstractContextManager[_T]):
             self._held.cancel()
             raise
 
+    @override
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -191,93 +191,6 @@ class _SyncContext(AbstractContextManager[_T]):
         finally:
             result = await self._context.__aexit__(*why)
         return result
-
-
-class _Pump(Generic[_T]):
-    """Reads a source in the background loop and hands over batches, a bounded number ahead."""
-
-    def __init__(self, source: AsyncIterator[_T] | Stream, background: Background) -> None:
-        self._source = source
-        self._background = background
-        self._task: asyncio.Task[None] | None = None
-        self._queue = SimpleQueue[list[_T] | BaseException | None]()
-        self._given = 0  # written by the loop's thread only
-        self._taken = 0  # written by the consumer's thread only
-        self._room = asyncio.Event()
-        self._has_ended = threading.Event()
-
-    def start(self) -> None:
-        """Begin to read, with the caller's context variables."""
-        self._background.call(self._start)
-
-    def cancel(self) -> None:
-        """Make the reading end soon; from any thread, at any time."""
-        if not self._has_ended.is_set():
-            self._background.call(self._cancel)
-
-    def wait(self) -> None:
-        """Wait until the reading has ended and the source is closed."""
-        if self._background.is_ours:
-            self._has_ended.wait()
-
-    def take(self) -> list[_T] | None:
-        """Wait for the next batch; None at the end.
-
-        Raises:
-            ConfigurationError: the reading goes on in the process of which this is a fork.
-            Exception: what ended the source.
-
-        """
-        if not self._background.is_ours:
-            raise ConfigurationError(
-                "this iterator is read by the process that was forked: ask anew in its child"
-            )
-        batch = self._queue.get()
-        self._taken += 1
-        if not self._room.is_set():
-            self._background.call(self._room.set)
-        if isinstance(batch, BaseException):
-            raise batch
-        return batch
-
-    def _start(self) -> None:
-        self._room.set()
-        self._task = asyncio.create_task(self._read())
-        # Not in the task itself: one that is cancelled before its first step never takes it.
-        self._task.add_done_callback(self._end)
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _read(self) -> None:
-        source = self._source
-        try:
-            if isinstance(source, Stream):
-                while tokens := await source.read():
-                    await self._give(tokens)
-            else:
-                async for item in source:
-                    await self._give([item])
-        finally:
-            aclose = getattr(source, "aclose", None)
-            if aclose is not None:
-                with anyio.CancelScope(shield=True):
-                    await aclose()
-
-    async def _give(self, batch: list[Any]) -> None:
-        """Hand a batch over; wait while the consumer lags behind."""
-        self._given += 1
-        self._queue.put(batch)
-        while self._given - self._taken >= _BATCHES_AHEAD:
-            self._room.clear()
-            # Looked at again, as the consumer may have looked at `_room` just before.
-            if self._given - self._taken >= _BATCHES_AHEAD:
-                await self._room.wait()
-
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._queue.put(None if task.cancelled() else task.exception())
-        self._has_ended.set()
 
 
 def _result_of(awaitable: Awaitable[_T]) -> _T:

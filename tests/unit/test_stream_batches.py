@@ -17,9 +17,15 @@ from asyncllm import (
     ToolCall,
     Usage,
 )
-from asyncllm.stream.stream import Begun, Stream, begin_under
+from asyncllm.stream.begun import Begun, begin_under
+from asyncllm.stream.stream import Stream
 
 CALL = ToolCall("call_1", "look_up", '{"word": "yes"}')
+
+
+def stream_by(begin, *, timeouts=None, owner=None, **options):
+    timeouts = timeouts or Timeouts()
+    return Stream(begin, name="Test", model="m", timeouts=timeouts, owner=owner, **options)
 
 
 def stream_of(*batches, **options):
@@ -31,14 +37,14 @@ def stream_of(*batches, **options):
         batches_to_come = source()
         return Begun(await anext(batches_to_come), batches_to_come, batches_to_come)
 
-    return Stream(begin, name="Test", model="m", timeouts=Timeouts(), owner=None, **options)
+    return stream_by(begin, **options)
 
 
-def stream_waiting_for_ever():
+def stream_waiting_for_ever(**options):
     async def begin():
         await asyncio.Event().wait()
 
-    return Stream(begin, name="Test", model="m", timeouts=Timeouts(), owner=None)
+    return stream_by(begin, **options)
 
 
 async def test_read_gives_all_text_of_a_batch_and_nothing_else_then_nothing():
@@ -95,6 +101,16 @@ async def test_a_reply_may_take_all_that_it_may_and_no_byte_more():
         await stream_of(*batches, max_reply_bytes=size - 1).collect()
 
 
+class Owner:
+    """Ends the stream that uses it, as a session manager does."""
+
+    def attach(self, stream):
+        self.stream = stream
+
+    def detach(self, stream):
+        assert stream is self.stream
+
+
 class Source:
     """What gives a batch, and waits for ever; it takes a while to close."""
 
@@ -116,9 +132,8 @@ class Source:
             self.is_closed = True
 
 
-def stream_from(source, *, timeouts=None, **options):
-    timeouts = timeouts or Timeouts()
-    return Stream(source.begin, name="Test", model="m", timeouts=timeouts, owner=None, **options)
+def stream_from(source, **options):
+    return stream_by(source.begin, **options)
 
 
 @pytest.mark.parametrize(
@@ -151,10 +166,10 @@ async def test_closing_between_two_reads_waits_until_the_source_is_closed():
 
 
 async def test_who_reads_on_after_it_was_ended_is_told_why_each_time_and_where_it_was_raised():
-    source = Source(["a"])
-    stream = stream_from(source)
+    source, owner = Source(["a"]), Owner()
+    stream = stream_from(source, owner=owner)
     assert await anext(stream) == "a"
-    await stream.end(StreamInterrupted("the manager was closed"))
+    await owner.stream.end(StreamInterrupted("the manager was closed"))
     for _ in range(2):
         with pytest.raises(StreamInterrupted, match="^the manager was closed$") as caught:
             await anext(stream)
@@ -179,7 +194,7 @@ async def test_a_failure_is_told_again_with_the_place_that_it_comes_from():
         raise StreamInterrupted("gone")
         yield
 
-    stream = Stream(begin, name="Test", model="m", timeouts=Timeouts(), owner=None)
+    stream = stream_by(begin)
     for _ in range(2):
         with pytest.raises(StreamInterrupted, match="^gone$") as caught:
             await stream.collect()
@@ -187,11 +202,12 @@ async def test_a_failure_is_told_again_with_the_place_that_it_comes_from():
 
 
 async def test_of_two_who_end_it_the_first_says_why():
-    stream = stream_waiting_for_ever()
+    owner = Owner()
+    stream = stream_waiting_for_ever(owner=owner)
     reading = asyncio.create_task(stream.collect())
     await asyncio.sleep(0)
     ending = [
-        asyncio.create_task(stream.end(StreamInterrupted(why))) for why in ("first", "second")
+        asyncio.create_task(owner.stream.end(StreamInterrupted(why))) for why in ("first", "second")
     ]
     with pytest.raises(StreamInterrupted, match="first"):
         await reading

@@ -1,0 +1,37 @@
+"""`Begun`: an answer that has begun, and what gives it back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeAlias
+
+import msgspec
+
+from asyncllm.events import Item
+
+Source: TypeAlias = AsyncGenerator[list[Item], None]
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """An answer that has begun; nothing is tried again from here on.
+
+    Attributes:
+        batch: its first batch; None where it has ended without any.
+        source: gives the other batches.
+        lease: stands at its only `yield` while the answer is read; closing it gives back all that
+            the answer holds. Where nothing else does so, it is `source`.
+        on_finish: is called when the sign has come that the answer is whole.
+        model: the full id of the model that answers; "" for the one that was asked.
+
+    """
+
+    batch: list[Item] | None
+    source: Source
+    lease: AsyncGenerator[object, None]
+    on_finish: Callable[[], None] | None = None
+    model: str = ""
+
+
+async def begin_under(lease: AsyncGenerator[Begun, None]) -> Begun:
+    """Return what `lease` yields, for which it stands from now on."""
+    return msgspec.structs.replace(await anext(lease), lease=lease)
