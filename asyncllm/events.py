@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import msgspec
+from typing_extensions import override
 
 
 class Reasoning(msgspec.Struct, frozen=True):
@@ -103,6 +104,7 @@ class Reply(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
     model: str = ""
 
+    @override
     def __str__(self) -> str:
         return self.text
 

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
@@ -44,6 +45,7 @@ class ConversationProvider(AsyncGeneratorProvider):
 
         """
 
+    @override
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
     ) -> Begun:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from typing_extensions import override
+
 from asyncllm.base.documented import Documented
 from asyncllm.base.request import Question
 from asyncllm.http.proxies import parse_proxy
@@ -71,6 +73,7 @@ class Provider(Documented):
 
         """
 
+    @override
     def stream(
         self,
         messages: Messages,

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
@@ -84,10 +85,12 @@ class AsyncGeneratorProvider(Provider):
         if api_key or self._environment("API_KEY") or any(map(is_secret, self._headers)):
             warn_of_plain_http(self.base_url)
 
+    @override
     def __repr__(self) -> str:
         return f"<asyncllm.{type(self).__name__} {self.base_url} {self.model}>"
 
     @classmethod
+    @override
     def __subclasshook__(cls, other: type) -> bool:
         """Take every provider for one: this is the documented name of what all of them are."""
         return (cls is AsyncGeneratorProvider and Provider in other.__mro__[1:]) or NotImplemented
@@ -133,6 +136,7 @@ class AsyncGeneratorProvider(Provider):
         """
         return b""
 
+    @override
     def prepare(self, question: Question) -> Begin:
         """Return what begins to answer; see `Provider`."""
         sessions = self._sessions
@@ -152,6 +156,7 @@ class AsyncGeneratorProvider(Provider):
 
         return begin
 
+    @override
     def resolve_model(self, model: str) -> str:
         """Return the full id of a model named shortly or fully.
 

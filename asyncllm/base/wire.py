@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.base.reading import Reading
 from asyncllm.base.server import AsyncGeneratorProvider
@@ -97,6 +98,7 @@ class ServerProvider(AsyncGeneratorProvider):
         """
         return error
 
+    @override
     def encode(self, request: Request) -> bytes:
         """Return the body, as JSON; b"" for none.
 
@@ -107,6 +109,7 @@ class ServerProvider(AsyncGeneratorProvider):
         body = self.ask(request).body
         return b"" if body is None else encode_json(body)
 
+    @override
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Ask, and yield what comes; see `AsyncGeneratorProvider`."""
         failure: AsyncLLMError | None = None

@@ -1,5 +1,7 @@
 """The documented module `H2o`."""
 
+from typing_extensions import override
+
 from asyncllm.compat._documented import documented
 from asyncllm.messages import format_instruction
 from asyncllm.providers import h2o
@@ -11,6 +13,7 @@ class _H2o(h2o.H2o):
     format_prompt = staticmethod(format_instruction)
 
     @property
+    @override
     def name(self) -> str:
         """What the environment calls this provider."""
         return "h2o"

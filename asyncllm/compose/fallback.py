@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from asyncllm.base import Provider
 from asyncllm.errors import AsyncLLMError, ConfigurationError, let_go
 
@@ -39,6 +41,7 @@ class Fallback(Provider):
         self._providers = providers
         self.secrets = [secret for each in providers for secret in each.secrets]
 
+    @override
     def prepare(self, question: Question) -> Begin:
         """Return what begins to answer; see `Provider`. It is refused where one provider would."""
         *others, last = [provider.prepare(question) for provider in self._providers]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import Ask, ServerProvider
@@ -75,6 +76,7 @@ class H2o(ConversationProvider, ServerProvider):
 
     format_prompt = staticmethod(format_prompt)
 
+    @override
     def encode(self, request: Request) -> bytes:
         """Return the body, as JSON.
 
@@ -105,15 +107,18 @@ class H2o(ConversationProvider, ServerProvider):
             }
         )
 
+    @override
     def server(self, request: Request, http: Http) -> ChatUI:
         """Return the chat-ui on which `request` needs a conversation."""
         is_referer_ours = self._own_headers().items() <= self._headers.items()
         return ChatUI(request, http, is_referer_ours=is_referer_ours)
 
+    @override
     def ask(self, request: Request) -> Ask:
         """Return what to send into the conversation of `request`."""
         return Ask(f"/conversation/{path_segment(request.conversation_id)}")
 
+    @override
     def translator(self, request: Request) -> TGITranslator:
         """Return what reads one answer."""
         return TGITranslator(
@@ -122,6 +127,7 @@ class H2o(ConversationProvider, ServerProvider):
             has_prompt=bool(request.params.get("return_full_text")),
         )
 
+    @override
     def _own_headers(self) -> dict[str, str]:
         # chat-ui refuses forms that do not come from its own pages.
         return {"Referer": f"{self.base_url}/"}
@@ -133,6 +139,7 @@ class _Party(NamedTuple):
     base_url: str
     identity: Hashable
 
+    @override
     def __repr__(self) -> str:
         return self.base_url
 

@@ -6,6 +6,8 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Unpack
 
+from typing_extensions import override
+
 from asyncllm.errors import HTTPStatusError, NotFoundError
 from asyncllm.providers.openai import OpenAICompatible
 
@@ -41,6 +43,7 @@ class Lockchat(OpenAICompatible):
             options["api_key"] = auth
         super().__init__(**options)
 
+    @override
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
         """Return the passing fault as a `NotFoundError` that is tried again."""
         said = error.body if isinstance(error, HTTPStatusError) else str(error)
@@ -52,11 +55,14 @@ class Lockchat(OpenAICompatible):
         fault.is_passing = True
         return fault
 
+    @override
     def _default_api_key(self) -> str:
         return _DOCUMENTED_TOKEN
 
+    @override
     def _own_headers(self) -> dict[str, str]:
         return {"user-agent": "ChatX/39 CFNetwork/1408.0.4 Darwin/22.5.0"}
 
+    @override
     def _query(self) -> dict[str, str]:
         return {"auth": self._api_key or ""}

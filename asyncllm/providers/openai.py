@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.base.wire import Ask, ServerProvider
 from asyncllm.errors import ConfigurationError
@@ -62,14 +63,17 @@ class OpenAICompatible(ServerProvider):
         super().__init__(**options)
 
     @property
+    @override
     def name(self) -> str:
         """What the environment and the registry call this provider."""
         return super().name if self.service is None else self.service.name
 
     @property
+    @override
     def _label(self) -> str:
         return super()._label if self.service is None else self.service.name
 
+    @override
     def resolve_model(self, model: str) -> str:
         """Return the full id of a model; what is not a short name is left to the server.
 
@@ -79,6 +83,7 @@ class OpenAICompatible(ServerProvider):
         """
         return self.models.get(model, model)
 
+    @override
     def ask(self, request: Request) -> Ask:
         """Return what to send.
 
@@ -111,10 +116,12 @@ class OpenAICompatible(ServerProvider):
         }
         return Ask(self.path, body, query=self._query())
 
+    @override
     def translator(self, request: Request) -> ChatTranslator:
         """Return what reads one answer."""
         return ChatTranslator()
 
+    @override
     def refused_field(self, request: Request, error: BadRequestError) -> str:
         """Return the field that asks for usage, where the server does not know it."""
         is_ours = self.asks_usage and _USAGE_OPTION not in request.params
@@ -142,9 +149,11 @@ class OpenAICompatible(ServerProvider):
     def _query(self) -> dict[str, str]:
         return {}
 
+    @override
     def _default_api_key(self) -> str | None:
         return os.environ.get(self.service.key_variable) if self.service else None
 
+    @override
     def _own_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 

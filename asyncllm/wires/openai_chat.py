@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Reasoning, Usage
@@ -80,6 +81,7 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         self._finish_reason: str | None = None
         self._has_content = False
 
+    @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
         """Take the end, or an error in words."""
         if data == _DONE:
@@ -89,6 +91,7 @@ class ChatTranslator(JSONTranslator[_Chunk]):
             raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
         return self.is_done
 
+    @override
     def end(self) -> list[Item]:
         """Return what is left to say: tool calls, usage and the finish.
 
@@ -106,6 +109,7 @@ class ChatTranslator(JSONTranslator[_Chunk]):
         usage = [] if self._usage is None else [self._usage]
         return [*calls, *usage, Finish(reason)]
 
+    @override
     def take(self, chunk: _Chunk, batch: list[Item]) -> bool:
         """Append what a chunk says; see `JSONTranslator`."""
         if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from typing_extensions import override
 
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Usage
@@ -67,11 +68,13 @@ class TGITranslator(JSONTranslator[_Event]):
         self._has_prompt = has_prompt
         self._streamed = StreamedText()
 
+    @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         super()._read(payloads, batch)
         if not self.is_done:
             self._streamed.add(batch)
 
+    @override
     def take(self, event: _Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
         if event.error is not None:
@@ -86,6 +89,7 @@ class TGITranslator(JSONTranslator[_Event]):
             self.is_done = True
         return self.is_done
 
+    @override
     def end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without `generated_text`")
