@@ -49,7 +49,7 @@ async def test_a_stream_goes_through_and_so_does_all_of_its_life(ask, server, ro
 async def test_a_stream_that_is_left_early_is_cleaned_up_through_the_proxy(route, manager):
     tapped, url = route
     async with Sandbox(token_rate=50, tokens=1000) as server:
-        sessions = await manager(proxy=url)
+        sessions = await manager(proxy=url, grace=60)  # a quarter of it is for stopping
         async with H2o(base_url=server.url, sessions=sessions).stream("Hello") as stream:
             await anext(stream)
         await sessions.aclose()
