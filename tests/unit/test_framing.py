@@ -238,6 +238,7 @@ limits = st.integers(min_value=3, max_value=40) | st.just(MIB)
 @example(stream=b"data: x\n\ndata: xy\n\n", points=[3], limit=7)
 @example(stream=b"data: x\n\n\n", points=[8], limit=7)
 @example(stream=b": pings\n" * 3 + b"data: x\n", points=[20], limit=7)
+@example(stream=b'{\n"aaaa', points=[2], limit=6)
 def test_any_bytes_in_any_chunks_give_what_the_rules_say_and_the_same_error(stream, points, limit):
     rules = expected(stream, limit)
     assert outcome([stream], limit) == rules
@@ -520,6 +521,12 @@ def test_bare_json_is_given_out_with_the_line_that_closes_it():
     assert decoder.feed(last) == []
     assert decoder.feed(b"\n") == [SAID]
     assert decoder.feed(b"data: y\n\n") == [b"y"]
+
+
+def test_an_event_in_a_read_of_its_own_ends_what_only_looked_like_bare_json():
+    decoder = SSEDecoder()
+    assert decoded([b"data: x\n\n", b"{\n", b"data: y\n\n", b"}\n"], decoder) == [b"x", b"y"]
+    assert decoder.ignored == "{"
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
