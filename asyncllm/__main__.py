@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130
+from asyncllm.cli import INTERRUPTED
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
             sys.exit("asyncllm: the command line needs an extra: pip install 'asyncllm-sdk[cli]'")
         app()
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Where a token's microseconds go: `python -m benchmarks.profile` draws docs/profile.svg.
 
 What a token costs is measured first, undisturbed. Then a timer interrupts this process three
-thousand times a second, and the innermost frame that is of a known room is counted, unless the
+thousand times a second, and the innermost frame that is of a known part is counted, unless the
 process just waits for something to read; time in C functions counts for whoever called them.
 """
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _PICTURE = Path(__file__).parent.parent / "docs" / "profile.svg"
 _INTERVAL = 0.0003  # seconds
 _PACED, _BURST = (200, 8.0), (4, 20_000, 8)  # streams, seconds; streams, tokens, times
-# The first that is in a frame's file is its room.
-_ROOMS = {
+# The first that is in a frame's file is its part.
+_PARTS = {
     "event loop": ("/asyncio/", "/selectors.py"),
     "aiohttp": ("/aiohttp/",),
-    "framing": ("/asyncllm/http/response.py", "/asyncllm/framing/sse.py"),
-    "translating": ("/asyncllm/wires/translator.py", "/asyncllm/providers/"),
-    "Stream": ("/asyncllm/stream/stream.py", "/asyncllm/stream/watchdog.py"),
+    "framing": ("/asyncllm/framing/", "/asyncllm/http/"),
+    "translating": ("/asyncllm/wires/", "/asyncllm/base/", "/asyncllm/providers/"),
+    "Stream": ("/asyncllm/stream/",),
     "the caller": ("/benchmarks/",),
 }
 _COLOURS = ("#8c959f", "#57606a", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e")
@@ -44,7 +44,7 @@ _WIDTH, _BAR, _LEFT, _TOP = 760, 30, 190, 64
 
 
 class Sampler:
-    """Counts, while its block runs, in which room this process is."""
+    """Counts, while its block runs, in which part this process is."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -62,7 +62,7 @@ class Sampler:
             return
         while frame is not None:
             file = frame.f_code.co_filename
-            for room, parts in _ROOMS.items():
+            for room, parts in _PARTS.items():
                 if any(part in file for part in parts):
                     self._counts[room] += 1
                     return
@@ -71,7 +71,7 @@ class Sampler:
     def split(self, microseconds: float) -> dict[str, float]:
         """Return what of the cost of a token was spent in each room."""
         samples = self._counts.total()
-        return {room: microseconds * self._counts[room] / samples for room in _ROOMS}
+        return {room: microseconds * self._counts[room] / samples for room in _PARTS}
 
 
 async def paced(contender: Contender, origin: str) -> dict[str, float]:
@@ -130,7 +130,7 @@ def draw(bars: dict[str, dict[str, float]]) -> str:
         "<title>Where a token's microseconds go</title>",
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
     ]
-    for number, (room, colour) in enumerate(zip(_ROOMS, _COLOURS, strict=True)):
+    for number, (room, colour) in enumerate(zip(_PARTS, _COLOURS, strict=True)):
         x, y = 12 + number % 3 * 240, 12 + number // 3 * 22
         parts.append(f'<rect x="{x}" y="{y}" width="14" height="14" fill="{colour}"/>')
         parts.append(f'<text x="{x + 20}" y="{y + 12}">{escape(room)}</text>')
@@ -141,7 +141,7 @@ def draw(bars: dict[str, dict[str, float]]) -> str:
         scale = (_WIDTH - _LEFT - 90) / longest
         parts.append(f'<text x="12" y="{y + 20:g}">{escape(name)}</text>')
         x = float(_LEFT)
-        for room, colour in zip(_ROOMS, _COLOURS, strict=True):
+        for room, colour in zip(_PARTS, _COLOURS, strict=True):
             width = rooms[room] * scale
             parts.append(
                 f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{_BAR}" fill="{colour}">'

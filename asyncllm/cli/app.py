@@ -20,6 +20,7 @@ from rich.table import Table
 
 from asyncllm import registry
 from asyncllm import sandbox as sandboxes
+from asyncllm.cli import INTERRUPTED
 from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_class, provider_classes
@@ -41,7 +42,7 @@ app = typer.Typer(
 
 _DEFAULT_PROVIDER = "h2o"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
-_FAILED, _WRONG_USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141
+_FAILED, _WRONG_USAGE, _BROKEN_PIPE = 1, 2, 141
 _PIPED_WIDTH = 400  # a row a line, for grep
 # What a terminal obeys: all control characters but line feed and tab. A sequence is harmless once
 # its first character is, so that it makes no difference how tokens cut it.
@@ -225,7 +226,7 @@ def _run(work: Callable[[], Coroutine[object, object, None]]) -> None:
         with asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
             runner.run(work())
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # Whoever read our output has gone, `| head` say; nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
