@@ -16,11 +16,12 @@ from asyncllm.http.http import RefusedField
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from asyncllm.base.request import Request
     from asyncllm.events import Item
     from asyncllm.framing import Framing
-    from asyncllm.http import Http
+    from asyncllm.http import Http, Response
     from asyncllm.wires import Translator
 
 
@@ -115,15 +116,8 @@ class ServerProvider(AsyncGeneratorProvider):
         failure: AsyncLLMError | None = None
         while failure is None:
             request = self._without_refused(request, http)
-            ask = self.ask(request)
             try:
-                async with http.open(
-                    ask.method,
-                    f"{request.base_url}{ask.path}",
-                    json=request.body or None,
-                    headers=ask.headers,
-                    query=ask.query,
-                ) as response:
+                async with self._open(request, http) as response:
                     reading = Reading(response, self.translator(request), self.framing)
                     while (batch := await reading.next_batch()) is not None:
                         yield batch
@@ -140,6 +134,12 @@ class ServerProvider(AsyncGeneratorProvider):
             raise failure  # outside of the handler: it stands for what it explains
         finally:
             del failure  # its traceback holds this frame: they would be a cycle of garbage
+
+    def _open(self, request: Request, http: Http) -> AbstractAsyncContextManager[Response]:
+        """Return what sends `request`; what `ask` made is let go of before an answer is read."""
+        ask = self.ask(request)
+        url, body = f"{request.base_url}{ask.path}", request.body or None
+        return http.open(ask.method, url, json=body, headers=ask.headers, query=ask.query)
 
     def _newly_refused(self, request: Request, error: AsyncLLMError) -> str:
         if not isinstance(error, BadRequestError):

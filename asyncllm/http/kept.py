@@ -53,6 +53,11 @@ class KeptConnection(asyncio.Protocol):
         self._server = server
         self._is_readable: Callable[[], bool] | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody asks anything on it, or reads an answer."""
+        return self.transport.is_closing() or self.transport.get_protocol() is self
+
     def keep(self) -> None:
         """Watch the connection: its answer has ended."""
         if not self.transport.is_closing():

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import math
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import aiohttp
 
@@ -55,7 +54,6 @@ class Route:
         }
         connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
         self._requests = 0
-        self._answers: WeakSet[aiohttp.ClientResponse] = WeakSet()
         self._open: dict[asyncio.Future[None], KeptConnection] = {}
         self._connect = connector.connect
         connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
@@ -70,14 +68,14 @@ class Route:
     @property
     def is_idle(self) -> bool:
         """Whether nobody is sending a request, or reading an answer."""
-        return not self._requests and all(each.connection is None for each in self._answers)
+        return not self._requests and all(each.is_idle for each in self._open.values())
 
     async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
         """Send a request, and return its answer once the head of that has come."""
         through: dict[str, Any] = request.proxy.request_options() if request.proxy else {}
         self._requests += 1
         try:
-            answer = await self._client.request(
+            return await self._client.request(
                 request.method,
                 request.url,
                 params=request.query,
@@ -89,8 +87,6 @@ class Route:
             )
         finally:
             self._requests -= 1
-        self._answers.add(answer)
-        return answer
 
     async def aclose(self) -> None:
         """Close every connection, and return when that is done.
