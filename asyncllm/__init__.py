@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.services import Service
     from asyncllm.registry import provider
     from asyncllm.session import ConversationServer, SessionManager
-    from asyncllm.stream import Stream
+    from asyncllm.stream import Begun, Stream
     from asyncllm.sync import SyncIterator, SyncStream, run_sync
     from asyncllm.wires import JSONTranslator, Translator
 
@@ -77,7 +77,7 @@ _NAMES_OF = {
     "providers.services": "Service",
     "registry": "provider",
     "session": "ConversationServer SessionManager",
-    "stream": "Stream",
+    "stream": "Begun Stream",
     "sync": "SyncIterator SyncStream run_sync",
     "wires": "JSONTranslator Translator",
 }
@@ -89,6 +89,7 @@ __all__ = [
     "AsyncLLMError",
     "AuthenticationError",
     "BadRequestError",
+    "Begun",
     "ConfigurationError",
     "ConversationProvider",
     "ConversationServer",

@@ -151,6 +151,7 @@ class AsyncGeneratorProvider(Provider):
 
         async def begin() -> Begun:
             if sessions is not None:
+                sessions.claim()
                 return await self._begin(request, sessions, proxy)
             return await begin_under(self._begin_alone(request, proxy))
 
@@ -177,6 +178,7 @@ class AsyncGeneratorProvider(Provider):
             sessions = self._sessions
             if sessions is None:
                 sessions = await stack.enter_async_context(SessionManager())
+            sessions.claim()
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = (self._timeouts or sessions.timeouts).first_token
             return await within(limit, self._trying(lambda: question(http), sessions))

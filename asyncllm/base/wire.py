@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from asyncllm.wires import Translator
 
 
+_MOST_REFUSED = 8  # fields, of one server
+
+
 class Ask(msgspec.Struct, frozen=True):
     """A request to a server.
 
@@ -116,14 +119,15 @@ class ServerProvider(AsyncGeneratorProvider):
         failure: AsyncLLMError | None = None
         while failure is None:
             request = self._without_refused(request, http)
+            opening, reading = self._open(request, http), None
             try:
-                async with self._open(request, http) as response:
+                async with opening as response:
                     reading = Reading(response, self.translator(request), self.framing)
                     while (batch := await reading.next_batch()) is not None:
                         yield batch
                 return
             except AsyncLLMError as error:
-                field = self._newly_refused(request, error)
+                field = self._newly_refused(request, error) if reading is None else ""
                 if field:
                     http.refused_fields.add(RefusedField(request.base_url, field))
                     continue
@@ -145,7 +149,8 @@ class ServerProvider(AsyncGeneratorProvider):
         if not isinstance(error, BadRequestError):
             return ""
         field = self.refused_field(request, error)
-        return "" if field in request.without else field
+        is_known = field in request.without or len(request.without) >= _MOST_REFUSED
+        return "" if is_known else field
 
     def _without_refused(self, request: Request, http: Http) -> Request:
         """Return `request` without the fields that its server has refused."""

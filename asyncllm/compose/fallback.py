@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from asyncllm.base import Provider
-from asyncllm.errors import AsyncLLMError, ConfigurationError, let_go
+from asyncllm.errors import (
+    AsyncLLMError,
+    ConfigurationError,
+    ProxyError,
+    StreamTimeout,
+    let_go,
+)
 
 if TYPE_CHECKING:
     from asyncllm.base import Question
     from asyncllm.base.provider import Begin
     from asyncllm.options import Timeouts
+    from asyncllm.session import SessionManager
     from asyncllm.stream import Begun
 
 log = logging.getLogger("asyncllm")
@@ -22,11 +29,14 @@ log = logging.getLogger("asyncllm")
 class Fallback(Provider):
     """Asks one provider after the other, until one of them has begun to answer.
 
-    The next is asked where a provider fails for a passing reason, after its own attempts. Once
-    there is a first item nobody else is asked: what a reader has seen is not said again.
+    The next is asked where a provider fails for a passing reason, after its own attempts, or can't
+    be connected to. Once there is a first item nobody else is asked: what a reader has seen is not
+    said again.
 
     Args:
         providers: whom to ask, in this order.
+        sessions: the session manager that ends its streams when it is closed; the providers'
+            own, as a rule.
         timeouts: the limits of its streams, over all providers that are asked.
 
     Raises:
@@ -34,10 +44,15 @@ class Fallback(Provider):
 
     """
 
-    def __init__(self, *providers: Provider, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        *providers: Provider,
+        sessions: SessionManager | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
         if not providers:
             raise ConfigurationError("Fallback needs a provider to ask: give at least one")
-        super().__init__(timeouts=timeouts)
+        super().__init__(sessions=sessions, timeouts=timeouts)
         self._providers = providers
         self.secrets = [secret for each in providers for secret in each.secrets]
 
@@ -51,7 +66,8 @@ class Fallback(Provider):
                 try:
                     return await begin_there()
                 except AsyncLLMError as error:
-                    if not error.is_passing:
+                    error.redact(self.secrets)  # here, as it is logged before it gets further
+                    if not (error.is_passing or isinstance(error, StreamTimeout | ProxyError)):
                         raise
                     log.info("Fallback: the next provider is asked: %s", error)
                     let_go(error)  # its traceback would keep alive what the attempt held

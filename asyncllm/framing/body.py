@@ -9,6 +9,7 @@ from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.framing.json_array import JSONArrayDecoder
 from asyncllm.framing.json_lines import JSONLinesDecoder
 from asyncllm.framing.json_object import JSONObjectDecoder
+from asyncllm.framing.line_ends import BOM
 from asyncllm.framing.sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class BodyDecoder:
             return []
         if self._first in {b"", b"["} and (decoder := self._json_decoder()):
             self.events = decoder
-            whole = bytes(begun)
+            whole = bytes(begun.removeprefix(BOM))
             begun.clear()
             return decoder.feed(whole)
         payloads = self._sse.feed(chunk)
@@ -142,7 +143,9 @@ class BodyDecoder:
 
     def _json_decoder(self) -> EventDecoder | None:
         """Return the decoder of the JSON that the body is, and None while it may be events."""
-        text = self._begun.lstrip()
+        if BOM.startswith(self._begun):
+            return None
+        text = self._begun.removeprefix(BOM).lstrip()
         first = self._first = bytes(text[:1])
         if first == b"[":
             first = self._first = first + bytes(text[1:].lstrip()[:1])

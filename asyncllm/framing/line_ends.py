@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _CR = 13  # as a number, searched for several times faster in bytes
 
 
@@ -28,11 +28,11 @@ class LineEnds:
         """Return the next piece with its line ends as line feeds."""
         if not self.is_past_start:
             chunk = self._start + chunk
-            if len(chunk) < len(_BOM) and _BOM.startswith(chunk):
+            if len(chunk) < len(BOM) and BOM.startswith(chunk):
                 self._start = chunk
                 return b""
             self.is_past_start = True
-            chunk = chunk.removeprefix(_BOM)
+            chunk = chunk.removeprefix(BOM)
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF cut in two
             self._after_cr = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from asyncllm.framing.json import encode_json
+from asyncllm.http.checks import merged_headers
 from asyncllm.http.cookies import with_cookies
 from asyncllm.http.entries import Entry, Way
 from asyncllm.http.exchange import Exchange
@@ -131,7 +132,8 @@ class Http:
         data: bytes | Mapping[str, str] | None = form
         if json is not None:
             data = json if isinstance(json, bytes) else encode_json(json)
-            sent.setdefault("Content-Type", "application/json")
+            if "content-type" not in map(str.lower, sent):
+                sent["Content-Type"] = "application/json"
         proxy = self._proxy_for(url)
         if proxy is not None and proxy.forwards(url):
             sent |= proxy.credentials
@@ -189,7 +191,7 @@ class Http:
 
     def _headers_for(self, url: str, given: Mapping[str, str] | None) -> dict[str, str]:
         """Return the headers of all requests, those `given` for this one, and cookies."""
-        headers = {**self._headers, **(given or {})}
+        headers = merged_headers(self._headers, given) if given else dict(self._headers)
         if cookies := self._jar.header_for(url):
             name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
             headers[name] = with_cookies(headers[name], cookies) if name in headers else cookies

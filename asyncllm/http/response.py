@@ -118,6 +118,8 @@ class Response:
             chunk = await self._read_some()
             self._has_ended = not chunk
             payloads = body.feed(chunk) if chunk else body.close()
+        if not payloads:
+            body.check()
         return payloads
 
     events, next_events = payloads, next_payloads
@@ -204,12 +206,14 @@ class Response:
     async def drain(self) -> None:
         """Read a little past the end of the answer, so that the connection can be used again."""
         content, size = self.content, 0
-        if not content.at_eof():
-            with contextlib.suppress(TimeoutError, *READ_ERRORS):
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    while size < _DRAIN_BYTES and (chunk := await content.readany()):
-                        size += len(chunk)
-        self.close()
+        try:
+            if not content.at_eof():
+                with contextlib.suppress(TimeoutError, *READ_ERRORS):
+                    async with asyncio.timeout(_DRAIN_SECONDS):
+                        while size < _DRAIN_BYTES and (chunk := await content.readany()):
+                            size += len(chunk)
+        finally:
+            self.close()
 
     async def _read_some(self) -> bytes:
         """Return what one read brings; b"" at the end."""

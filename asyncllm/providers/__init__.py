@@ -1,1 +1,1 @@
-"""The providers, one file for each wire."""
+"""The providers: who answers, where, with which models and which wire."""

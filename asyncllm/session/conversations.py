@@ -12,7 +12,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asyncllm.errors import HTTPStatusError, NotFoundError
+from asyncllm.errors import HTTPStatusError, NotFoundError, TransportError
 from asyncllm.session.deletions import Deletions
 from asyncllm.session.endings import Endings
 from asyncllm.session.holdings import Holdings
@@ -92,6 +92,9 @@ class ConversationPool:
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if creating.cancelled() and caller is not None and not caller.cancelling():
+                raise TransportError("the session manager was closed meanwhile") from None
             self._orphan(creating, server)
             raise
 

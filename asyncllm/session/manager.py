@@ -116,7 +116,7 @@ class SessionManager:
         _managers.add(self)
 
     async def __aenter__(self) -> Self:
-        self._check_usable()
+        self.claim()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -129,7 +129,7 @@ class SessionManager:
             ConfigurationError: the manager is closed, or belongs to another event loop.
 
         """
-        self._check_usable()
+        self.claim()
         self._streams.add(stream)
 
     def detach(self, stream: Answer) -> None:
@@ -147,11 +147,17 @@ class SessionManager:
 
         """
         if self._closing is None:
-            self._check_usable()
+            self.claim()
             self._closing = asyncio.create_task(self._close())
         await wait_through(self._closing)
 
-    def _check_usable(self) -> None:
+    def claim(self) -> None:
+        """Be of the event loop that runs, from the first use on.
+
+        Raises:
+            ConfigurationError: it is closed, or belongs to another event loop.
+
+        """
         loop = asyncio.get_running_loop()
         if self.loop is None:
             self.loop = loop

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator
+from operator import length_hint
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -124,6 +125,7 @@ class Answer(AsyncIterator[Item]):
             if partial.finish_reason is not None:
                 self._note_whole()
         except BaseException as error:
+            self._watchdog.stop()  # giving back has limits of its own
             if await self._has_failed(error):
                 raise  # that very one: a cancel scope knows its own by what it says
         else:
@@ -155,7 +157,8 @@ class Answer(AsyncIterator[Item]):
             self._reader.interrupt(error)
         elif self.state in {State.NEW, State.OPEN}:
             begun = self._begun
-            self._conclude(error)
+            has_all_been_given = self.partial.finish_reason and not length_hint(self.unread)
+            self._conclude(None if has_all_been_given else error)
             if begun is not None:
                 self.state = State.ENDING
                 self._ending.give_back(self._give_back(begun))

@@ -13,6 +13,7 @@ from asyncllm import (
     Fallback,
     H2o,
     OpenAICompatible,
+    Provider,
     ServerError,
     SessionManager,
     StreamInterrupted,
@@ -151,3 +152,24 @@ def test_it_is_what_every_provider_is():
     assert isinstance(Fallback(H2o()), asyncllm.AsyncGeneratorProvider)
     assert not isinstance(Fallback(H2o()), OpenAICompatible)
     assert not issubclass(str, asyncllm.AsyncGeneratorProvider)
+
+
+class Telling(Provider):
+    """Fails with its key in the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.secrets = ("canary-of-a-key",)
+
+    def prepare(self, question):
+        async def begin():
+            raise asyncllm.TransportError("the key canary-of-a-key is worn out")
+
+        return begin
+
+
+async def test_what_is_logged_of_a_provider_that_failed_shows_no_secret(servers, caplog):
+    with caplog.at_level("INFO", logger="asyncllm"):
+        await Fallback(Telling(), chain(servers)).complete("Hello")
+    assert "the next provider is asked" in caplog.text
+    assert "canary" not in caplog.text

@@ -234,3 +234,47 @@ async def test_an_error_body_that_trickles_on_is_shown_as_far_as_it_came(http):
     async with raw_server([head, chunk(b"too many"), 60.0]) as (url, _), asyncio.timeout(30):
         with pytest.raises(asyncllm.ServerError, match="too many"):
             await first_payloads(http, url)
+
+
+async def test_an_answer_whose_draining_is_cancelled_is_closed(http):
+    async with raw_server([CHUNKED + chunk(b"data:1\n\n"), 60.0]) as (url, _):
+        opening = http.open("POST", url, json={})
+        response = await opening.__aenter__()
+        assert await response.next_payloads() == [b"1"]
+        transport = response._raw.connection.transport
+        leaving = asyncio.create_task(opening.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert transport.is_closing()
+
+
+async def test_what_can_not_be_read_behind_the_last_payload_is_told(http):
+    too_large = chunk(b"data:1\n\ndata:" + b"x" * 200_000 + b"\n\n")
+    async with (
+        raw_server([CHUNKED + too_large, b"0\r\n\r\n"]) as (url, _),
+        http.open("POST", url, json={}) as response,
+    ):
+        assert await response.next_payloads() == [b"1"]
+        with pytest.raises(asyncllm.ProtocolError, match="max_event_bytes"):
+            await response.next_payloads()
+
+
+async def test_a_header_for_one_request_stands_for_all_of_its_name(pool):
+    heads = []
+
+    async def serve(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(CHUNKED + b"0\r\n\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    given = {"authorization": "mine", "content-type": "application/x-json"}
+    http = Http(pool, headers={"Authorization": "everybody's"})
+    async with http.open("POST", url, json={}, headers=given):
+        server.close()
+    lines = heads[0].lower().split(b"\r\n")
+    assert [line for line in lines if line.startswith((b"authorization", b"content-type"))] == [
+        b"authorization: mine",
+        b"content-type: application/x-json",
+    ]

@@ -317,3 +317,35 @@ async def test_a_thousand_streams_cancelled_at_random_moments_leave_nothing():
         await settled()
         await until(lambda: open_descriptors() - descriptors <= 0 or sandbox.generating)
         assert open_descriptors() <= descriptors
+
+
+async def test_an_answer_that_was_given_out_whole_is_whole_when_the_manager_closes(sandbox):
+    async with SessionManager() as sessions:
+        stream = H2o(base_url=sandbox.url, sessions=sessions).stream("Hello")
+        async for item in stream.events():
+            if isinstance(item, asyncllm.Finish):
+                break
+    assert (await stream.collect()).finish_reason == "stop"
+
+
+async def test_a_creation_that_the_closing_of_the_manager_ends_is_an_error_and_no_cancellation(
+    sandbox,
+):
+    sandbox.add_fault(SlowCreate(seconds=60))
+    sessions = SessionManager(grace=0.1)
+    fallback = asyncllm.Fallback(H2o(base_url=sandbox.url, sessions=sessions))
+    asking = asyncio.create_task(fallback.complete("Hello"))
+    await until(lambda: len(sandbox.requests) == 2)
+    await sessions.aclose()
+    with pytest.raises(asyncllm.TransportError, match="closed"):
+        await asking
+
+
+async def test_a_closed_manager_can_be_asked_nothing_not_even_which_models_there_are(sandbox):
+    sessions = SessionManager()
+    await sessions.aclose()
+    llm = asyncllm.OpenAICompatible(base_url=f"{sandbox.url}/v1", sessions=sessions)
+    with pytest.raises(asyncllm.ConfigurationError, match="closed"):
+        await llm.list_models()
+    with pytest.raises(asyncllm.ConfigurationError, match="closed"):
+        await asyncllm.Fallback(llm).complete("Hello")

@@ -609,3 +609,17 @@ async def test_twenty_streams_in_a_row_use_one_connection(sandbox, llm):
     for _ in range(20):
         await llm.complete("Hello")
     assert sandbox.connections == 1
+
+
+class Naming(OpenAICompatible):
+    """Takes every refusal for one of another field."""
+
+    def refused_field(self, request, error):
+        return f"field_{len(request.without)}"
+
+
+async def test_a_server_that_refuses_field_after_field_is_not_asked_for_ever(sandbox):
+    sandbox.add_fault(Status(status=400))
+    with pytest.raises(asyncllm.BadRequestError):
+        await Naming(base_url=f"{sandbox.url}/v1").complete("Hello")
+    assert len(sandbox.requests) == 9

@@ -152,3 +152,11 @@ def test_the_events_of_a_body_may_be_fed_directly_as_soon_as_there_are_any():
         assert body.feed(text[:middle]) == BOTH[:1]
         assert body.events.feed(text[middle:]) == BOTH[1:]
         assert (body.close(), body.has_failed, body.ignored) == ([], False, "")
+
+
+def test_a_byte_order_mark_before_json_is_no_part_of_it():
+    for cut in range(12):
+        text = b'\xef\xbb\xbf{"text":"a"}'
+        body = BodyDecoder("application/json", 1000)
+        payloads = [*body.feed(text[:cut]), *body.feed(text[cut:]), *body.close()]
+        assert payloads == [b'{"text":"a"}'], cut

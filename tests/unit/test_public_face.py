@@ -17,6 +17,7 @@ PUBLIC = [
     "AsyncLLMError",
     "AuthenticationError",
     "BadRequestError",
+    "Begun",
     "ConfigurationError",
     "ConversationProvider",
     "ConversationServer",

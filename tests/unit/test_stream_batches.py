@@ -303,3 +303,13 @@ async def test_an_answer_that_has_ended_without_a_batch_gives_back_what_it_holds
     with pytest.raises(StreamInterrupted, match="without the sign"):
         await stream_from(lease).collect()
     assert lease.log == ["leaving", "left"]
+
+
+async def test_a_failure_is_told_though_giving_back_takes_longer_than_a_limit():
+    lease = Lease(["a"], ends_by=StreamInterrupted("gone"))
+    limits = Timeouts(stall=0.05, total=0.05)
+    reading = asyncio.create_task(stream_from(lease, timeouts=limits).collect())
+    await lease.is_leaving.wait()
+    asyncio.get_running_loop().call_later(0.2, lease.may_end.set)
+    with pytest.raises(StreamInterrupted, match="^gone$"):
+        await reading
