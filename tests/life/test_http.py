@@ -266,13 +266,14 @@ async def test_a_header_for_one_request_stands_for_all_of_its_name(pool):
     async def serve(reader, writer):
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(CHUNKED + b"0\r\n\r\n")
+        writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     given = {"authorization": "mine", "content-type": "application/x-json"}
     http = Http(pool, headers={"Authorization": "everybody's"})
-    async with http.open("POST", url, json={}, headers=given):
-        server.close()
+    async with server, http.open("POST", url, json={}, headers=given):
+        pass
     lines = heads[0].lower().split(b"\r\n")
     assert [line for line in lines if line.startswith((b"authorization", b"content-type"))] == [
         b"authorization: mine",
