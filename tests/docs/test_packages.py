@@ -68,7 +68,7 @@ def test_the_package_of_the_tutorial_is_built_installed_and_works(tmp_path):
     assert [name for name in found if name.startswith("asyncllm")] == ["asyncllm-sdk"]
 
     done = run("bash", "-c", test, cwd=tmp_path, PATH=path, PYTEST_ADDOPTS="-q -W error")
-    assert "10 passed" in done.stdout, done.stdout + done.stderr
+    assert "12 passed" in done.stdout, done.stdout + done.stderr
     done = run(programs / "asyncllm", "providers", cwd=tmp_path)
     assert "acme" in done.stdout
     with running_in_background(Sandbox()) as sandbox:
