@@ -58,7 +58,10 @@ _FOREIGN = (
 )
 nitpick_ignore_regex = [
     ("py:obj", r".*"),  # see default_role
-    ("py:.*", r"(builtins|collections|typing|ssl|os|aiohttp|asyncio|contextlib)\..*|.*\b_T"),
+    (
+        "py:.*",
+        r"(builtins|collections|typing|ssl|os|aiohttp|asyncio|contextlib|msgspec)\..*|.*\b_T",
+    ),
     ("py:.*", _FOREIGN.replace(" ", "|")),
 ]
 

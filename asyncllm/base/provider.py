@@ -60,7 +60,7 @@ class Provider(Documented):
         self.secrets: Sequence[str] = ()
 
     @abstractmethod
-    def prepare(self, question: Question) -> Begin:
+    def prepare(self, question: Question) -> Callable[[], Awaitable[Begun]]:
         """Refuse now what can't be answered, and return what begins to answer it.
 
         What begins returns with the first batch: until then it may be tried again, or elsewhere.

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from asyncllm.http.proxies import Proxy  # noqa: TC001 - the reference reads the annotations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncllm.http.proxies import Proxy
     from asyncllm.options import Retry, Timeouts
     from asyncllm.session.manager import SessionManager
 

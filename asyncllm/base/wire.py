@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping  # noqa: TC003 - the reference reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -15,7 +16,7 @@ from asyncllm.framing.json import encode_json
 from asyncllm.http.http import RefusedField
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
     from asyncllm.base.request import Request
