@@ -41,16 +41,8 @@ class Documented(ABC):
     params: ClassVar[_Params] = _Params()
 
     @abstractmethod
-    def stream(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        proxy: str | None = None,
-        keep: bool = True,
-        **params: object,
-    ) -> Stream:
-        """Return the stream of an answer."""
+    def stream(self, messages: Messages, **options: Any) -> Stream:
+        """Return the stream of an answer; see `Provider`."""
 
     @classmethod
     async def create_async_generator(

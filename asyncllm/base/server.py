@@ -151,7 +151,6 @@ class AsyncGeneratorProvider(Provider):
 
         async def begin() -> Begun:
             if sessions is not None:
-                sessions.claim()
                 return await self._begin(request, sessions, proxy)
             return await begin_under(self._begin_alone(request, proxy))
 
@@ -178,7 +177,6 @@ class AsyncGeneratorProvider(Provider):
             sessions = self._sessions
             if sessions is None:
                 sessions = await stack.enter_async_context(SessionManager())
-            sessions.claim()
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = (self._timeouts or sessions.timeouts).first_token
             return await within(limit, self._trying(lambda: question(http), sessions))
@@ -217,6 +215,7 @@ class AsyncGeneratorProvider(Provider):
         return retrying(attempt, self._retry or sessions.retry, self._label, self.secrets)
 
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
+        sessions.claim()
         return Http(
             sessions.connections,
             proxy=proxy,

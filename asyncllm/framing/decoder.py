@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import ProtocolError
+from asyncllm.options import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
@@ -24,7 +25,7 @@ class EventDecoder(ABC):
 
     __slots__ = ("_complaint", "_is_between", "_limit", "_pieces", "_size", "has_failed")
 
-    def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.has_failed = False
         self._complaint = ""
         self._limit = max_event_bytes

@@ -11,6 +11,7 @@ from asyncllm.errors import StreamInterrupted
 from asyncllm.framing.decoder import EventDecoder, RefusedError
 from asyncllm.framing.excerpt import excerpt_of
 from asyncllm.framing.nesting import Nesting
+from asyncllm.options import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
@@ -33,7 +34,7 @@ class JSONArrayDecoder(EventDecoder):
 
     __slots__ = ("_allowed", "_nesting")
 
-    def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(max_event_bytes)
         self._allowed = b"["  # which bytes may come next, between objects
         self._nesting: Nesting | None = None  # of the object that has no end yet

@@ -10,6 +10,7 @@ from asyncllm.errors import StreamInterrupted
 from asyncllm.framing.bare_json import BareJSON
 from asyncllm.framing.decoder import EventDecoder
 from asyncllm.framing.json import holds_objects
+from asyncllm.options import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
@@ -32,7 +33,7 @@ class JSONLinesDecoder(EventDecoder):
 
     __slots__ = ("_object",)
 
-    def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(max_event_bytes)
         self._object: BareJSON | None = None  # that goes on over more than one line
 

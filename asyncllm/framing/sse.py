@@ -17,6 +17,7 @@ from asyncllm.events import Ping
 from asyncllm.framing.bare_json import BareJSON
 from asyncllm.framing.decoder import EventDecoder
 from asyncllm.framing.line_ends import LineEnds
+from asyncllm.options import MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ class SSEDecoder(EventDecoder):
 
     __slots__ = ("_ignored", "_json", "_line_ends", "last_event_id", "retry")
 
-    def __init__(self, max_event_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__(max_event_bytes)
         self.last_event_id = ""
         self.retry: int | None = None
