@@ -141,9 +141,9 @@ async def _close_all() -> None:
 def _new_loop() -> asyncio.AbstractEventLoop:
     if find_spec("uvloop") is None or _has_green_threads():
         return asyncio.new_event_loop()
-    import uvloop  # noqa: PLC0415 - an extra
+    from asyncllm.sync.uv import ForkableLoop  # noqa: PLC0415 - an extra
 
-    return uvloop.new_event_loop()
+    return ForkableLoop()
 
 
 def _has_green_threads() -> bool:

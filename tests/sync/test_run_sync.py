@@ -316,7 +316,7 @@ def test_a_forked_child_is_told_that_its_parent_s_iterator_is_not_its_own(server
                 except ValueError as error:
                     print(error)
             else:
-                os.wait()
+                print("its status", os.wait()[1])
         print("left", is_child)
     """
     server.add_fault(Stall(after=1))
@@ -324,10 +324,25 @@ def test_a_forked_child_is_told_that_its_parent_s_iterator_is_not_its_own(server
     assert done.stdout.splitlines() == [
         "this iterator is read by the process that was forked: ask anew in its child",
         "left True",
+        "its status 0",
         "left False",
     ]
     assert (done.returncode, done.stderr) == (0, "")
     assert server.conversations == 0
+
+
+def test_a_forked_child_that_asks_nothing_ends_well(server):
+    script = """
+        import os, sys
+        from asyncllm import H2o, run_sync
+        run_sync(H2o(base_url=sys.argv[1]).complete("Hello"))
+        if not os.fork():
+            sys.exit(0)
+        print(os.wait()[1])
+    """
+    by_name = server.url.replace("127.0.0.1", "localhost")
+    for url in (server.url, by_name):
+        assert run_script(script, url).stdout == "0\n"
 
 
 def test_it_works_where_gevent_has_patched_everything(server):
