@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 from typing_extensions import override
 
-from asyncllm.errors import AsyncLLMError
+from asyncllm.errors import AsyncLLMError, StreamInterrupted
 from asyncllm.events import Item
 from asyncllm.stream.ending import Ending
 from asyncllm.stream.reader import Reader
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # For what is done at each read: to look up the member of an enumeration takes six times as long.
 _NEW, _READING, _OPEN = State.NEW, State.READING, State.OPEN
+
+_CUT_OFF = "the answer ended without the sign that it is whole"
 
 
 class Owner(Protocol):
@@ -135,7 +137,7 @@ class Answer(AsyncIterator[Item]):
             if partial.room >= 0 and not reader.is_interrupted:
                 return True
             self.stop(partial.refuse() if partial.room < 0 else reader.why)
-        return await self._told_its_end()
+        return bool(length_hint(self.unread)) or await self._told_its_end()
 
     async def end(self, error: AsyncLLMError | None) -> None:
         """End it, and wait until nothing is held; whoever reads on gets `error`, if there is one.
@@ -152,16 +154,21 @@ class Answer(AsyncIterator[Item]):
         await self._ending.wait()
 
     def stop(self, error: AsyncLLMError | None) -> None:
-        """End it now: what has to be waited for goes on in the reader, or in a task."""
+        """End it now: what has to be waited for goes on in the reader, or in a task.
+
+        Of an answer that is whole, what is `unread` can still be had; not where its caller ends it.
+        """
         if self.state is State.READING:
             self._reader.interrupt(error)
-        elif self.state in {State.NEW, State.OPEN}:
+            return
+        unread = self.unread if error is not None and self.partial.is_whole else iter(())
+        if self.state in {State.NEW, State.OPEN}:
             begun = self._begun
-            has_all_been_given = self.partial.finish_reason and not length_hint(self.unread)
-            self._conclude(None if has_all_been_given else error)
+            self._conclude(self.partial.unless_whole(error))
             if begun is not None:
                 self.state = State.ENDING
                 self._ending.give_back(self._give_back(begun))
+        self.unread = unread
 
     async def _give_back(self, begun: Begun) -> None:
         try:
@@ -214,7 +221,8 @@ class Answer(AsyncIterator[Item]):
         if self._reader.is_to_see(error):
             self._conclude(error if isinstance(error, Exception) else None)
             return True
-        self._conclude(self._reader.why if self._reader.is_interrupted else self.partial.cut_off())
+        why = self._reader.why if self._reader.is_interrupted else StreamInterrupted(_CUT_OFF)
+        self._conclude(self.partial.unless_whole(why))
         return False
 
     def _conclude(self, error: Exception | None) -> None:

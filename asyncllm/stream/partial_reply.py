@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from asyncllm.errors import AsyncLLMError, ReplyTooLargeError, StreamInterrupted
+from asyncllm.errors import AsyncLLMError, ReplyTooLargeError
 from asyncllm.events import (
     Event,
     Finish,
@@ -83,11 +83,14 @@ class PartialReply:
             "stream with keep=False to read longer ones"
         )
 
-    def cut_off(self) -> StreamInterrupted | None:
-        """Return the error of an answer that has ended; None where it is whole."""
-        if self.finish_reason is not None:
-            return None
-        return StreamInterrupted("the answer ended without the sign that it is whole")
+    @property
+    def is_whole(self) -> bool:
+        """Whether the server has said that nothing is missing, or nothing more is wanted."""
+        return self.finish_reason is not None
+
+    def unless_whole(self, error: AsyncLLMError | None) -> AsyncLLMError | None:
+        """Return the error that ends an answer before it is whole; None where it is."""
+        return None if self.is_whole else error
 
     def reply(self) -> Reply:
         """Return what has arrived so far."""

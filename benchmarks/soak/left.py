@@ -94,7 +94,7 @@ class Left:
         streams: `Stream` objects that something holds on to.
         descriptors: open ones beside an idle server, before and after.
         rows: of the SDK's ledger.
-        memory: MiB, when warm and at the end.
+        memory: MiB, when warm, or None in a run too short for it, and at the end.
         standstill: seconds for which the event loop stood still at the longest.
 
     """
@@ -106,7 +106,7 @@ class Left:
     streams: int
     descriptors: tuple[int, int]
     rows: int
-    memory: tuple[float, float]
+    memory: tuple[float | None, float]
     standstill: float
 
     def complaints(self) -> Iterator[str]:
@@ -119,5 +119,5 @@ class Left:
             yield f"descriptors are left: {after - before}"
         warm, last = self.memory
         factor, above = _FLAT
-        if last > warm * factor + above:
+        if warm is not None and last > warm * factor + above:
             yield f"memory has grown: from {warm:.0f} to {last:.0f} MiB"

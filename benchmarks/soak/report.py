@@ -27,7 +27,7 @@ def report(ledger: Ledger, left: Left, seconds: float, seed: int) -> str:
         ("tasks left", f"{left.tasks}, streams {left.streams}, generations {left.generating}"),
         ("the loop", f"stood still for {left.standstill:.3f} s at the longest"),
         ("descriptors", f"{before} before, {after} after"),
-        ("memory", f"{warm:.1f} MiB at 25 %, {last:.1f} MiB at 100 %"),
+        ("memory", f"{'never' if warm is None else f'{warm:.1f} MiB when'} warm, {last:.1f} MiB"),
     ]
     lines = [f"{name:<20}{_words(value)}" for name, value in rows]
     kinds = Counter(words.partition(": ")[0] for words in ledger.violations)

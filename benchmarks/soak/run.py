@@ -40,7 +40,8 @@ _SPARES = 3
 _PATIENT = Retry(attempts=8, initial_wait=0.05, max_wait=1.0)  # for deleting, across a restart
 _QUICK = Retry(attempts=3, initial_wait=0.02, max_wait=0.2)
 _SENDS = 4  # of one attempt: a lost session is renewed once, a kept connection replaced once
-_WARM = 0.25  # of the run is over
+_WARM = 0.25  # of the run is over,
+_WARM_STREAMS = 2000  # and so many streams: by then whatever is made once has been made
 _LAST_LIFE = 0.95  # of the run is over: the server's last life is to end as it should
 
 
@@ -57,7 +58,7 @@ class Run:
         measure: returns the memory in use.
 
     Attributes:
-        warm_memory: MiB in use when the run was warm.
+        warm_memory: MiB in use when the run was warm; None until then.
 
     """
 
@@ -89,7 +90,7 @@ class Run:
         self._sessions = SessionManager(
             retry=_PATIENT, spare_conversations=_SPARES, grace=_PATIENCE, ledger=path
         )
-        self.warm_memory = 0.0
+        self.warm_memory: float | None = None
 
     @property
     def progress(self) -> float:
@@ -111,7 +112,8 @@ class Run:
             self._ledger.check_conversations(
                 self._server.sandbox.conversations, most_unused=_SPARES + 2 * self._concurrency
             )
-            if self.progress >= _WARM and not self.warm_memory:
+            is_warm = self.progress >= _WARM and self._begun >= _WARM_STREAMS
+            if is_warm and self.warm_memory is None:
                 self.warm_memory = self._measure()
         if restarting is not None:
             await restarting

@@ -54,6 +54,34 @@ async def test_a_reply_holds_every_kind_of_item():
     )
 
 
+@pytest.mark.parametrize(
+    ("rest", "wanted"),
+    [
+        (anext, "b"),
+        (lambda stream: stream.read(), ["b", "c"]),
+        (lambda stream: anext(stream.events()), "b"),
+    ],
+    ids=["token", "batch", "event"],
+)
+async def test_what_has_come_of_a_whole_answer_can_be_read_when_its_manager_has_closed(
+    rest, wanted
+):
+    async with asyncllm.SessionManager() as sessions:
+        provider = type(scripted(["a", "b", "c", Finish("stop")]))(sessions=sessions)
+        stream = provider.stream("x")
+        assert await anext(stream) == "a"
+    assert await rest(stream) == wanted
+    assert (await stream.collect()).finish_reason == "stop"
+
+
+async def test_a_caller_who_closes_a_stream_gets_no_more_of_it_though_it_is_whole():
+    stream = scripted(["a", "b", Finish("stop")]).stream("x")
+    assert await anext(stream) == "a"
+    await stream.aclose()
+    assert [item async for item in stream.events()] == []
+    assert stream.reply.text == "ab"
+
+
 async def test_an_error_of_the_provider_itself_passes_through_and_stays():
     stream = scripted(["a"], KeyError("bug")).stream("x")
     assert await anext(stream) == "a"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from operator import length_hint
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -128,8 +127,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(error=st.sampled_from([None, StreamTimeout("total", 1.0)]), times=st.integers(1, 2))
     def close(self, error, times):
-        is_given_out = self.answer.state is State.OPEN and not length_hint(self.answer.unread)
-        kind = None if error is None or (self.is_whole and is_given_out) else StreamTimeout
+        kind = None if error is None or self.is_whole else StreamTimeout
         self.expect("cancelled" if error is None else None, kind)
         was_reading = self.is_reading()
         self.run(*[lambda: self.close_by(error)] * times)
