@@ -58,11 +58,11 @@ class CookieJar:
 
     def header_for(self, url: str) -> str:
         """Return the value of the header with the cookies to send to `url`, or ""."""
-        name, is_safe = _place(_origin(url))
+        name, is_safe, path = _place(url)
         if (host := self._hosts.get(name)) is None:
             return ""
         if (header := host.everywhere.get(is_safe)) is None:
-            fitting = host.fitting(_path_of(url), is_safe)
+            fitting = host.fitting(path, is_safe)
             header = "; ".join([f"{name}={value}" for name, value in fitting.items()])
             if all(cookie.is_everywhere for cookie in host.cookies.values()):
                 host.everywhere[is_safe] = header
@@ -70,15 +70,15 @@ class CookieJar:
 
     def cookies_for(self, url: str) -> dict[str, str]:
         """Return the cookies to send to `url`, by their names."""
-        name, is_safe = _place(_origin(url))
+        name, is_safe, path = _place(url)
         host = self._hosts.get(name)
-        return {} if host is None else host.fitting(_path_of(url), is_safe)
+        return {} if host is None else host.fitting(path, is_safe)
 
     def keep(self, headers: Iterable[str], url: str) -> None:
         """Keep what the `Set-Cookie` headers of an answer from `url` say."""
-        name, _ = _place(_origin(url))
-        host = self._hosts.setdefault(name, _Host())
-        path = _path_of(url)
+        name, _, path = _place(url)
+        if (host := self._hosts.get(name)) is None:
+            host = self._hosts[name] = _Host()
         directory = path[: path.rfind("/")] or "/"
         for header in headers:
             host.keep(header, directory)
@@ -170,23 +170,21 @@ def with_cookies(given: str, added: str) -> str:
     return "; ".join([given, *new])
 
 
-def _origin(url: str) -> str:
-    end = url.find("/", len("https://"))
-    return url if end < 0 else url[:end]
+@lru_cache  # each URL of a conversation is asked about some four times
+def _place(url: str) -> tuple[str, bool, str]:
+    """Return the name of a host, whether the way there is safe, and the path there."""
+    url = url.partition("?")[0]
+    start = url.find("/", len("https://"))
+    if start < 0:
+        return *_host(url), "/"
+    return *_host(url[:start]), url[start:]
 
 
 @lru_cache
-def _place(origin: str) -> tuple[str, bool]:
-    """Return the name of a host, and whether the way there is safe."""
+def _host(origin: str) -> tuple[str, bool]:
     url = URL(origin)
     name = url.raw_host or ""
     return name, url.scheme == "https" or is_loopback(name)
-
-
-def _path_of(url: str) -> str:
-    url = url.partition("?")[0]
-    start = url.find("/", len("https://"))
-    return "/" if start < 0 else url[start:]
 
 
 def _size(cookie: _Cookie) -> int:
