@@ -210,12 +210,43 @@ async def test_the_first_of_a_place_is_asked_for_all_of_it(tasks):
     assert things.deletions._kept == set()
 
 
-async def test_one_that_always_fails_keeps_no_other(tasks):
-    things = Things(Deletions(tasks, retry=SOON, step=5))
-    await things.delete("never", *[TransportError("no")] * 10_000)
-    for name in "abc":
+async def test_one_that_always_fails_keeps_no_other(monkeypatch, tasks):
+    may_go_on = asyncio.Event()
+    deletions = Deletions(tasks, retry=SOON, step=5)
+
+    async def closes_within(seconds):
+        await may_go_on.wait()
+        return False
+
+    monkeypatch.setattr(deletions, "_closes_within", closes_within)
+    things = Things(deletions)
+    await things.delete("never", *[TransportError("no")] * 3)
+    for name in "abcd":
         await things.delete(name, TransportError("away"))
-    await until(lambda: sorted(things.gone) == ["a", "b", "c"])
+    asked = len(things.asked)
+    may_go_on.set()
+    await until(lambda: len(things.gone) == 5)
+    assert things.asked[asked:] == ["never", *"abcd", "never", "never"]
+
+
+async def test_all_of_a_place_wait_in_one_queue(tasks):
+    things = Things(Deletions(tasks, retry=LATER, step=5))
+    for name in "abc":
+        await things.delete(name, TransportError("away"), place="here")
+    await things.delete("d", TransportError("away"), place="there")
+    queues = things.deletions._queues
+    assert {place: len(queue) for place, queue in queues.items()} == {"here": 3, "there": 1}
+
+
+async def test_at_closing_each_is_tried_once_more_and_no_more(tasks, caplog):
+    things = Things(Deletions(tasks, retry=LATER, step=5))
+    for name in "ab":
+        await things.delete(name, *[TransportError("away")] * 3)
+    things.deletions.close()
+    await until(lambda: not things.deletions._queues)
+    assert sorted(things.asked) == ["a", "a", "b", "b"]
+    things.deletions.report()
+    assert "tried again and again" in warnings(caplog)[-1]
 
 
 async def test_beyond_the_most_that_are_kept_each_is_named_as_left(tasks, caplog):

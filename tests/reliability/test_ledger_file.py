@@ -19,10 +19,13 @@ import asyncllm
 from asyncllm import SessionManager
 from asyncllm.http.entries import Entry, Way
 from asyncllm.http.proxies import parse_proxy
+from asyncllm.session import ledger as ledger_module
 from asyncllm.session import ledger_file, ledger_owner
 from asyncllm.session.ledger import Ledger
 from asyncllm.session.ledger_backlog import Backlog
+from asyncllm.session.ledger_file import LedgerFile
 from asyncllm.session.ledger_owner import is_dead, this_process
+from support.waiting import until
 
 ENTRY = Entry("http://h/conversation/1", {"Cookie": "a=b"})
 OTHER = Entry("http://h/conversation/2", {})
@@ -135,9 +138,49 @@ async def test_closing_does_not_wait_for_a_lock_for_ever(path, caplog):
         lock.execute("BEGIN EXCLUSIVE")
         ledger.remove(ENTRY.url)
         await ledger.aclose(0.01)
-    assert "can't be written" in caplog.text
+        assert "can't be written: not written within 0.01 s" in caplog.text
     while any(thread.name == "asyncllm ledger" for thread in threading.enumerate()):
         await asyncio.sleep(0.01)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "asyncllm ledger"]
+
+
+async def test_its_thread_keeps_no_program_and_ends_when_there_is_nothing_to_write(
+    path, monkeypatch
+):
+    monkeypatch.setattr(ledger_module, "_IDLE_SECONDS", 0.01)
+    ledger = Ledger(path)
+    ledger.add(ENTRY)
+    assert [thread.daemon for thread in threads()] == [True]
+    await until(lambda: not threads())
+    await ledger.note(OTHER)
+    assert urls(path) == [ENTRY.url, OTHER.url]
+
+
+async def test_what_stands_in_the_file_is_not_waited_for_again(path):
+    ledger = Ledger(path)
+    await ledger.note(ENTRY)
+    with pytest.raises(StopIteration):
+        ledger.note(ENTRY).send(None)
+    await ledger.aclose(10)
+
+
+async def test_what_failed_amid_a_writing_is_written_later(path, monkeypatch):
+    write, failures = LedgerFile.write, [OSError("disk full")]
+
+    def failing_once(file, batch, owner):
+        if failures:
+            raise failures.pop()
+        write(file, batch, owner)
+
+    monkeypatch.setattr(LedgerFile, "write", failing_once)
+    monkeypatch.setattr(ledger_module, "_AGAIN_SECONDS", 0.01)
+    ledger = Ledger(path)
+    ledger.add(ENTRY)
+    await until(lambda: urls(path) == [ENTRY.url])
+    await ledger.aclose(10)
 
 
 def test_the_file_is_readable_by_its_owner_only(path):
