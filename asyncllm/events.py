@@ -1,4 +1,4 @@
-"""What comes out of a stream besides text, and the whole of it, `Reply`."""
+"""What comes out of a stream."""
 
 from __future__ import annotations
 

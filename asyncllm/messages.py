@@ -1,4 +1,4 @@
-"""What goes in: messages, and the prompts that are made of them for servers without roles."""
+"""What goes in: messages, for servers without roles as one prompt."""
 
 from __future__ import annotations
 

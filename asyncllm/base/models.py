@@ -1,4 +1,4 @@
-"""Short names of models, and names that were nearly right."""
+"""The names of models: what users may write for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked: by a caller of any provider, and of one server."""
+"""What is asked of a provider."""
 
 from __future__ import annotations
 

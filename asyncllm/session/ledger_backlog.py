@@ -1,4 +1,4 @@
-"""What a ledger's file should hold, and what of that is still to be written."""
+"""What is still to be written to a ledger's file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who signs a ledger's rows, and whether that process is certainly gone."""
+"""The process that signs a ledger's rows: whether it is certainly gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server of conversations does, and what is known of each conversation on it."""
+"""A server of conversations, as the pool that keeps them sees it."""
 
 from __future__ import annotations
 

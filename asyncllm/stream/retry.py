@@ -1,4 +1,4 @@
-"""Trying again what failed for a passing reason, and how long to wait before it."""
+"""Trying again what failed for a passing reason."""
 
 from __future__ import annotations
 

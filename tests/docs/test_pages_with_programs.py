@@ -27,7 +27,7 @@ from asyncllm import (
     TransportError,
 )
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
-from raw_server import CHUNKED, chunk, raw_server
+from support.raw_server import CHUNKED, chunk, raw_server
 
 pytestmark = pytest.mark.programs
 

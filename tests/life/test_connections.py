@@ -7,8 +7,8 @@ import socket
 import pytest
 
 import asyncllm
-from raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.leftovers import open_descriptors
+from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.waiting import until
 
 END = b"0\r\n\r\n"

@@ -6,7 +6,7 @@ import pytest
 import asyncllm
 from asyncllm import Ask, Finish, OpenAICompatible, Retry, ServerProvider, SessionManager
 from asyncllm.wires.translator import JSONTranslator
-from raw_server import chunk, raw_server
+from support.raw_server import chunk, raw_server
 
 ONCE = Retry(attempts=1)
 STREAM, JSON, NDJSON = "text/event-stream", "application/json", "application/x-ndjson"

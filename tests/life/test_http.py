@@ -9,8 +9,8 @@ import pytest
 import asyncllm
 from asyncllm.http.http import Http
 from asyncllm.http.proxies import parse_proxy
-from lateness import Watch, hold_in_time
-from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.lateness import Watch, hold_in_time
+from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 
 
 async def first_payloads(http, url):

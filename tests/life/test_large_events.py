@@ -4,8 +4,8 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, Lockchat, OpenAICompatible, SessionManager
-from raw_server import CHUNKED, chunk, raw_server
 from support.policies import ONCE
+from support.raw_server import CHUNKED, chunk, raw_server
 
 LIMIT = 1000
 OPENAI = b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n'

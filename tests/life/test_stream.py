@@ -16,8 +16,8 @@ from asyncllm import H2o, Lockchat, OpenAICompatible, Retry, SessionManager, Tim
 from asyncllm.sandbox import Drop, LoseSessions, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.stream.stream import Stream
-from raw_server import HEAD, raw_server
 from support.leftovers import open_descriptors, settled
+from support.raw_server import HEAD, raw_server
 
 
 async def test_nothing_is_sent_before_a_stream_is_iterated(sandbox, h2o):

@@ -26,7 +26,7 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
-from raw_server import CHUNKED, chunk, raw_server
+from support.raw_server import CHUNKED, chunk, raw_server
 
 FALCON_40B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 FALCON_7B = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-7b-v3"

@@ -42,8 +42,8 @@ from asyncllm.sandbox import (
     Truncate,
 )
 from asyncllm.sandbox import Usage as UsageAt
-from raw_server import CHUNKED, chunk, raw_server
 from support.policies import ONCE, QUICK
+from support.raw_server import CHUNKED, chunk, raw_server
 
 ANSWER = (
     "This is the asyncllm sandbox speaking, not a model. You wrote: “Hello”. "

@@ -12,7 +12,7 @@ import trustme
 
 from asyncllm import H2o, OpenAICompatible, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
-from exception_texts import texts_of
+from support.exception_texts import texts_of
 
 from . import launcher
 from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER

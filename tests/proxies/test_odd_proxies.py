@@ -11,7 +11,7 @@ import asyncllm
 from asyncllm import ProxyError, Retry, StreamTimeout, Timeouts, TransportError
 from asyncllm.http.failures import is_proxy_refusal
 from asyncllm.http.proxies import parse_proxy
-from lateness import Watch, hold_in_time
+from support.lateness import Watch, hold_in_time
 
 from .conftest import CANARIES, ask_openai, raises
 from .launcher import PASSWORD, USER

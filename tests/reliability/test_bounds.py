@@ -14,8 +14,8 @@ from asyncllm import Gravityengine, H2o, OpenAICompatible, Retry, SessionManager
 from asyncllm.http.http import Http
 from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
-from raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.policies import ONCE
+from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.wires import WIRES, every_wire, on_wire
 
 LIMIT = 100_000

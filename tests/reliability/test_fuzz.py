@@ -24,8 +24,8 @@ from asyncllm import (
 )
 from asyncllm.http.failures import status_error
 from asyncllm.http.response import Response
-from raw_server import raw_server
 from support.leftovers import settled
+from support.raw_server import raw_server
 
 ITEMS = (str, *asyncllm.Event.__args__)
 URL = "http://127.0.0.1:9"

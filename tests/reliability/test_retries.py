@@ -33,9 +33,9 @@ from asyncllm.sandbox import (
     Status,
     Truncate,
 )
-from lateness import TRIES, stolen_time
-from raw_server import CHUNKED, chunk, raw_server
+from support.lateness import TRIES, stolen_time
 from support.policies import QUICK
+from support.raw_server import CHUNKED, chunk, raw_server
 from support.wires import every_wire, on_wire
 
 H2O_STEPS = ("settings", "create", "stream")

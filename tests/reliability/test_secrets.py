@@ -26,7 +26,6 @@ from asyncllm import (
 from asyncllm.http.entries import Entry
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask
-from exception_texts import texts_of
 from support.canaries import (
     COOKIE,
     HEADERS,
@@ -40,6 +39,7 @@ from support.canaries import (
     assert_nothing_shown,
     watched,
 )
+from support.exception_texts import texts_of
 from support.leftovers import settled
 from support.misdeeds import MISDEEDS, OTHERS, error_in, raw
 from support.policies import ONCE, TWICE

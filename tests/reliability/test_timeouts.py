@@ -19,11 +19,11 @@ from asyncllm import (
 )
 from asyncllm.sandbox import PingForever, Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
-from lateness import TRIES, Watch, hold_in_time
-from raw_server import CHUNKED, HEAD, chunk, raw_server
+from support.lateness import TRIES, Watch, hold_in_time
 from support.leftovers import settled
 from support.loops import LOOPS
 from support.policies import ONCE
+from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.wires import WIRES, on_wire
 
 pytestmark = pytest.mark.reliability

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exception_texts import texts_of
+from support.exception_texts import texts_of
 
 # Each has "canary" in it, so that a part of one is found too. What a URL would encode is meant.
 KEY, TOKEN, COOKIE = "canary-key+0/1=2==", "canary-token-012345", "canary-cookie-012345"

@@ -21,7 +21,7 @@ import asyncllm
 from asyncllm import H2o, OpenAICompatible, Retry, SessionManager, run_sync
 from asyncllm.sandbox import Drop, Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
-from raw_server import HEAD
+from support.raw_server import HEAD
 
 SEED = 20_230_702
 PYTHON = [sys.executable, "-X", "dev", "-W", "error"]
