@@ -181,7 +181,7 @@ class Answer(AsyncIterator[Item]):
             self._owner.attach(self)
         self._reader = Reader()
         # Weak, so that a timer does not keep alive an answer that its caller has dropped.
-        self._watchdog = Watchdog(self._timeouts, weakref.WeakMethod(self.stop))
+        self._watchdog = Watchdog(self._timeouts, weakref.ref(self))
 
     async def _first_batch(self) -> list[Item]:
         begun = await self._begin()

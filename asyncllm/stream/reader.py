@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncllm.errors import AsyncLLMError
 
+_AGAIN_SECONDS = 0.05
 _ELSEWHERE = "this stream belongs to another event loop: use it there"
 
 
@@ -63,13 +64,18 @@ class Reader:
         self._cancelling = task.cancelling()
 
     def interrupt(self, why: AsyncLLMError | None) -> None:
-        """Make the read end now."""
+        """Make the read end now, or, where something in it is being cancelled, soon."""
         task = self._task
-        # One that is cancelled, by us or by somebody else, is about to end, and to say so. To
-        # cancel it once more would replace what its cancellation says.
-        if task is not None and task.cancelling() <= self._cancelling:
+        if task is None or self.is_interrupted:
+            return
+        if task.cancelling() <= self._cancelling:
             self.is_interrupted, self.why = True, why
             task.cancel()
+        else:
+            # One that somebody else has cancelled is about to end, and to say so; to cancel it
+            # once more would replace what its cancellation says. It goes on where that was a
+            # timeout within its own read.
+            self._loop.call_later(_AGAIN_SECONDS, self.interrupt, why)
 
     def leave(self) -> bool:
         """Say that the read is over; tell whether it was interrupted, and cancelled by nobody."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from asyncllm.errors import StreamTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from weakref import WeakMethod
+    from weakref import ReferenceType
 
     from asyncllm.options import Timeouts
 
 
+class Stoppable(Protocol):
+    """What ends when a limit is over."""
+
+    def stop(self, error: StreamTimeout) -> None:
+        """End now, by `error`."""
+
+
 class Watchdog:
-    """Calls `expire` when the caller has waited longer than `timeouts` allow, or `total` is over.
+    """Stops `whom` when its caller has waited longer than `timeouts` allow, or `total` is over.
 
     Only waiting counts: while the caller does something else between two reads, neither
     `first_token` nor `stall` runs; `total` does, and has a timer of its own. Their timer, where it
@@ -28,7 +34,6 @@ class Watchdog:
 
     __slots__ = (
         "_budget",
-        "_expire",
         "_limit",
         "_loop",
         "_phase",
@@ -36,12 +41,11 @@ class Watchdog:
         "_timer",
         "_total_timer",
         "_waiting_since",
+        "_whom",
     )
 
-    def __init__(
-        self, timeouts: Timeouts, expire: WeakMethod[Callable[[StreamTimeout], None]]
-    ) -> None:
-        self._expire = expire
+    def __init__(self, timeouts: Timeouts, whom: ReferenceType[Stoppable]) -> None:
+        self._whom = whom
         self._loop = asyncio.get_running_loop()
         self._phase, self._limit = "first_token", _or_never(timeouts.first_token)
         self._budget = self._limit
@@ -99,8 +103,8 @@ class Watchdog:
 
     def _give_up(self, timeout: StreamTimeout) -> None:
         self.stop()
-        if expire := self._expire():
-            expire(timeout)
+        if (whom := self._whom()) is not None:
+            whom.stop(timeout)
 
 
 def _or_never(limit: float | None) -> float:

@@ -58,9 +58,9 @@ class Caller:
         self.timeout: StreamTimeout | None = None
         self.expired_at: float | None = None
         self.times_expired = 0
-        self.watchdog = Watchdog(timeouts, weakref.WeakMethod(self.expire))
+        self.watchdog = Watchdog(timeouts, weakref.ref(self))
 
-    def expire(self, timeout):
+    def stop(self, timeout):
         self.timeout, self.expired_at = timeout, self.loop.time()
         self.times_expired += 1
         self.expired.set()
