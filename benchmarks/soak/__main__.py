@@ -9,6 +9,7 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def main() -> int:
     options = _options()
     ledger = Ledger()
     canaries = Canaries(random.Random(options.seed))  # noqa: S311 - nothing is secret
-    sys.unraisablehook = lambda what: ledger.complain(f"unraisable: {what.exc_value!r}")
+    sys.unraisablehook = lambda what: ledger.complain(f"unraisable: {_words_of(what)}")
     Logs(ledger, canaries).listen()
     began = time.monotonic()
     with (
@@ -48,6 +49,11 @@ def main() -> int:
     seconds = time.monotonic() - began
     sys.stdout.write(report(ledger, left, seconds, options.seed))
     return 1 if ledger.violations else 0
+
+
+def _words_of(unraisable: sys.UnraisableHookArgs) -> str:
+    where = "".join(traceback.format_tb(unraisable.exc_traceback))
+    return f"{unraisable.exc_value!r} in {unraisable.object!r}, at\n{where}"
 
 
 def _loop_factory(is_uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:  # noqa: FBT001
