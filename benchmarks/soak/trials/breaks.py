@@ -55,7 +55,7 @@ async def server_away(stage: Stage) -> None:
     ):
         provider = H2o(base_url=f"http://127.0.0.1:{door.port}", sessions=sessions)
         await _break(stage, "a server is away", door, provider, is_amid_streams=True)
-        await _hold_empty(stage, sandbox, sessions, is_strict=True)
+        await _hold_empty(stage, "a server is away", sandbox, sessions, is_strict=True)
 
 
 async def _through_a_proxy(
@@ -80,7 +80,7 @@ async def _through_a_proxy(
     ):
         provider = H2o(base_url=sandbox.url, sessions=sessions)
         await _break(stage, name, proxy, provider, is_amid_streams=is_amid_streams)
-        await _hold_empty(stage, sandbox, sessions, is_strict=is_amid_streams)
+        await _hold_empty(stage, name, sandbox, sessions, is_strict=is_amid_streams)
 
 
 async def _break(
@@ -111,7 +111,7 @@ async def _break(
 
 
 async def _hold_empty(
-    stage: Stage, sandbox: Sandbox, sessions: SessionManager, *, is_strict: bool
+    stage: Stage, name: str, sandbox: Sandbox, sessions: SessionManager, *, is_strict: bool
 ) -> None:
     """Complain of conversations that stay, but for those of which there was a warning.
 
@@ -123,9 +123,9 @@ async def _hold_empty(
         forgiven = 0 if is_strict else stage.ledger.unsure[port]
         return sandbox.conversations <= forgiven
 
-    await stage.hold(is_empty, "conversations stay while their manager lives")
+    await stage.hold(is_empty, f"conversations stay where {name}, while their manager lives")
     began = time.monotonic()
     await sessions.aclose()
     if (took := time.monotonic() - began) > _GRACE + 1:
         stage.ledger.complain(f"closing takes longer than its grace: {took:.1f} s")
-    await stage.hold(is_empty, "conversations stay when their manager is closed", seconds=1.0)
+    await stage.hold(is_empty, f"conversations stay where {name}, when it is closed", seconds=1.0)
