@@ -34,7 +34,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     Attributes:
         path: what follows the base URL.
-        body: what is sent, as JSON; not looked at where `encode` makes the body.
+        body: what is sent, as JSON; None for what `encode` made, if anything.
         method: the HTTP method.
         headers: sent with it, over the provider's own.
         query: added to the URL.
@@ -63,6 +63,8 @@ class ServerProvider(AsyncGeneratorProvider):
     @abstractmethod
     def ask(self, request: Request) -> Ask:
         """Return what to send.
+
+        It is called for each attempt, and once before, to refuse what can't be asked.
 
         Args:
             request: what is asked; its `conversation_id` is empty where the body alone is wanted.
@@ -143,7 +145,9 @@ class ServerProvider(AsyncGeneratorProvider):
     def _open(self, request: Request, http: Http) -> AbstractAsyncContextManager[Response]:
         """Return what sends `request`; what `ask` made is let go of before an answer is read."""
         ask = self.ask(request)
-        url, body = f"{request.base_url}{ask.path}", request.body or None
+        # Of this very call: a header may sign the body, or have an id in common with it.
+        body = ask.body if ask.body is not None else request.body or None
+        url = f"{request.base_url}{ask.path}"
         return http.open(ask.method, url, json=body, headers=ask.headers, query=ask.query)
 
     def _newly_refused(self, request: Request, error: AsyncLLMError) -> str:

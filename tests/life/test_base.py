@@ -1,8 +1,10 @@
 """Providers as a third party writes them: a class and one generator."""
 
 import asyncio
+import json
 import logging
 
+import msgspec
 import pytest
 
 import asyncllm
@@ -189,3 +191,26 @@ def test_a_key_that_stays_here_or_is_encrypted_is_not_warned_of(url):
     asyncllm.OpenAICompatible(base_url=url, api_key="sk-1")
     asyncllm.OpenAICompatible(base_url="http://keyless.example/v1")
     asyncllm.Lockchat()  # its documented token is public
+
+
+async def test_path_headers_and_body_of_a_request_are_of_one_call(sandbox):
+    class Signing(asyncllm.OpenAICompatible):
+        model = "gpt-3.5-turbo"
+        calls = 0
+
+        def ask(self, request):
+            self.calls += 1
+            number = str(self.calls)
+            asked = super().ask(request)
+            return msgspec.structs.replace(
+                asked, body={**asked.body, "user": number}, headers={"X-Signed": number}
+            )
+
+    sandbox.add_fault(Status(503, times=2))
+    retry = Retry(attempts=3, initial_wait=0.001, max_wait=0.001)
+    await Signing(base_url=f"{sandbox.url}/v1", retry=retry).complete("x")
+    signed = [
+        (json.loads(asked.body)["user"], asked.headers["x-signed"]) for asked in sandbox.requests
+    ]
+    assert [body for body, _ in signed] == [header for _, header in signed]
+    assert len({body for body, _ in signed}) == 3
