@@ -38,9 +38,10 @@ class BodyDecoder:
 
     - A page is never a stream.
     - What begins as an array of objects is one.
-    - What begins with `{` is JSON lines where those were asked for, or are its media type.
-      Otherwise it is one JSON object, as some servers send although a stream was asked for, and
-      one event.
+    - What begins with `{` is JSON lines where those were asked for, or are its media type. Where
+      server-sent events were asked for, and are its media type, it is these: bare JSON is one of
+      them, and others may follow. Otherwise it is one JSON object, as some servers send although a
+      stream was asked for, and one event.
     - Anything else is JSON lines where those were asked for, or are its media type, unless that is
       `text/event-stream`; and server-sent events otherwise.
 
@@ -99,7 +100,7 @@ class BodyDecoder:
             return []
         if self._first in {b"", b"["} and (decoder := self._json_decoder()):
             self.events = decoder
-            whole = bytes(begun.removeprefix(BOM))
+            whole = bytes(begun.removeprefix(BOM).lstrip())
             begun.clear()
             return decoder.feed(whole)
         payloads = self._sse.feed(chunk)
@@ -156,6 +157,8 @@ class BodyDecoder:
         is_lines = self._asked == "json_lines" or self._type in _LINES
         if is_lines and (first == b"{" or self._type != _EVENT_STREAM):
             return JSONLinesDecoder(self._limit)
+        if first == b"{" and self._asked == "sse" and self._type == _EVENT_STREAM:
+            return SSEDecoder(self._limit)
         return JSONObjectDecoder(self._limit) if first == b"{" else None
 
     def _not_a_stream(self) -> ProtocolError:

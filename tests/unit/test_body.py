@@ -64,9 +64,12 @@ NO_LINES = (STREAM, JSON, "text/plain", NONE)
         # As it begins.
         *rows(SSE, TYPES, ARRAY, BOTH),
         *rows(JSON_LINES, TYPES, ARRAY, BOTH),
-        *rows(SSE, NO_LINES, OBJECT, [OBJECT]),
+        *rows(SSE, NO_LINES[1:], OBJECT, [OBJECT]),
         *rows(JSON_ARRAY, NO_LINES, OBJECT, [OBJECT]),
         *rows(JSON_LINES, TYPES, OBJECT, [b'{\n"a": 1\n}']),
+        # JSON among events is one of them, at the beginning too.
+        *rows(SSE, (STREAM,), b"\n " + OBJECT, [NamedEvent("error", OBJECT.strip())]),
+        *rows(SSE, (STREAM,), BARE + b"\n\n" + EVENTS, [NamedEvent("error", BARE), *BOTH]),
         # Errors, as they come.
         *rows(SSE, NO_LINES, b'[{\n"error":{}}\n]\n', [b'{\n"error":{}}']),
         *rows(JSON_ARRAY, TYPES, b'[{"error":{}}]', [b'{"error":{}}']),
@@ -78,7 +81,7 @@ NO_LINES = (STREAM, JSON, "text/plain", NONE)
         # White space before it says nothing.
         *rows(SSE, NO_LINES, b"\r\n" + EVENTS, BOTH),
         *rows(SSE, NO_LINES, b"\n \t" + ARRAY, BOTH),
-        *rows(SSE, NO_LINES, b" \n" + OBJECT, [b" \n" + OBJECT]),
+        *rows(SSE, NO_LINES[1:], b" \n" + OBJECT, [OBJECT]),
         *rows(JSON_LINES, TYPES, b"\n \r\n" + LINES, BOTH),
         # Nothing, and an array of it.
         *rows(SSE, TYPES, b"", []),
