@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
+from asyncllm.errors import StreamInterrupted
 from asyncllm.framing.body import BodyDecoder
 from asyncllm.framing.decoder import too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
-from asyncllm.http.failures import READ_ERRORS, broken, is_proxy_refusal, status_error
+from asyncllm.http.failures import READ_ERRORS, broken
+from asyncllm.http.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     import aiohttp
 
+    from asyncllm.errors import AsyncLLMError
     from asyncllm.framing.body import Framing
     from asyncllm.framing.sse import Payload
     from asyncllm.http.request import HttpRequest
@@ -91,8 +93,7 @@ class Response:
     async def payloads(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of payloads.
 
-        A body that begins with `{`, white space aside, is one JSON object, as some servers send
-        although a stream was asked for, and is one event. `events` is another name of this method.
+        What the body is says `BodyDecoder`. `events` is another name of this method.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -165,7 +166,7 @@ class Response:
             is_accepted: whether the status is no error, so that it is the body's form that is.
 
         """
-        raw, beginning = self._raw, bytearray()
+        beginning = bytearray()
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_ERROR_BODY_SECONDS):
@@ -173,25 +174,8 @@ class Response:
                         await self._read_beginning(beginning)
         finally:
             self.close()
-        reason = raw.reason or ""
-        failure: AsyncLLMError
-        compressed = f"the body is compressed ({self.coding!r})"
-        if is_accepted:
-            failure = ProtocolError(f"{compressed}, though `Accept-Encoding: identity` was sent")
-        elif request.is_forwarded and is_proxy_refusal(raw.status, raw.headers):
-            failure = ProxyError(f"the proxy refused to forward: {raw.status} {reason}")
-        else:
-            failure = status_error(
-                method=request.method,
-                url=request.url,
-                status=raw.status,
-                reason=reason,
-                headers=raw.headers,
-                body=excerpt_of(beginning),
-            )
-        if self.coding:
-            failure.add_note(f"{compressed}, so it is not shown")
-        return failure
+        body = excerpt_of(beginning)
+        return refusal(request, self._raw, body, coding=self.coding, is_accepted=is_accepted)
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end.

@@ -31,7 +31,7 @@ with watching:
     from asyncllm.events import Finish, Item, Ping, ToolCall
     from asyncllm.framing.json import decode
     from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
-    from asyncllm.http.failures import status_error
+    from asyncllm.http.refusals import status_error
     from asyncllm.http.response import Response
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o

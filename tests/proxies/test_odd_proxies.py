@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import asyncllm
 from asyncllm import ProxyError, Retry, StreamTimeout, Timeouts, TransportError
-from asyncllm.http.failures import is_proxy_refusal
 from asyncllm.http.proxies import parse_proxy
+from asyncllm.http.refusals import is_proxy_refusal
 from support.lateness import Watch, hold_in_time
 
 from .conftest import CANARIES, ask_openai, raises

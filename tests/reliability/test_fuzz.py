@@ -22,7 +22,7 @@ from asyncllm import (
     Retry,
     Timeouts,
 )
-from asyncllm.http.failures import status_error
+from asyncllm.http.refusals import status_error
 from asyncllm.http.response import Response
 from support.leftovers import settled
 from support.raw_server import raw_server

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from asyncllm import HTTPStatusError, ProxyError, RateLimitError, ServerError
-from asyncllm.http.failures import status_error
+from asyncllm.http.refusals import status_error
 
 
 def made(*, status=429, reason="Too Many Requests", headers=None, body=""):
