@@ -111,7 +111,7 @@ class SessionManager:
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._streams: WeakSet[Answer] = WeakSet()  # a dropped stream closes itself
+        self._answers: WeakSet[Answer] = WeakSet()  # a dropped stream closes itself
         self._closing: asyncio.Task[None] | None = None
         _managers.add(self)
 
@@ -122,19 +122,19 @@ class SessionManager:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def attach(self, stream: Answer) -> None:
-        """Remember a stream that starts, to end it when the manager closes.
+    def attach(self, answer: Answer) -> None:
+        """Remember an answer that starts, to end it when the manager closes.
 
         Raises:
             ConfigurationError: the manager is closed, or belongs to another event loop.
 
         """
         self.claim()
-        self._streams.add(stream)
+        self._answers.add(answer)
 
-    def detach(self, stream: Answer) -> None:
-        """Forget a stream that has ended."""
-        self._streams.discard(stream)
+    def detach(self, answer: Answer) -> None:
+        """Forget an answer that has ended."""
+        self._answers.discard(answer)
 
     async def aclose(self) -> None:
         """End open streams with `StreamInterrupted`, delete all conversations, disconnect.
@@ -174,10 +174,10 @@ class SessionManager:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
         closed = "the session manager was closed before the answer's end"
-        # A copy, as an eager task ends its stream, which leaves the set, before the next is made.
+        # A copy, as an eager task ends its answer, which leaves the set, before the next is made.
         ending = [
-            loop.create_task(stream.end(StreamInterrupted(closed)))
-            for stream in list(self._streams)
+            loop.create_task(answer.end(StreamInterrupted(closed)))
+            for answer in list(self._answers)
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)

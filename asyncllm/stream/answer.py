@@ -6,15 +6,12 @@ States change synchronously, I/O follows.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator
 from operator import length_hint
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-from typing_extensions import override
 
 from asyncllm.errors import AsyncLLMError, StreamInterrupted
-from asyncllm.events import Item
 from asyncllm.stream.ending import Ending
 from asyncllm.stream.reader import Reader
 from asyncllm.stream.state import State
@@ -23,6 +20,7 @@ from asyncllm.stream.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from asyncllm.events import Item
     from asyncllm.options import Timeouts
     from asyncllm.stream.begun import Begun
     from asyncllm.stream.partial_reply import PartialReply
@@ -36,15 +34,15 @@ _CUT_OFF = "the answer ended without the sign that it is whole"
 class Owner(Protocol):
     """Who ends an answer that outlives it: a session manager."""
 
-    def attach(self, stream: Answer) -> None:
+    def attach(self, answer: Answer) -> None:
         """Remember an answer that starts."""
 
-    def detach(self, stream: Answer) -> None:
+    def detach(self, answer: Answer) -> None:
         """Forget an answer that has ended."""
 
 
-class Answer(AsyncIterator[Item]):
-    """An answer as it is read: an iterator over all its items, which has exactly one end.
+class Answer:
+    """An answer as it is read, batch by batch; it has exactly one end.
 
     Args:
         begin: begins it, when it is first read.
@@ -95,14 +93,6 @@ class Answer(AsyncIterator[Item]):
         self._watchdog: Watchdog
         self._ending: Ending
 
-    @override
-    async def __anext__(self) -> Item:
-        while True:
-            for item in self.unread:
-                return item
-            if not await self.read_batch():
-                raise StopAsyncIteration
-
     async def read_batch(self) -> bool:
         """Wait for the next batch, which is `unread` then; False at a quiet end.
 
@@ -128,8 +118,8 @@ class Answer(AsyncIterator[Item]):
                 self._note_whole()
         except BaseException as error:
             self._watchdog.stop()  # giving back has limits of its own
-            if await self._has_failed(error):
-                raise  # that very one: a cancel scope knows its own by what it says
+            if await self._end_by(error):
+                raise  # A cancel scope knows its own cancellation by what it says.
         else:
             reader.leave()
             self.state = _OPEN
@@ -200,8 +190,8 @@ class Answer(AsyncIterator[Item]):
             self._begun = msgspec.structs.replace(begun, on_finish=None)  # it is told once
             begun.on_finish()
 
-    async def _has_failed(self, error: BaseException) -> bool:
-        """Give back what the answer holds, as `error` ended it; tell whether that is a failure.
+    async def _end_by(self, error: BaseException) -> bool:
+        """Give back what the answer holds, as `error` ended it; tell whether to raise `error`.
 
         Raises:
             BaseException: what came meanwhile, a cancellation say, and is one.
@@ -211,14 +201,14 @@ class Answer(AsyncIterator[Item]):
             try:
                 await self._begun.lease.aclose()
             except BaseException as later:
-                if self._is_failure(later):
+                if self._conclude_by(later):
                     raise
                 return False
-        return self._is_failure(error)
+        return self._conclude_by(error)
 
-    def _is_failure(self, error: BaseException) -> bool:
+    def _conclude_by(self, error: BaseException) -> bool:
         """Be ended by `error`, which came of a read; tell whether the reader is to see it."""
-        if self._reader.is_to_see(error):
+        if self._reader.leave_by(error):
             self._conclude(error if isinstance(error, Exception) else None)
             return True
         why = self._reader.why if self._reader.is_interrupted else StreamInterrupted(_CUT_OFF)

@@ -87,7 +87,7 @@ class Reader:
             return False
         return task.uncancel() <= self._cancelling
 
-    def is_to_see(self, error: BaseException) -> bool:
+    def leave_by(self, error: BaseException) -> bool:
         """Say that `error` has ended the read; tell whether it is more than an end or our own."""
         is_ours_alone = self.leave()
         if isinstance(error, asyncio.CancelledError):

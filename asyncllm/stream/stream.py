@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Self
 
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
+from asyncllm.events import Item
 from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.stream.answer import Answer
 from asyncllm.stream.partial_reply import CANCELLED, PartialReply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from asyncllm.events import Item, Reply
+    from asyncllm.events import Reply
     from asyncllm.options import Timeouts
     from asyncllm.stream.answer import Owner
     from asyncllm.stream.begun import Begun
@@ -85,7 +87,7 @@ class Stream:
             AsyncLLMError: while iterating; the stream failed.
 
         """
-        return self._answer
+        return _Items(self._answer)
 
     async def read(self) -> list[str]:
         """Wait for text and return all of it that has come, token by token; empty at the end.
@@ -129,3 +131,21 @@ class Stream:
         `finish_reason` is "cancelled" unless the answer was whole.
         """
         await self._answer.end(None)
+
+
+class _Items(AsyncIterator[Item]):
+    """All items of an answer."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @override
+    async def __anext__(self) -> Item:
+        answer = self._answer
+        while True:
+            for item in answer.unread:
+                return item
+            if not await answer.read_batch():
+                raise StopAsyncIteration

@@ -20,7 +20,7 @@ async def test_a_limit_that_strikes_while_an_inner_timeout_ends_something_is_not
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError as error:
-            return reader.is_to_see(error)
+            return reader.leave_by(error)
 
     reading = asyncio.create_task(read())
     await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def test_a_reader_whom_somebody_has_cancelled_stays_cancelled_though_a_lim
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError as error:
-            seen.append(reader.is_to_see(error))
+            seen.append(reader.leave_by(error))
             raise
 
     reading = asyncio.create_task(read())
