@@ -47,6 +47,15 @@ class Ask(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
 
+    @override
+    def __repr__(self) -> str:
+        return f"Ask({self.method} {self.path})"
+
+    @override
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the headers and the query, which may hold a key.
+        return [("method", self.method), ("path", self.path)]
+
 
 class ServerProvider(AsyncGeneratorProvider):
     """A provider that says what to send, and how to read what comes; all else is done for it.

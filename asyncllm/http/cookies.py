@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
+from typing_extensions import override
 from yarl import URL
 
 from asyncllm.http.plain_http import is_loopback
@@ -37,6 +38,10 @@ class _Cookie(NamedTuple):
     path: str
     is_secure: bool
     expires: float
+
+    @override
+    def __repr__(self) -> str:
+        return f"_Cookie({self.name})"
 
     @property
     def is_everywhere(self) -> bool:

@@ -15,6 +15,7 @@ from rich.pretty import pretty_repr
 
 import asyncllm
 from asyncllm import (
+    Ask,
     Gravityengine,
     H2o,
     Lockchat,
@@ -23,6 +24,7 @@ from asyncllm import (
     SessionManager,
     Timeouts,
 )
+from asyncllm.http.cookies import CookieJar
 from asyncllm.http.entries import Entry
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import Mask
@@ -443,10 +445,14 @@ async def test_no_object_that_holds_a_secret_shows_it():
         request = Request(base_url=server.url, model="m", messages=[], params={})
         entry = Entry(f"{server.url}/conversation/1", HEADERS)
         response = http.open("GET", server.url, headers=HEADERS)
+        ask = Ask("/chat", query={"auth": KEY}, headers=HEADERS)
+        jar = CookieJar()
+        jar.keep([f"session={KEY}"], server.url)
+        cookies = [*jar._hosts.values(), *next(iter(jar._hosts.values())).cookies.values()]
         for each in (
             *(manager, manager.connections, manager.conversations, manager.proxy, llm, stream),
             *(http, request, entry, response, response._request),
-            *(llm.server(request, http), Mask([KEY])),
+            *(llm.server(request, http), Mask([KEY]), ask, jar, *cookies),
         ):
             whole = [each, {"one": [each]}]
             assert_nothing_shown(
