@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from typing_extensions import deprecated
+
 from asyncllm.errors import AsyncLLMError, ProtocolError, ProxyError, StreamInterrupted
 from asyncllm.framing.body import BodyDecoder
 from asyncllm.framing.decoder import too_large
@@ -92,7 +94,7 @@ class Response:
         """Yield, for each network read that completes any, the list of payloads.
 
         A body that begins with `{`, white space aside, is one JSON object, as some servers send
-        although a stream was asked for, and is one event. `events` is another name of this method.
+        although a stream was asked for, and is one event.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -104,8 +106,6 @@ class Response:
 
     async def next_payloads(self) -> list[Payload]:
         """Return what `payloads` yields next, and an empty list at the end.
-
-        `next_events` is another name of this method.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -122,7 +122,15 @@ class Response:
             body.check()
         return payloads
 
-    events, next_events = payloads, next_payloads
+    @deprecated("use `payloads`, the same by its new name", category=None)
+    def events(self) -> AsyncIterator[list[Payload]]:
+        """Yield what `payloads` yields, of which this is the old name."""
+        return self.payloads()
+
+    @deprecated("use `next_payloads`, the same by its new name", category=None)
+    async def next_events(self) -> list[Payload]:
+        """Return what `next_payloads` returns, of which this is the old name."""
+        return await self.next_payloads()
 
     @property
     def ignored(self) -> str:
