@@ -1,5 +1,6 @@
-"""How the package is laid out, as far as the contracts of `lint-imports` cannot tell."""
+"""How the package is laid out: contracts name all of its folders, and nothing in it is too long."""
 
+import ast
 import tomllib
 
 import pytest
@@ -8,6 +9,9 @@ from page_runner import ROOT
 PACKAGE = ROOT / "asyncllm"
 FOLDERS = {path.stem for path in PACKAGE.iterdir() if path.name != "py.typed"}
 FOLDERS -= {"__init__", "__pycache__"}
+MODULES = {
+    path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")
+}
 
 
 @pytest.mark.parametrize(
@@ -22,3 +26,16 @@ def test_a_contract_for_all_folders_but_some_names_each_of_the_rest(contract, si
     found = next(each for each in settings["contracts"] if each["name"] == contract)
     rest = sorted(f"asyncllm.{name}" for name in FOLDERS - {*others.split()})
     assert sorted(found[f"{side}_modules"]) == rest
+
+
+def test_no_module_has_more_than_300_lines_and_no_class_more_than_200():
+    modules = {name: len(text.splitlines()) for name, text in MODULES.items()}
+    classes = {
+        f"{name}: {node.name}": node.end_lineno - node.lineno + 1
+        for name, text in MODULES.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    }
+    assert len(classes) > len(modules) > 100
+    assert {name: lines for name, lines in modules.items() if lines > 300} == {}
+    assert {name: lines for name, lines in classes.items() if lines > 200} == {}
