@@ -1,6 +1,7 @@
-"""How the package is laid out: contracts name all of its folders, and nothing in it is too long."""
+"""How the package is laid out, as far as `lint-imports` cannot tell."""
 
 import ast
+import re
 import tomllib
 
 import pytest
@@ -39,3 +40,10 @@ def test_no_module_has_more_than_300_lines_and_no_class_more_than_200():
     assert len(classes) > len(modules) > 100
     assert {name: lines for name, lines in modules.items() if lines > 300} == {}
     assert {name: lines for name, lines in classes.items() if lines > 200} == {}
+
+
+def test_every_file_and_folder_that_the_page_of_the_architecture_names_is_there():
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/.]+(?:/|\.py|\.md))`", text))
+    lost = {name for name in named if not any((top / name).exists() for top in (PACKAGE, ROOT))}
+    assert (lost, len(named) > 40) == (set(), True)
