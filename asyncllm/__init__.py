@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from asyncllm.events import Event, Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
     from asyncllm.framing import NamedEvent, Payload
-    from asyncllm.http import Entry, Http, Proxy, Response, Step, Way
+    from asyncllm.http import Entry, Http, Proxy, Response, Step, Way, path_segment
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
     from asyncllm.providers.gravityengine import Gravityengine
@@ -67,7 +67,7 @@ _NAMES_OF = {
     ),
     "events": "Event Finish Item Ping Reasoning Reply ToolCall Usage",
     "framing": "NamedEvent Payload",
-    "http": "Entry Http Proxy Response Step Way",
+    "http": "Entry Http Proxy Response Step Way path_segment",
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
     "providers.gravityengine": "Gravityengine",
@@ -143,6 +143,7 @@ __all__ = [
     "Usage",
     "Way",
     "format_prompt",
+    "path_segment",
     "provider",
     "run_sync",
 ]

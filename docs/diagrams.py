@@ -228,15 +228,27 @@ def _layers_of_the_contract() -> list[list[str]]:
 
 def _imports_by_folder() -> dict[str, set[str]]:
     """Return what the modules of each folder of the package import of its others when they run."""
+    package = _ROOT / "asyncllm"
+    folders = {path.stem for path in package.iterdir()}
     found: dict[str, set[str]] = {}
-    for path in sorted((_ROOT / "asyncllm").rglob("*.py")):
-        here = path.relative_to(_ROOT / "asyncllm").with_suffix("").parts[0]
+    for path in sorted(package.rglob("*.py")):
+        here = path.relative_to(package).with_suffix("").parts[0]
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in _that_run(tree):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asyncllm."):
-                there = (node.module or "").split(".")[1]
-                found.setdefault(here, set()).update({there} - {here})
+        names = (name for node in _that_run(tree) for name in _imported(node))
+        there = {name.split(".")[1] for name in names if name.startswith("asyncllm.")}
+        found.setdefault(here, set()).update(there & folders - {here})
     return found
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Return the whole names that a node imports: of modules, or of what stands in them."""
+    match node:
+        case ast.Import():
+            return [alias.name for alias in node.names]
+        case ast.ImportFrom():
+            return [f"{node.module}.{alias.name}" for alias in node.names]
+        case _:
+            return []
 
 
 def _that_run(node: ast.AST) -> Iterator[ast.AST]:

@@ -1,8 +1,9 @@
 """Asking and being answered: the one folder that knows aiohttp."""
 
+from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Entry, Step, Way
 from asyncllm.http.http import Http
 from asyncllm.http.proxies import Proxy
 from asyncllm.http.response import Response
 
-__all__ = ["Entry", "Http", "Proxy", "Response", "Step", "Way"]
+__all__ = ["Entry", "Http", "Proxy", "Response", "Step", "Way", "path_segment"]

@@ -85,8 +85,11 @@ def check_id(word: str) -> str:
 def path_segment(word: str) -> str:
     """Return an id that a server has given as one segment of a URL's path, whatever is in it.
 
+    Args:
+        word: the id, as the server gave it.
+
     Raises:
-        ProtocolError: see `check_id`.
+        ProtocolError: it is empty, `.` or `..`, not printable, or longer than 200 characters.
 
     """
     check_id(word)

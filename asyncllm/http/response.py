@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from typing_extensions import deprecated
+
 from asyncllm.errors import StreamInterrupted
 from asyncllm.framing.body import BodyDecoder
 from asyncllm.framing.decoder import too_large
@@ -93,7 +95,7 @@ class Response:
     async def payloads(self) -> AsyncIterator[list[Payload]]:
         """Yield, for each network read that completes any, the list of payloads.
 
-        What the body is says `BodyDecoder`. `events` is another name of this method.
+        What the body is says `BodyDecoder`.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -105,8 +107,6 @@ class Response:
 
     async def next_payloads(self) -> list[Payload]:
         """Return what `payloads` yields next, and an empty list at the end.
-
-        `next_events` is another name of this method.
 
         Raises:
             ProtocolError: the body is a page or has no event at all, or an event is too large.
@@ -123,7 +123,15 @@ class Response:
             body.check()
         return payloads
 
-    events, next_events = payloads, next_payloads
+    @deprecated("use `payloads`, the same by its new name", category=None)
+    def events(self) -> AsyncIterator[list[Payload]]:
+        """Yield what `payloads` yields, of which this is the old name."""
+        return self.payloads()
+
+    @deprecated("use `next_payloads`, the same by its new name", category=None)
+    async def next_events(self) -> list[Payload]:
+        """Return what `next_payloads` returns, of which this is the old name."""
+        return await self.next_payloads()
 
     @property
     def ignored(self) -> str:

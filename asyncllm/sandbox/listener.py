@@ -6,6 +6,8 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, cast
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
@@ -84,6 +86,7 @@ class _Handshake(asyncio.Protocol):
     def __init__(self, begin: Callable[[asyncio.Transport], None]) -> None:
         self._begin = begin
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast("asyncio.Transport", transport)
         # What the client says belongs to the handshake, which begins a moment later.

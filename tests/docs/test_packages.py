@@ -53,7 +53,7 @@ def test_the_tests_of_the_testing_page_pass(tmp_path):
 @pytest.mark.timeout(300)
 def test_the_package_of_the_tutorial_is_built_installed_and_works(tmp_path):
     found = files(ROOT / "docs/write-a-provider.md")
-    assert list(found) == ["pyproject.toml", "acme_llm.py", "test_acme.py"]
+    assert list(found) == ["pyproject.toml", "acme_llm.py", "acme_lines.py", "test_acme.py"]
     write(tmp_path, found)
     venv.create(tmp_path / ".venv", with_pip=True)
     programs = tmp_path / ".venv/bin"
@@ -68,7 +68,7 @@ def test_the_package_of_the_tutorial_is_built_installed_and_works(tmp_path):
     assert [name for name in found if name.startswith("asyncllm")] == ["asyncllm-sdk"]
 
     done = run("bash", "-c", test, cwd=tmp_path, PATH=path, PYTEST_ADDOPTS="-q -W error")
-    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    assert "13 passed" in done.stdout, done.stdout + done.stderr
     done = run(programs / "asyncllm", "providers", cwd=tmp_path)
     assert "acme" in done.stdout
     with running_in_background(Sandbox()) as sandbox:

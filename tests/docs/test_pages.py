@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from page_runner import ROOT, Page
+from page_runner import ROOT, Page, files
 
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
@@ -80,3 +80,9 @@ def run(server, monkeypatch, tmp_path):
 @pytest.mark.parametrize("path", PAGES, ids=str)
 def test_every_block_of_the_page_does_what_the_page_says(run, path):
     run(path)
+
+
+@pytest.mark.parametrize("name", ["acme_llm.py", "acme_lines.py"])
+def test_a_provider_of_the_tutorial_takes_25_lines_at_most(name):
+    program = files(ROOT / "docs/write-a-provider.md")[name]
+    assert len([line for line in program.splitlines() if line.strip()]) <= 25

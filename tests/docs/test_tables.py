@@ -1,5 +1,6 @@
 """Tables and drawings of the pages, compared with what they describe, both ways."""
 
+import ast
 import dataclasses
 import os
 import re
@@ -17,6 +18,7 @@ from asyncllm.sandbox import Fault, Sandbox
 
 DOCS = ROOT / "docs"
 TABLES = runpy.run_path(str(DOCS / "provider_tables.py"))
+DIAGRAMS = runpy.run_path(str(DOCS / "diagrams.py"))
 ERRORS = {
     name
     for name in asyncllm.__all__
@@ -192,8 +194,25 @@ def test_every_room_is_in_the_table_of_the_contributors_and_no_other():
 
 
 def test_the_drawn_diagrams_are_those_of_their_script():
-    drawings = runpy.run_path(str(DOCS / "diagrams.py"))["DRAWINGS"]
+    drawings = DIAGRAMS["DRAWINGS"]
     files = {path.name: path.read_text(encoding="utf-8") for path in (DOCS / "diagrams").iterdir()}
     assert files == {name: draw().svg() for name, draw in drawings.items()}, (
         "run: python docs/diagrams.py"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("import asyncllm.http", ["asyncllm.http"]),
+        ("import asyncllm.http.http as h", ["asyncllm.http.http"]),
+        ("from asyncllm import registry, sandbox as s", ["asyncllm.registry", "asyncllm.sandbox"]),
+        ("from asyncllm.errors import let_go", ["asyncllm.errors.let_go"]),
+    ],
+)
+def test_the_picture_of_the_layers_knows_every_way_to_import(line, names):
+    assert DIAGRAMS["_imported"](ast.parse(line).body[0]) == names
+
+
+def test_the_picture_of_the_layers_shows_what_the_command_line_imports():
+    assert DIAGRAMS["_imports_by_folder"]()["cli"] == {"errors", "providers", "registry", "sandbox"}

@@ -3,7 +3,18 @@
 from collections.abc import AsyncIterator
 from typing import assert_type
 
-from asyncllm import H2o, Item, Reply, Retry, SessionManager, Stream, Timeouts, provider
+from asyncllm import (
+    H2o,
+    Item,
+    Payload,
+    Reply,
+    Response,
+    Retry,
+    SessionManager,
+    Stream,
+    Timeouts,
+    provider,
+)
 from asyncllm.sandbox import Drop, Sandbox
 
 
@@ -37,3 +48,9 @@ async def sandboxed() -> None:
     async with Sandbox(token_rate=10, faults=[Drop(after=3)]) as sandbox:
         assert_type(sandbox.conversations, int)
         assert_type(sandbox.url, str)
+
+
+async def called_by_their_former_names(response: Response) -> None:
+    assert_type(await response.next_events(), list[Payload])  # type: ignore[deprecated]
+    async for payloads in response.events():  # type: ignore[deprecated]
+        assert_type(payloads, list[Payload])

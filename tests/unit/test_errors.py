@@ -30,6 +30,7 @@ from asyncllm.errors import (
     TransportError,
 )
 from asyncllm.events import Reply, ToolCall, Usage
+from asyncllm.options import Timeouts
 
 TEXT_ERRORS = [
     AsyncLLMError,
@@ -141,7 +142,11 @@ def test_every_status_has_its_class(status, cls):
     assert HTTPStatusError.class_for(status) is cls
 
 
-@pytest.mark.parametrize("phase", ["connect", "first_token", "stall", "total"])
+def test_every_limit_has_its_words_and_no_words_are_without_a_limit():
+    assert tuple(errors._PHASES) == Timeouts.__struct_fields__
+
+
+@pytest.mark.parametrize("phase", Timeouts.__struct_fields__)
 def test_a_timeout_tells_its_phase_and_its_limit(phase):
     timeout = StreamTimeout(phase, 2.5)
     assert (timeout.phase, timeout.limit) == (phase, 2.5)

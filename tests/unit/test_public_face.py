@@ -71,6 +71,7 @@ PUBLIC = [
     "Usage",
     "Way",
     "format_prompt",
+    "path_segment",
     "provider",
     "run_sync",
 ]
