@@ -26,6 +26,7 @@ from asyncllm.errors import (
 from asyncllm.framing.json import decode, encode_json
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Step
+from asyncllm.http.http import RefusedField
 from asyncllm.messages import format_prompt
 from asyncllm.wires.tgi import TGITranslator
 
@@ -177,20 +178,19 @@ class ChatUI:
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
         try:
-            return await self._send_settings({})
+            return await self._send_settings({}, is_refused=False)
         except HTTPStatusError as error:
             refusal = error
-        scheme, _, place = self.name.partition("://")
-        if self._is_referer_ours and scheme == "http" and _REFERER_REFUSED in refusal.body:
-            # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+        if self._https_referer and _REFERER_REFUSED in refusal.body:
             with contextlib.suppress(AuthenticationError):
-                return await self._send_settings({"Referer": f"https://{place}/"})
+                return await self._send_settings(self._https_referer, is_refused=True)
         try:
             raise _explained(refusal, self.name)
         finally:
             del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
-    async def _send_settings(self, headers: dict[str, str]) -> None:
+    async def _send_settings(self, headers: dict[str, str], *, is_refused: bool) -> None:
+        """Send the form; where it is accepted, remember whether our own `Referer` `is_refused`."""
         form = {
             "ethicsModalAccepted": "true",
             "shareConversationsWithModelAuthors": "true",
@@ -202,6 +202,9 @@ class ChatUI:
         url, done = f"{self.name}/settings", range(200, 400)
         async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
+        if self._https_referer:
+            refused = self._http.refused_fields
+            (refused.add if is_refused else refused.discard)(self._own_referer)
 
     def wants_settings(self, refusal: HTTPStatusError) -> bool:
         """Tell whether the welcome modal is to be accepted in this session, perhaps once more."""
@@ -243,9 +246,24 @@ class ChatUI:
             return None
         token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
         # Where nothing was accepted in a session nothing was created in it.
-        delete_all = f"{self.name}/conversations?/delete"
-        steps = (Step("POST", delete_all, form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
-        return self._http.entry(f"{self.name}/conversations#{token}", steps=steps, is_session=True)
+        url = f"{self.name}/conversations"
+        steps = (Step("POST", f"{url}?/delete", form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
+        is_refused = self._own_referer in self._http.refused_fields
+        headers = self._https_referer if is_refused else {}
+        return self._http.entry(f"{url}#{token}", headers=headers, steps=steps, is_session=True)
+
+    @property
+    def _own_referer(self) -> RefusedField:
+        """What is remembered where forms refuse our own `Referer`; messages need none."""
+        return RefusedField(f"{self.name}/settings", "Referer")
+
+    @property
+    def _https_referer(self) -> dict[str, str]:
+        """What to send where our own is refused; nothing where the caller's counts."""
+        scheme, _, place = self.name.partition("://")
+        # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+        is_of_use = self._is_referer_ours and scheme == "http"
+        return {"Referer": f"https://{place}/"} if is_of_use else {}
 
     def _url(self, conversation_id: str) -> str:
         return f"{self.name}/conversation/{path_segment(conversation_id)}"

@@ -408,6 +408,29 @@ async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, n
     assert len(asked(sandbox, "settings")) == 1
 
 
+@pytest.mark.parametrize("is_mended", [False, True])
+async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_last(
+    sandbox, sessions, caplog, is_mended
+):
+    sandbox.add_fault(NoOrigin())
+    await H2o(base_url=sandbox.url, sessions=sessions).complete(HELLO)
+    headers = {"Referer": as_https(sandbox.url)}
+    await H2o(base_url=sandbox.url, sessions=sessions, headers=headers).complete(HELLO)
+    if is_mended:
+        sandbox.clear_faults()
+        sandbox.lose_sessions()
+    sandbox.add_fault(Status(status=502, on="create", times=1))
+    with pytest.raises(asyncllm.ServerError):
+        retry = asyncllm.Retry(attempts=1)
+        await H2o(base_url=sandbox.url, sessions=sessions, retry=retry).complete(HELLO)
+    await sessions.aclose()
+    delete_all = sandbox.requests[-1]
+    assert (delete_all.method, delete_all.path) == ("POST", "/conversations")
+    expected = f"{sandbox.url}/" if is_mended else as_https(sandbox.url)
+    assert delete_all.headers["referer"] == expected
+    assert "not deleted" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("status", "text", "headers", "error", "message"),
     [
