@@ -51,7 +51,7 @@ _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
 _SETTINGS_NOT_ACCEPTED = 405  # before the welcome modal is accepted in a session
-_SESSION_COOKIE = "hf-chat"
+_SESSION_COOKIE = "hf-chat"  # unless COOKIE_NAME says otherwise
 
 
 class H2o(ConversationProvider, ServerProvider):
@@ -241,7 +241,10 @@ class ChatUI:
 
         It is a form on chat-ui's page of settings.
         """
-        session = self._http.own_session(self.name, _SESSION_COOKIE)
+        # A proxy in front may set cookies that change with each answer: all of them are looked at
+        # only where chat-ui's own, which is only there to tell sessions apart, has another name.
+        own = self._http.own_session
+        session = own(self.name, _SESSION_COOKIE) or own(self.name)
         if session is None:
             return None
         token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret

@@ -408,6 +408,24 @@ async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, n
     assert len(asked(sandbox, "settings")) == 1
 
 
+@pytest.mark.parametrize(
+    "cookies", [["my-chat=7"] * 4, [f"hf-chat=7\r\nSet-Cookie: lb={n}" for n in range(4)]]
+)
+async def test_a_session_is_told_from_others_by_its_cookie_whatever_that_is_called(cookies, caplog):
+    """Of two creations whose answers are lost in it, one request deletes what there may be."""
+    answers = [
+        f"HTTP/1.1 {status} -\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n".encode()
+        for status, cookie in zip((200, 502, 502, 200), cookies, strict=True)
+    ]
+    async with raw_server(*([answer] for answer in answers)) as (url, _):
+        async with SessionManager(retry=asyncllm.Retry(attempts=1)) as sessions:
+            for _ in range(2):
+                with pytest.raises(asyncllm.ServerError):
+                    await H2o(base_url=url, sessions=sessions).complete(HELLO)
+        assert caplog.text.count("it is deleted when the session manager closes") == 2
+        assert "not deleted" not in caplog.text
+
+
 @pytest.mark.parametrize("is_mended", [False, True])
 async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_last(
     sandbox, sessions, caplog, is_mended
