@@ -475,7 +475,7 @@ async def test_a_refusal_of_the_settings_says_what_to_change(
     h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
     with pytest.raises(error, match=message):
         await h2o.complete(HELLO)
-    assert len(sandbox.requests) == 2 if "set ORIGIN" in message and not headers else 1
+    assert len(sandbox.requests) == (2 if "set ORIGIN" in message and not headers else 1)
 
 
 @pytest.mark.parametrize(
