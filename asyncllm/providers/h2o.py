@@ -275,10 +275,12 @@ class ChatUI:
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
     """Return an error that says what to change, where chat-ui's own does not."""
     if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
-        return ProtocolError(
-            f"{base_url} looks like a newer chat-ui, which H2o's format of 2023 doesn't fit: it "
-            f"answered {refusal.status} to the settings of chat-ui 0.3"
-        )
+        newer = "looks like a newer chat-ui, which H2o's format of 2023 doesn't fit"
+        if refusal.is_passing:  # so it may be another trouble of the server
+            refusal.message = f"this {newer}: {refusal.message}"
+            return refusal
+        answered = f"it answered {refusal.status} to the settings of chat-ui 0.3"
+        return ProtocolError(f"{base_url} {newer}: {answered}")
     if _REFERER_REFUSED not in refusal.body:
         return refusal
     return BadRequestError(

@@ -462,7 +462,7 @@ async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_l
             *(asyncllm.ProtocolError, "looks like a newer chat-ui, which H2o's format of 2023"),
         ),
         (
-            *(500, '{"message":"An error occurred","errorId":"1"}', {}),
+            *(400, '{"message":"An error occurred","errorId":"1"}', {}),
             *(asyncllm.ProtocolError, "looks like a newer chat-ui"),
         ),
         (403, "Forbidden", {}, asyncllm.AuthenticationError, "Forbidden"),
@@ -476,6 +476,24 @@ async def test_a_refusal_of_the_settings_says_what_to_change(
     with pytest.raises(error, match=message):
         await h2o.complete(HELLO)
     assert len(sandbox.requests) == (2 if "set ORIGIN" in message and not headers else 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(500, asyncllm.ServerError), (503, asyncllm.ServerError), (429, asyncllm.RateLimitError)],
+)
+@pytest.mark.parametrize("times", [2, None])
+async def test_a_passing_refusal_of_the_settings_is_tried_again_though_it_has_an_error_id(
+    sandbox, h2o, times, status, error
+):
+    text = '{"message":"An error occurred","errorId":"1"}'
+    sandbox.add_fault(PlainError(status=status, text=text, on="settings", times=times))
+    if times:
+        assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    else:
+        with pytest.raises(error, match="looks like a newer chat-ui.*: An error occurred"):
+            await h2o.complete(HELLO)
+    assert len(asked(sandbox, "settings")) == 3
 
 
 @pytest.mark.parametrize(
