@@ -17,12 +17,7 @@ from typing_extensions import override
 
 from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import Ask, ServerProvider
-from asyncllm.errors import (
-    AuthenticationError,
-    BadRequestError,
-    HTTPStatusError,
-    ProtocolError,
-)
+from asyncllm.errors import AuthenticationError, BadRequestError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import decode, encode_json
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Step
@@ -156,15 +151,7 @@ class ChatUI:
     """
 
     # As many of these are kept as there are conversations.
-    __slots__ = (
-        "_http",
-        "_is_referer_ours",
-        "_model",
-        "key",
-        "name",
-        "settings_key",
-        "was_resent",
-    )
+    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key", "was_resent")
 
     def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
         self.name = request.base_url
