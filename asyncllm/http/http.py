@@ -171,7 +171,7 @@ class Http:
         way = Way(self._proxy_for(url), self._pool.has_own_tls)
         return Entry(url, self._headers_for(url, headers), steps, way, is_session)
 
-    def own_session(self, url: str, cookie: str) -> str | None:
+    def own_session(self, url: str, cookie: str | None = None) -> str | None:
         """Return the value of a cookie whose session is this manager's alone; None where it is not.
 
         A session that comes with a caller's credentials may be a browser's, and hold chats of its
@@ -179,11 +179,13 @@ class Http:
 
         Args:
             url: where it would be sent.
-            cookie: its name.
+            cookie: its name; None for all cookies in one text, as one of them is the session.
 
         """
         if any(map(is_secret, self._headers)):
             return None
+        if cookie is None:
+            return self._jar.header_for(url) or None
         return self._jar.cookies_for(url).get(cookie)
 
     def _proxy_for(self, url: str) -> Proxy | None:

@@ -17,15 +17,11 @@ from typing_extensions import override
 
 from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import Ask, ServerProvider
-from asyncllm.errors import (
-    AuthenticationError,
-    BadRequestError,
-    HTTPStatusError,
-    ProtocolError,
-)
+from asyncllm.errors import AuthenticationError, BadRequestError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import decode, encode_json
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Step
+from asyncllm.http.http import RefusedField
 from asyncllm.messages import format_prompt
 from asyncllm.wires.tgi import TGITranslator
 
@@ -50,7 +46,7 @@ _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
 _SETTINGS_NOT_ACCEPTED = 405  # before the welcome modal is accepted in a session
-_SESSION_COOKIE = "hf-chat"
+_SESSION_COOKIE = "hf-chat"  # unless COOKIE_NAME says otherwise
 
 
 class H2o(ConversationProvider, ServerProvider):
@@ -155,15 +151,7 @@ class ChatUI:
     """
 
     # As many of these are kept as there are conversations.
-    __slots__ = (
-        "_http",
-        "_is_referer_ours",
-        "_model",
-        "key",
-        "name",
-        "settings_key",
-        "was_resent",
-    )
+    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key", "was_resent")
 
     def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
         self.name = request.base_url
@@ -177,20 +165,19 @@ class ChatUI:
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
         try:
-            return await self._send_settings({})
+            return await self._send_settings({}, is_refused=False)
         except HTTPStatusError as error:
             refusal = error
-        scheme, _, place = self.name.partition("://")
-        if self._is_referer_ours and scheme == "http" and _REFERER_REFUSED in refusal.body:
-            # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+        if self._https_referer and _REFERER_REFUSED in refusal.body:
             with contextlib.suppress(AuthenticationError):
-                return await self._send_settings({"Referer": f"https://{place}/"})
+                return await self._send_settings(self._https_referer, is_refused=True)
         try:
             raise _explained(refusal, self.name)
         finally:
             del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
-    async def _send_settings(self, headers: dict[str, str]) -> None:
+    async def _send_settings(self, headers: dict[str, str], *, is_refused: bool) -> None:
+        """Send the form; where it is accepted, remember whether our own `Referer` `is_refused`."""
         form = {
             "ethicsModalAccepted": "true",
             "shareConversationsWithModelAuthors": "true",
@@ -202,6 +189,9 @@ class ChatUI:
         url, done = f"{self.name}/settings", range(200, 400)
         async with self._http.open("POST", url, form=form, headers=headers, accept=done):
             pass
+        if self._https_referer:
+            refused = self._http.refused_fields
+            (refused.add if is_refused else refused.discard)(self._own_referer)
 
     def wants_settings(self, refusal: HTTPStatusError) -> bool:
         """Tell whether the welcome modal is to be accepted in this session, perhaps once more."""
@@ -238,14 +228,32 @@ class ChatUI:
 
         It is a form on chat-ui's page of settings.
         """
-        session = self._http.own_session(self.name, _SESSION_COOKIE)
+        # A proxy in front may set cookies that change with each answer: all of them are looked at
+        # only where chat-ui's own, which is only there to tell sessions apart, has another name.
+        own = self._http.own_session
+        session = own(self.name, _SESSION_COOKIE) or own(self.name)
         if session is None:
             return None
         token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
         # Where nothing was accepted in a session nothing was created in it.
-        delete_all = f"{self.name}/conversations?/delete"
-        steps = (Step("POST", delete_all, form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
-        return self._http.entry(f"{self.name}/conversations#{token}", steps=steps, is_session=True)
+        url = f"{self.name}/conversations"
+        steps = (Step("POST", f"{url}?/delete", form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
+        is_refused = self._own_referer in self._http.refused_fields
+        headers = self._https_referer if is_refused else {}
+        return self._http.entry(f"{url}#{token}", headers=headers, steps=steps, is_session=True)
+
+    @property
+    def _own_referer(self) -> RefusedField:
+        """What is remembered where forms refuse our own `Referer`; messages need none."""
+        return RefusedField(f"{self.name}/settings", "Referer")
+
+    @property
+    def _https_referer(self) -> dict[str, str]:
+        """What to send where our own is refused; nothing where the caller's counts."""
+        scheme, _, place = self.name.partition("://")
+        # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
+        is_of_use = self._is_referer_ours and scheme == "http"
+        return {"Referer": f"https://{place}/"} if is_of_use else {}
 
     def _url(self, conversation_id: str) -> str:
         return f"{self.name}/conversation/{path_segment(conversation_id)}"
@@ -254,10 +262,12 @@ class ChatUI:
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
     """Return an error that says what to change, where chat-ui's own does not."""
     if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
-        return ProtocolError(
-            f"{base_url} looks like a newer chat-ui, which H2o's format of 2023 doesn't fit: it "
-            f"answered {refusal.status} to the settings of chat-ui 0.3"
-        )
+        newer = "looks like a newer chat-ui, which H2o's format of 2023 doesn't fit"
+        if refusal.is_passing:  # so it may be another trouble of the server
+            refusal.message = f"this {newer}: {refusal.message}"
+            return refusal
+        answered = f"it answered {refusal.status} to the settings of chat-ui 0.3"
+        return ProtocolError(f"{base_url} {newer}: {answered}")
     if _REFERER_REFUSED not in refusal.body:
         return refusal
     return BadRequestError(

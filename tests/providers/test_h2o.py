@@ -409,6 +409,47 @@ async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, n
 
 
 @pytest.mark.parametrize(
+    "cookies", [["my-chat=7"] * 4, [f"hf-chat=7\r\nSet-Cookie: lb={n}" for n in range(4)]]
+)
+async def test_a_session_is_told_from_others_by_its_cookie_whatever_that_is_called(cookies, caplog):
+    """Of two creations whose answers are lost in it, one request deletes what there may be."""
+    answers = [
+        f"HTTP/1.1 {status} -\r\nSet-Cookie: {cookie}\r\nContent-Length: 0\r\n\r\n".encode()
+        for status, cookie in zip((200, 502, 502, 200), cookies, strict=True)
+    ]
+    async with raw_server(*([answer] for answer in answers)) as (url, _):
+        async with SessionManager(retry=asyncllm.Retry(attempts=1)) as sessions:
+            for _ in range(2):
+                with pytest.raises(asyncllm.ServerError):
+                    await H2o(base_url=url, sessions=sessions).complete(HELLO)
+        assert caplog.text.count("it is deleted when the session manager closes") == 2
+        assert "not deleted" not in caplog.text
+
+
+@pytest.mark.parametrize("is_mended", [False, True])
+async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_last(
+    sandbox, sessions, caplog, is_mended
+):
+    sandbox.add_fault(NoOrigin())
+    await H2o(base_url=sandbox.url, sessions=sessions).complete(HELLO)
+    headers = {"Referer": as_https(sandbox.url)}
+    await H2o(base_url=sandbox.url, sessions=sessions, headers=headers).complete(HELLO)
+    if is_mended:
+        sandbox.clear_faults()
+        sandbox.lose_sessions()
+    sandbox.add_fault(Status(status=502, on="create", times=1))
+    with pytest.raises(asyncllm.ServerError):
+        retry = asyncllm.Retry(attempts=1)
+        await H2o(base_url=sandbox.url, sessions=sessions, retry=retry).complete(HELLO)
+    await sessions.aclose()
+    delete_all = sandbox.requests[-1]
+    assert (delete_all.method, delete_all.path) == ("POST", "/conversations")
+    expected = f"{sandbox.url}/" if is_mended else as_https(sandbox.url)
+    assert delete_all.headers["referer"] == expected
+    assert "not deleted" not in caplog.text
+
+
+@pytest.mark.parametrize(
     ("status", "text", "headers", "error", "message"),
     [
         (403, "Invalid referer for POST request", {}, asyncllm.BadRequestError, "set ORIGIN on"),
@@ -421,7 +462,7 @@ async def test_the_caller_s_referer_is_the_one_that_is_sent(sandbox, sessions, n
             *(asyncllm.ProtocolError, "looks like a newer chat-ui, which H2o's format of 2023"),
         ),
         (
-            *(500, '{"message":"An error occurred","errorId":"1"}', {}),
+            *(400, '{"message":"An error occurred","errorId":"1"}', {}),
             *(asyncllm.ProtocolError, "looks like a newer chat-ui"),
         ),
         (403, "Forbidden", {}, asyncllm.AuthenticationError, "Forbidden"),
@@ -434,7 +475,25 @@ async def test_a_refusal_of_the_settings_says_what_to_change(
     h2o = H2o(base_url=sandbox.url, sessions=sessions, headers=headers)
     with pytest.raises(error, match=message):
         await h2o.complete(HELLO)
-    assert len(sandbox.requests) == 2 if "set ORIGIN" in message and not headers else 1
+    assert len(sandbox.requests) == (2 if "set ORIGIN" in message and not headers else 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(500, asyncllm.ServerError), (503, asyncllm.ServerError), (429, asyncllm.RateLimitError)],
+)
+@pytest.mark.parametrize("times", [2, None])
+async def test_a_passing_refusal_of_the_settings_is_tried_again_though_it_has_an_error_id(
+    sandbox, h2o, times, status, error
+):
+    text = '{"message":"An error occurred","errorId":"1"}'
+    sandbox.add_fault(PlainError(status=status, text=text, on="settings", times=times))
+    if times:
+        assert (await h2o.complete(HELLO)).finish_reason == "stop"
+    else:
+        with pytest.raises(error, match="looks like a newer chat-ui.*: An error occurred"):
+            await h2o.complete(HELLO)
+    assert len(asked(sandbox, "settings")) == 3
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import trustme
 
 from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
 from asyncllm.http.entries import Entry
-from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
+from asyncllm.sandbox import NoOrigin, Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.ledger import Ledger
@@ -38,6 +38,9 @@ KILLED = """
 
     asyncio.run(main())
 """
+
+# Without ORIGIN, chat-ui refuses the Referer of every form that is sent over plain http.
+WITH_AND_WITHOUT_ORIGIN = [NoOrigin(times=0), NoOrigin()]
 
 
 @pytest.fixture
@@ -136,7 +139,9 @@ async def test_an_heir_stops_the_generation_before_it_deletes(server, path):
     await until(lambda: server.generating == 0)
 
 
-async def test_what_a_process_was_creating_when_it_was_killed_is_deleted_too(server, path):
+@pytest.mark.parametrize("origin", WITH_AND_WITHOUT_ORIGIN)
+async def test_what_a_process_was_creating_when_it_was_killed_is_deleted_too(server, path, origin):
+    server.add_fault(origin)
     server.add_fault(SlowCreate(seconds=60, times=1))
     with process(server, path):
         await until(lambda: server.conversations == 1)
@@ -228,10 +233,12 @@ async def test_of_a_session_that_was_given_only_what_was_noted_is_deleted(server
         assert server.conversations == 1
 
 
+@pytest.mark.parametrize("origin", WITH_AND_WITHOUT_ORIGIN)
 @pytest.mark.parametrize("is_given", [False, True])
 async def test_a_lost_answer_to_a_creation_is_told_of_and_deleted_in_a_session_of_our_own(
-    server, is_given, caplog
+    server, is_given, origin, caplog
 ):
+    server.add_fault(origin)
     headers = {"Cookie": "hf-chat=00000000-0000-4000-8000-000000000000"} if is_given else None
     lost = b"POST /conversation HTTP"
     async with relay_to(server, loses=lost, after=0.2) as (url, _):

@@ -644,6 +644,11 @@ async def test_without_an_origin_only_a_referer_over_https_is_its_own():
         accepted = await visitor.ask("POST", "/settings", data=FORM, headers=headers)
         assert accepted.status == 200
         assert (await visitor.create()).status == 200
+        delete_all = "/conversations?/delete"
+        own = {"Referer": f"{visitor.sandbox.url}/"}
+        assert (await visitor.ask("POST", delete_all, data={}, headers=own)).status == 403
+        assert (await visitor.ask("POST", delete_all, data={}, headers=headers)).status == 200
+        assert visitor.sandbox.conversations == 0
 
 
 @pytest.mark.parametrize("before", ["stream", "create"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncllm.sandbox.faults.fault import Fault, Step
+from asyncllm.sandbox.faults.fault import AnyStep, Fault, Step
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ class NoOrigin(Fault):
     """chat-ui runs without ORIGIN, and takes itself to be served over https."""
 
     @property
-    def step(self) -> Step:
-        """Settings, as these come as a form."""
-        return "settings"
+    def step(self) -> AnyStep:
+        """Any that comes as a form."""
+        return "any"

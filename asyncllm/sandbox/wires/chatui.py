@@ -33,8 +33,6 @@ from asyncllm.sandbox.wires.sse import EventStream
 from asyncllm.sandbox.wires.tgi import script_of
 
 if TYPE_CHECKING:
-    from yarl import URL
-
     from asyncllm.sandbox.generation import Backend, Generation
     from asyncllm.sandbox.wires.body import JSON
 
@@ -112,9 +110,7 @@ class ChatUIWire:
             if self._backend.faults.take(LoseSessions, step) is not None:
                 self.lose_sessions()
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
-            is_without_origin = self._backend.faults.take(NoOrigin, step) is not None
-            origin = request.url.with_scheme("https") if is_without_origin else request.url
-            if (refused := self._refused_by_hook(request, session, origin)) is not None:
+            if (refused := self._refused_by_hook(request, session, step)) is not None:
                 await asyncio.sleep(self._backend.rtt)
                 return refused
             refusal = self._backend.faults.take(Refusal, step)
@@ -128,7 +124,7 @@ class ChatUIWire:
         return handle
 
     def _refused_by_hook(
-        self, request: web.Request, session: str, origin: URL
+        self, request: web.Request, session: str, step: Step
     ) -> web.Response | None:
         if request.method != "POST":
             return None
@@ -138,7 +134,9 @@ class ChatUIWire:
                 return web.Response(
                     status=403, text="Non-JSON form requests need to have a referer"
                 )
-            if not is_same_origin(referer, origin):
+            is_without_origin = self._backend.faults.take(NoOrigin, step) is not None
+            url = request.url.with_scheme("https") if is_without_origin else request.url
+            if not is_same_origin(referer, url):
                 return web.Response(status=403, text="Invalid referer for POST request")
         if request.path != "/settings" and session not in self._accepted:
             return web.json_response(
