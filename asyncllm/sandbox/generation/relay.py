@@ -59,6 +59,11 @@ async def relay(
     """Write the script as the generation goes on, with the break where it is declared.
 
     When the generation is stopped from outside, the client sees its connection drop.
+
+    Raises:
+        ConnectionError: the client has gone.
+        TypeError: nobody performs this kind of break.
+
     """
     after = min(fault.after, script.count) if fault is not None else script.count
     await _send_tokens(stream, generation, script, 0, after)
@@ -77,8 +82,10 @@ async def relay(
         case BadJson():
             await stream.send(_NOT_JSON)
             await _send_tokens(stream, generation, script, after, script.count)
+        case Stall() | None:
+            pass  # It goes on when the generation does, which for a stall is never.
         case _:
-            pass  # A stall, or nothing declared: it goes on when the generation does.
+            raise TypeError(f"not a break that can be performed: {fault!r}")
     await generation.wait_over()
     if generation.is_stopped:
         return await stream.cut()
