@@ -29,12 +29,18 @@ _NOT_JSON = '{"this is": not JSON'
 
 @dataclass(frozen=True)
 class Script:
-    """What is to be written: events for the first `count` tokens, and then the ending."""
+    """What is to be written of the tokens of an answer.
 
+    First comes the opening, before a token is there; then events for the first `count` tokens,
+    and then the ending.
+    """
+
+    tokens: Sequence[str]
     event: Callable[[str], str]
     count: int
     ending: Sequence[str]
     error: Callable[[str], str]
+    opening: Sequence[str] = ()
 
 
 def start_generation(
@@ -50,7 +56,10 @@ def start_generation(
     if isinstance(fault, (Stall, PingForever, ErrorInStream, Truncate)):
         until = min(fault.after, until)
     is_hanging = isinstance(fault, (Stall, PingForever))
-    return backend.generate(tokens, delay=delay, until=until, hang=is_hanging, on_end=on_end)
+    is_failing = isinstance(fault, (ErrorInStream, Truncate))
+    return backend.generate(
+        tokens, delay=delay, until=until, hang=is_hanging, fails=is_failing, on_end=on_end
+    )
 
 
 async def relay(
