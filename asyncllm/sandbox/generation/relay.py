@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from asyncllm.sandbox.generation.backend import Backend, Generation
-    from asyncllm.sandbox.wires.sse import EventStream
+    from asyncllm.sandbox.wires.event_stream import EventStream
 
 _NOT_JSON = '{"this is": not JSON'
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from asyncllm.sandbox.faults import Break, Framing
 from asyncllm.sandbox.generation import relay, start_generation
-from asyncllm.sandbox.wires.sse import EventStream
+from asyncllm.sandbox.wires.event_stream import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
