@@ -11,74 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asyncllm.sandbox.faults import (
-    BadJson,
-    BigEvent,
-    DetailError,
-    Drop,
-    EmptyBody,
-    ErrorInStream,
-    Fault,
-    Framing,
-    HtmlPage,
-    Late,
-    LoseSessions,
-    ModelDoesNotExist,
-    NewId,
-    NoDone,
-    NoFinishReason,
-    NoOrigin,
-    NullContent,
-    PingForever,
-    PlainError,
-    PlainJson,
-    ReasoningField,
-    RefuseField,
-    SlowAnswer,
-    SlowCreate,
-    Stall,
-    Status,
-    ToolIndex,
-    Truncate,
-    Usage,
-)
+from asyncllm.sandbox import faults
+from asyncllm.sandbox.faults import *  # noqa: F403 - the list of the faults stands there alone
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.server import Request, Sandbox
 
-__all__ = [
-    "BadJson",
-    "BigEvent",
-    "DetailError",
-    "Drop",
-    "EmptyBody",
-    "ErrorInStream",
-    "Fault",
-    "Framing",
-    "HtmlPage",
-    "Late",
-    "LoseSessions",
-    "ModelDoesNotExist",
-    "NewId",
-    "NoDone",
-    "NoFinishReason",
-    "NoOrigin",
-    "NullContent",
-    "PingForever",
-    "PlainError",
-    "PlainJson",
-    "ReasoningField",
-    "RefuseField",
-    "Request",
-    "Sandbox",
-    "SlowAnswer",
-    "SlowCreate",
-    "Stall",
-    "Status",
-    "ToolIndex",
-    "Truncate",
-    "Usage",
-]
+__all__ = ["Request", "Sandbox"]
+__all__ += faults.__all__
 
 
 def __getattr__(name: str) -> object:

@@ -9,29 +9,27 @@ broken stream, then all is well.
 
 from asyncllm.sandbox.faults.breaks import (
     BadJson,
-    Break,
     Drop,
     ErrorInStream,
     PingForever,
     Stall,
     Truncate,
 )
+from asyncllm.sandbox.faults.breaks import Break as Break
 from asyncllm.sandbox.faults.chatui import (
     LoseSessions,
     NewId,
     NoOrigin,
 )
+from asyncllm.sandbox.faults.delays import Delay as Delay
 from asyncllm.sandbox.faults.delays import (
-    Delay,
     Late,
     SlowAnswer,
     SlowCreate,
 )
-from asyncllm.sandbox.faults.fault import (
-    AnyStep,
-    Fault,
-    Step,
-)
+from asyncllm.sandbox.faults.fault import AnyStep as AnyStep
+from asyncllm.sandbox.faults.fault import Fault
+from asyncllm.sandbox.faults.fault import Step as Step
 from asyncllm.sandbox.faults.habits import (
     BigEvent,
     Framing,
@@ -49,17 +47,16 @@ from asyncllm.sandbox.faults.refusals import (
     HtmlPage,
     ModelDoesNotExist,
     PlainError,
-    Refusal,
     RefuseField,
     Status,
 )
+from asyncllm.sandbox.faults.refusals import Refusal as Refusal
 
+# What can be declared, and `asyncllm.sandbox` offers. The kinds and the steps, which are imported
+# "as" themselves, are for code that asks which fault is due.
 __all__ = [
-    "AnyStep",
     "BadJson",
     "BigEvent",
-    "Break",
-    "Delay",
     "DetailError",
     "Drop",
     "EmptyBody",
@@ -79,13 +76,11 @@ __all__ = [
     "PlainError",
     "PlainJson",
     "ReasoningField",
-    "Refusal",
     "RefuseField",
     "SlowAnswer",
     "SlowCreate",
     "Stall",
     "Status",
-    "Step",
     "ToolIndex",
     "Truncate",
     "Usage",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncllm.sandbox.faults.fault import AnyStep, Fault, Step
+from asyncllm.sandbox.faults.fault import Fault, Step
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class LoseSessions(Fault):
 
     @property
     def step(self) -> Step:
-        """As declared."""
+        """What the requests that it befalls want, as declared."""
         return self.before
 
 
@@ -25,18 +25,11 @@ class NewId(Fault):
     """chat-ui gives the new conversation this id, as a hostile server might."""
 
     id: str
-
-    @property
-    def step(self) -> Step:
-        """Create."""
-        return "create"
+    befalls = "create"
 
 
 @dataclass(frozen=True)
 class NoOrigin(Fault):
     """chat-ui runs without ORIGIN, and takes itself to be served over https."""
 
-    @property
-    def step(self) -> AnyStep:
-        """Any that comes as a form."""
-        return "any"
+    befalls = "any"  # that comes as a form

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncllm.sandbox.faults.fault import AnyStep, Fault, Step
+from asyncllm.sandbox.faults.fault import AnyStep, Fault, Placed
 
 
 @dataclass(frozen=True)
@@ -18,32 +18,19 @@ class Delay(Fault):
 class SlowCreate(Delay):
     """chat-ui's answer with the new conversation's id is late; the conversation exists."""
 
-    @property
-    def step(self) -> Step:
-        """Create."""
-        return "create"
+    befalls = "create"
 
 
 @dataclass(frozen=True)
-class SlowAnswer(Delay):
+class SlowAnswer(Placed, Delay):
     """Any answer is late; that of a stream is its first token and with it the headers."""
 
     on: AnyStep = "stream"
 
-    @property
-    def step(self) -> AnyStep:
-        """As declared."""
-        return self.on
-
 
 @dataclass(frozen=True)
-class Late(Fault):
+class Late(Placed, Fault):
     """A request is held up on its way: it takes effect `seconds` later, its client gone or not."""
 
     seconds: float
     on: AnyStep = "stream"
-
-    @property
-    def step(self) -> AnyStep:
-        """As declared."""
-        return self.on

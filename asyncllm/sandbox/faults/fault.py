@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
 """What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
@@ -17,18 +17,31 @@ class Fault:
 
     Attributes:
         times: how many requests it befalls; None for every one.
+        befalls: what those requests want, where it is the same for every fault of a class.
 
     """
 
+    befalls: ClassVar[AnyStep] = "stream"
     _: KW_ONLY
     times: int | None = None
 
     @property
     def step(self) -> AnyStep:
         """What the requests that it befalls want."""
-        return "stream"
+        return self.befalls
 
     @property
     def body_field(self) -> str | None:
         """A field that their JSON body must have, if that matters."""
         return None
+
+
+class Placed:
+    """A mixin for faults whose declaration says, with `on`, which requests they befall."""
+
+    on: AnyStep
+
+    @property
+    def step(self) -> AnyStep:
+        """What the requests that it befalls want, as declared."""
+        return self.on

@@ -22,6 +22,7 @@ class Framing(Fault):
         "bom",
         "one_byte",
         "json_lines",
+        "json_array",
     ]
 
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
-from asyncllm.sandbox.faults.fault import AnyStep, Fault
+from asyncllm.sandbox.faults.fault import AnyStep, Fault, Placed
 
 
 @dataclass(frozen=True)
-class Refusal(Fault):
+class Refusal(Placed, Fault):
     """Another answer takes the place of the real one; the request has no effect."""
 
     _: KW_ONLY
     on: AnyStep = "stream"
-
-    @property
-    def step(self) -> AnyStep:
-        """As declared."""
-        return self.on
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 
 class Generation:
-    """One answer being generated; `produced` of its tokens exist so far."""
+    """One answer being generated; `produced` of its tokens exist so far.
 
-    def __init__(self, tokens: Sequence[str], on_end: Callable[[Generation], None]) -> None:
+    One that `is_failing` comes to no answer, whatever it produces.
+    """
+
+    def __init__(
+        self, tokens: Sequence[str], on_end: Callable[[Generation], None], *, is_failing: bool
+    ) -> None:
         self.tokens = tokens
+        self.is_failing = is_failing
         self.produced = 0
         self.is_stopped = False
         self.is_over = False
@@ -123,6 +129,7 @@ class Backend:
         delay: float,
         until: int,
         hang: bool,
+        fails: bool,
         on_end: Callable[[Generation], None] | None = None,
     ) -> Generation:
         """Start a generation; `on_end` is called with it when it is complete or stopped."""
@@ -132,7 +139,7 @@ class Backend:
             if on_end is not None:
                 on_end(generation)
 
-        generation = Generation(tokens, end)
+        generation = Generation(tokens, end, is_failing=fails)
         generation.start(delay=delay, rate=self.token_rate, until=until, hang=hang)
         self._running.add(generation)
         return generation

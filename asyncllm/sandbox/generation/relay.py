@@ -22,19 +22,25 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from asyncllm.sandbox.generation.backend import Backend, Generation
-    from asyncllm.sandbox.wires.sse import EventStream
+    from asyncllm.sandbox.wires.event_stream import EventStream
 
 _NOT_JSON = '{"this is": not JSON'
 
 
 @dataclass(frozen=True)
 class Script:
-    """What is to be written: events for the first `count` tokens, and then the ending."""
+    """What is to be written of the tokens of an answer.
 
+    First comes the opening, before a token is there; then events for the first `count` tokens,
+    and then the ending.
+    """
+
+    tokens: Sequence[str]
     event: Callable[[str], str]
     count: int
     ending: Sequence[str]
     error: Callable[[str], str]
+    opening: Sequence[str] = ()
 
 
 def start_generation(
@@ -50,7 +56,10 @@ def start_generation(
     if isinstance(fault, (Stall, PingForever, ErrorInStream, Truncate)):
         until = min(fault.after, until)
     is_hanging = isinstance(fault, (Stall, PingForever))
-    return backend.generate(tokens, delay=delay, until=until, hang=is_hanging, on_end=on_end)
+    is_failing = isinstance(fault, (ErrorInStream, Truncate))
+    return backend.generate(
+        tokens, delay=delay, until=until, hang=is_hanging, fails=is_failing, on_end=on_end
+    )
 
 
 async def relay(
@@ -59,6 +68,11 @@ async def relay(
     """Write the script as the generation goes on, with the break where it is declared.
 
     When the generation is stopped from outside, the client sees its connection drop.
+
+    Raises:
+        ConnectionError: the client has gone.
+        TypeError: nobody performs this kind of break.
+
     """
     after = min(fault.after, script.count) if fault is not None else script.count
     await _send_tokens(stream, generation, script, 0, after)
@@ -77,8 +91,10 @@ async def relay(
         case BadJson():
             await stream.send(_NOT_JSON)
             await _send_tokens(stream, generation, script, after, script.count)
+        case Stall() | None:
+            pass  # It goes on when the generation does, which for a stall is never.
         case _:
-            pass  # A stall, or nothing declared: it goes on when the generation does.
+            raise TypeError(f"not a break that can be performed: {fault!r}")
     await generation.wait_over()
     if generation.is_stopped:
         return await stream.cut()

@@ -14,22 +14,17 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from asyncllm.sandbox.faults import (
-    Break,
-    ErrorInStream,
-    Framing,
     Late,
     LoseSessions,
     NewId,
     NoOrigin,
     Refusal,
     Step,
-    Truncate,
 )
-from asyncllm.sandbox.generation import Answer, relay, start_generation
 from asyncllm.sandbox.wires.body import object_in, read_object
 from asyncllm.sandbox.wires.forms import FORM_TYPES, is_same_origin, read_form, redirect
 from asyncllm.sandbox.wires.refused import refuse
-from asyncllm.sandbox.wires.sse import EventStream
+from asyncllm.sandbox.wires.streamed import stream_answer
 from asyncllm.sandbox.wires.tgi import script_of
 
 if TYPE_CHECKING:
@@ -59,6 +54,16 @@ class Conversation:
     session: str
     answers: list[str] = field(default_factory=list[str])
     generations: set[Generation] = field(default_factory=set["Generation"])
+
+    def begin(self, generation: Generation) -> None:
+        """Know an upstream generation, which outlives its reader."""
+        self.generations.add(generation)
+
+    def end(self, generation: Generation) -> None:
+        """Store what came of a generation."""
+        self.generations.discard(generation)
+        if not generation.is_failing:
+            self.answers.append("".join(generation.tokens[: generation.produced]))
 
 
 @dataclass(frozen=True)
@@ -216,30 +221,15 @@ class ChatUIWire:
             prompt, limit = _question(await read_object(call.request))
         except ValueError:
             return _error(500)
-        faults = self._backend.faults
         answer = self._backend.answer_to(prompt, limit=limit)
-        fault = faults.take(Break, "stream")
-        framing = faults.take(Framing, "stream")
-        stream = EventStream(call.request, headers=_cookie(call.session), framing=framing)
-        generation = self._generate(found, answer, fault, call.delay)
-        return await relay(stream, generation, script_of(answer), fault)
-
-    def _generate(
-        self, conversation: Conversation, answer: Answer, fault: Break | None, delay: float
-    ) -> Generation:
-        """Start the upstream generation, which outlives its reader and is stored at its end."""
-        is_failing = isinstance(fault, (ErrorInStream, Truncate))
-
-        def store(generation: Generation) -> None:
-            conversation.generations.discard(generation)
-            if not is_failing:
-                conversation.answers.append("".join(answer.tokens[: generation.produced]))
-
-        generation = start_generation(
-            self._backend, answer.tokens, fault, delay=delay, on_end=store
+        return await stream_answer(
+            self._backend,
+            call.request,
+            script_of(answer),
+            headers=_cookie(call.session),
+            delay=call.delay,
+            keeper=found,
         )
-        conversation.generations.add(generation)
-        return generation
 
 
 async def _hold_up(seconds: float) -> None:

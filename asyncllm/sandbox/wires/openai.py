@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Literal
 from aiohttp import web
 
 from asyncllm.sandbox.faults import (
-    Break,
-    Framing,
     NoDone,
     NoFinishReason,
     NullContent,
@@ -30,7 +28,6 @@ from asyncllm.sandbox.faults import (
 from asyncllm.sandbox.generation import (
     Script,
     reasoning_about,
-    relay,
     start_generation,
     tokens_of,
 )
@@ -43,7 +40,7 @@ from asyncllm.sandbox.wires.openai_request import (
     text_of,
 )
 from asyncllm.sandbox.wires.refused import refuse
-from asyncllm.sandbox.wires.sse import EventStream
+from asyncllm.sandbox.wires.streamed import stream_answer
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.faults.book import FaultBook
@@ -150,7 +147,10 @@ class OpenAIWire:
         if self._backend.faults.take(PlainJson, "stream") is not None:
             message = {"content": "".join(completion.tokens)}
             return web.json_response({"choices": [{"message": message}]})
-        return await self._answer_stream(request, completion)
+        # Unlike chat-ui, these servers stop generating when their reader has gone.
+        headers = {"Cache-Control": "no-cache"}
+        script = _script_of(completion)
+        return await stream_answer(self._backend, request, script, headers=headers, space=" ")
 
     async def _answer_whole(self, completion: Completion) -> web.StreamResponse:
         generation = start_generation(self._backend, completion.pieces, None)
@@ -159,26 +159,6 @@ class OpenAIWire:
         finally:
             generation.stop()
         return web.json_response(completion.whole())
-
-    async def _answer_stream(
-        self, request: web.Request, completion: Completion
-    ) -> web.StreamResponse:
-        faults = self._backend.faults
-        fault = faults.take(Break, "stream")
-        framing = faults.take(Framing, "stream")
-        headers = {"Cache-Control": "no-cache"}
-        stream = EventStream(request, headers=headers, space=" ", framing=framing)
-        for payload in completion.opening():
-            await stream.send(payload)
-        await stream.flush()
-        pieces = completion.pieces
-        script = Script(completion.chunk_of, len(pieces), [*completion.ending()], _error_text)
-        generation = start_generation(self._backend, pieces, fault)
-        try:
-            return await relay(stream, generation, script, fault)
-        finally:
-            # Unlike chat-ui, these servers stop generating when their reader has gone.
-            generation.stop()
 
     def _completion(self, body: JSON) -> Completion:
         """Decide on the answer to a request.
@@ -217,6 +197,17 @@ class OpenAIWire:
         if not messages:
             raise _RequestError("'messages' must be a list of at least one message")
         return model, messages
+
+
+def _script_of(completion: Completion) -> Script:
+    return Script(
+        tokens=completion.pieces,
+        event=completion.chunk_of,
+        count=len(completion.pieces),
+        ending=[*completion.ending()],
+        error=_error_text,
+        opening=[*completion.opening()],
+    )
 
 
 def _habits(faults: FaultBook, body: JSON) -> Habits:

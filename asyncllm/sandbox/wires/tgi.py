@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 def script_of(answer: Answer) -> Script:
     """Lay out the events of an answer: one for each token, and an end with the whole text."""
+    count = len(answer.tokens)
     if answer.is_cut:
         # TGI puts the whole text into the event of the last token, whatever that token is.
         ending = _event(answer.tokens[-1], generated_text=answer.text)
-        return Script(_token_event, len(answer.tokens) - 1, [ending], _error_event)
-    ending = _event("<|endoftext|>", special=True, generated_text=answer.text)
-    return Script(_token_event, len(answer.tokens), [ending], _error_event)
+        count -= 1
+    else:
+        ending = _event("<|endoftext|>", special=True, generated_text=answer.text)
+    return Script(answer.tokens, _token_event, count, [ending], _error_event)
 
 
 def _event(text: str, *, special: bool = False, generated_text: str | None = None) -> str:
