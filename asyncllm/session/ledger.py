@@ -183,7 +183,7 @@ class Ledger:
             log.info("the ledger %r is written again", self._path)
 
     def _inherit(self, file: LedgerFile) -> None:
-        left, bad = file.take_over(this_process(), _ENTRY.decode)
+        left, bad = file.take_over(this_process(), _check)
         for what in bad:
             log.warning(
                 "the ledger %r: a row can't be read and was set aside, in the table `set_aside` "
@@ -211,6 +211,14 @@ class Ledger:
                 self._path,
                 reason,
             )
+
+
+def _check(key: str, text: str) -> None:
+    """Raise ValueError where a row's entry is none, is not that of its key, or can't be sent."""
+    entry = _ENTRY.decode(text)
+    if entry.url != key:
+        raise ValueError("it stands under the key of another one")
+    entry.check()
 
 
 def _resolve(future: Future[_T], result: _T) -> None:

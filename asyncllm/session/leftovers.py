@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.session.deletions import Deletion
 
 if TYPE_CHECKING:
@@ -78,5 +79,15 @@ class Leftovers:
         self, entry: Entry, what: str, strike_out: Callable[[], None]
     ) -> asyncio.Task[None]:
         place = urlsplit(entry.url).netloc
-        deletion = Deletion(what, place, partial(self._clean_up, entry), strike_out)
+        deletion = Deletion(what, place, partial(self._send, entry), strike_out)
         return self._tasks.start(self._deletions.delete(deletion))
+
+    async def _send(self, entry: Entry) -> None:
+        """Delete what `entry` stands for, once; one that can't be sent must not stop the others."""
+        try:
+            return await self._clean_up(entry)
+        except AsyncLLMError:
+            raise
+        except ValueError:
+            pass  # its text may quote the entry, which holds secrets
+        raise ConfigurationError("what is noted of it can't be sent")

@@ -169,14 +169,14 @@ class QuietServer:
 
 
 @contextlib.asynccontextmanager
-async def pool_with_ledger(path):
-    """A pool that leaves nothing in its ledger when it is closed."""
+async def pool_with_ledger(path, clean_up=pytest.fail, *, left=0):
+    """A pool that leaves so many conversations in its ledger when it is closed."""
     ledger, retry = Ledger(path), Retry(attempts=1)
-    pool = ConversationPool(spares=0, retry=retry, clean_up=pytest.fail, ledger=ledger)
+    pool = ConversationPool(spares=0, retry=retry, clean_up=clean_up, ledger=ledger)
     yield pool
     await pool.aclose(grace=5)
     await ledger.aclose(5)
-    assert rows(path) == rows(path, sessions=True) == []
+    assert (len(rows(path)), rows(path, sessions=True)) == (left, [])
 
 
 async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path):
@@ -349,6 +349,35 @@ async def test_what_could_not_be_deleted_stays_for_the_next(server, path, caplog
         pass
     assert server.conversations == 0
     assert rows(path) == rows(path, sessions=True) == []
+
+
+@pytest.mark.parametrize("url", ["http://[x/1", "http://h:99999/1"])
+async def test_a_row_that_can_not_be_sent_keeps_no_other_from_being_deleted(
+    server, path, url, caplog
+):
+    await kill_amid_a_stream(server, path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        row = (url, json.dumps({"url": url, "headers": {}}), "")
+        db.execute("INSERT INTO entries VALUES (?, ?, ?)", row)
+    async with SessionManager(ledger=path):
+        await until(lambda: server.conversations == 0)
+    assert rows(path) == rows(path, sessions=True) == []
+    [warning] = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert "was set aside" in warning.getMessage()
+
+
+async def test_an_entry_that_can_not_be_sent_is_told_of_and_stays(path, caplog):
+    async def clean_up(entry):
+        raise ValueError(f"canary of {entry.url}")
+
+    for url in ("http://h/1", "http://h/2"):
+        ledger = Ledger(path)
+        ledger.add(Entry(url, {}))
+        await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=2) as pool:
+        pool.inherit()
+        await until(lambda: caplog.text.count("of a dead process: not deleted") == 2)
+    assert "canary" not in caplog.text
 
 
 async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import asyncllm
 from asyncllm import SessionManager
-from asyncllm.http.entries import Entry, Way
+from asyncllm.http.entries import Entry, Step, Way
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.session import ledger as ledger_module
 from asyncllm.session import ledger_file, ledger_owner
@@ -356,6 +356,11 @@ DEAD = "a dead process"
 GOOD = json.dumps({"url": ENTRY.url, "headers": ENTRY.headers})
 
 
+def row(url, *steps, key=None):
+    steps = [{"method": "POST", "url": step} for step in steps]
+    return (key or url, json.dumps({"url": url, "headers": {}, "steps": steps}), DEAD)
+
+
 @pytest.mark.parametrize("table", ["entries", "conversations"])
 @pytest.mark.parametrize(
     ("key", "value", "owner"),
@@ -370,6 +375,20 @@ GOOD = json.dumps({"url": ENTRY.url, "headers": ENTRY.headers})
         ("k", "{}", f"host {2**70} 1"),
         ("k", "{}", "{"),
         ("k", "{}", 5.5),
+        row("http://h/1", key="http://h/2"),
+        row("http://[x/1"),
+        row("http://h:99999/1"),
+        row("http://h:0/1"),
+        row("http:///1"),
+        row("ftp://h/1"),
+        row("/1"),
+        row(f"http://ü{'a' * 70}.x/1"),
+        row("http://h/a/../1"),
+        row("http://h/a/%2E%2e/1"),
+        row("http://h/./1"),
+        row("http://h/\n1"),
+        row("http://h/1", "http://h/1", "http://h/../2"),
+        row("http://h/1", "http://[x/1"),
     ],
 )
 async def test_a_row_that_can_not_be_read_is_set_aside_and_told_of(
@@ -389,6 +408,21 @@ async def test_a_row_that_can_not_be_read_is_set_aside_and_told_of(
         assert db.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
         left = db.execute(f"SELECT * FROM {table}").fetchall()
     assert [row for row in left if row[0] != OTHER.url] == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry("http://h:1/conversation/%2E%2E%2Fa", {}),
+        Entry("https://[::1]:65535/a..b/.c#d/../e", {}, (Step("POST", "http://h/a?/../b"),)),
+        Entry("http://ü.example/ö", {}),
+    ],
+)
+async def test_a_row_that_goes_where_it_says_is_taken_however_odd_it_is(path, entry):
+    ledger = Ledger(path)
+    ledger.add(entry)
+    await ledger.aclose(10)
+    assert await inherited(path) == [entry]
 
 
 async def test_two_heirs_do_not_both_inherit(path, monkeypatch):
