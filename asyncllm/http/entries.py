@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from typing_extensions import override
 from yarl import URL
 
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -61,6 +65,12 @@ class Entry(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     way: Way | None = None
     is_session: bool = False
+
+    @property
+    def place(self) -> Hashable:
+        """What fails together: all that is on one server and is reached the same way."""
+        scheme, netloc, *_ = urlsplit(self.url)
+        return scheme, netloc, self.way
 
     def check(self) -> None:
         """See to it that its requests go where their URLs say, as far as can be seen from them.

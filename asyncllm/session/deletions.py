@@ -30,7 +30,7 @@ class Deletion:
 
     Attributes:
         what: names it in the log.
-        place: what fails together, such as all that is on one server.
+        place: what fails together; see `Entry.place`.
         send: asks the server to delete it, once.
         strike_out: notes that it is gone; a plain function call.
 
@@ -46,7 +46,8 @@ class Deletions:
     """Deletes, and tries again what failed: for each place in turn, with back-off.
 
     The first of a place's queue is the probe. While it fails the rest of the queue waits, so that
-    a server that is away is asked once in a while, however much is to be deleted there.
+    a server that is away is asked once in a while, however much is to be deleted there, and
+    nothing waits for a proxy that it does not go through.
 
     Args:
         tasks: who owns the tasks that try again.

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.session.deletions import Deletion
@@ -78,8 +77,7 @@ class Leftovers:
     def _start_deleting(
         self, entry: Entry, what: str, strike_out: Callable[[], None]
     ) -> asyncio.Task[None]:
-        place = urlsplit(entry.url).netloc
-        deletion = Deletion(what, place, partial(self._send, entry), strike_out)
+        deletion = Deletion(what, entry.place, partial(self._send, entry), strike_out)
         return self._tasks.start(self._deletions.delete(deletion))
 
     async def _send(self, entry: Entry) -> None:

@@ -123,6 +123,40 @@ async def test_what_is_kept_is_tried_once_more_when_the_manager_closes(sandbox, 
     assert sandbox.conversations == 0
 
 
+def lengths_of_queues(sessions):
+    return sorted(map(len, sessions.conversations._deletions._queues.values()))
+
+
+async def test_what_waits_for_a_dead_proxy_holds_up_nothing_that_goes_another_way(
+    sandbox, way, caplog
+):
+    async with SessionManager(retry=LATER) as sessions:
+        sandbox.add_fault(Stall(after=1, times=5))
+        await broken_off(way, through(way, sandbox, sessions, "proxy"))
+        sandbox.add_fault(Status(status=500, on="delete", times=1))
+        await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+        await until(lambda: len(warnings(caplog)) == 6)
+        assert lengths_of_queues(sessions) == [1, 5]
+        await way.open()
+    assert sandbox.conversations == 0
+
+
+async def test_a_server_that_is_away_is_asked_once_for_all_of_its_users(sandbox, way, caplog):
+    async with SessionManager(retry=LATER) as sessions:
+        sandbox.add_fault(Stall(after=1))
+        users = [
+            H2o(base_url=way.url, sessions=sessions, headers={"X-User": name}) for name in "abc"
+        ]
+        streams = [user.stream("Hello") for user in users]
+        await asyncio.gather(*map(anext, streams))
+        await way.close()
+        await asyncio.gather(*(stream.collect() for stream in streams), return_exceptions=True)
+        await until(lambda: len(warnings(caplog)) == 3)
+        assert lengths_of_queues(sessions) == [3]
+        await way.open()
+    assert sandbox.conversations == 0
+
+
 async def test_what_can_not_be_deleted_at_closing_either_is_in_the_ledger_still(
     sandbox, way, caplog, tmp_path
 ):

@@ -16,7 +16,8 @@ import pytest
 import trustme
 
 from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
-from asyncllm.http.entries import Entry
+from asyncllm.http.entries import Entry, Way
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.session.conversations import ConversationPool
@@ -378,6 +379,24 @@ async def test_an_entry_that_can_not_be_sent_is_told_of_and_stays(path, caplog):
         pool.inherit()
         await until(lambda: caplog.text.count("of a dead process: not deleted") == 2)
     assert "canary" not in caplog.text
+
+
+async def test_what_was_left_behind_a_dead_proxy_holds_up_nothing_that_goes_another_way(
+    path, caplog
+):
+    async def clean_up(entry):
+        raise TransportError("away")
+
+    ledger, dead = Ledger(path), parse_proxy("http://127.0.0.1:9")
+    for number in range(5):
+        ledger.add(Entry(f"http://h/{number}", {}, way=Way(dead)))
+    ledger.add(Entry("http://h/5", {}, way=Way()))
+    ledger.add(Entry("https://h/6", {}, way=Way()))
+    await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=7) as pool:
+        pool.inherit()
+        await until(lambda: caplog.text.count("not deleted: away") == 7)
+        assert sorted(map(len, pool._deletions._queues.values())) == [1, 1, 5]
 
 
 async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch):
