@@ -291,6 +291,19 @@ async def test_an_heir_goes_through_the_proxy_that_the_conversation_was_made_thr
     assert all(b"Proxy-Authorization: Basic" in head for head in heard)
 
 
+async def test_an_heir_goes_through_the_proxy_that_the_environment_named_back_then(
+    server, path, monkeypatch
+):
+    async with relay_to(server) as (proxy, heard):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        await kill_amid_a_stream(server, path, trust_env=True)
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        heard.clear()
+        async with SessionManager(ledger=path, trust_env=True):
+            await until(lambda: server.conversations == 0)
+    assert [head.split()[0] for head in heard] == [b"POST", b"DELETE", b"POST"]
+
+
 async def test_an_heir_does_not_go_around_a_dead_proxy(server, path, caplog):
     async with relay_to(server) as (proxy, _):
         await kill_amid_a_stream(server, path, proxy=proxy)
