@@ -33,6 +33,7 @@ class Deletion:
         place: what fails together; see `Entry.place`.
         send: asks the server to delete it, once.
         strike_out: notes that it is gone; a plain function call.
+        give_up: leaves it to others, where too much is kept already; a plain function call.
 
     """
 
@@ -40,6 +41,7 @@ class Deletion:
     place: Hashable
     send: Callable[[], Awaitable[None]]
     strike_out: Callable[[], None]
+    give_up: Callable[[], None]
 
 
 class Deletions:
@@ -106,6 +108,7 @@ class Deletions:
                 failure,
                 self._most,
             )
+            deletion.give_up()
             return
         log.warning("%s: not deleted: %s; it will be tried again", deletion.what, failure)
         self._kept.add(deletion)

@@ -47,6 +47,7 @@ class Endings:
                 place=entry.place,
                 send=partial(self._send, conversation),
                 strike_out=partial(self._holdings.strike_out, entry.url),
+                give_up=partial(self._holdings.give_up, entry.url),
             )
         )
 

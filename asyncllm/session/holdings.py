@@ -70,6 +70,11 @@ class Holdings:
         if self._ledger is not None:
             self._ledger.remove(url)
 
+    def give_up(self, url: str) -> None:
+        """Leave the conversation of an entry with this `url` to whoever inherits the ledger."""
+        if self._ledger is not None:
+            self._ledger.leave(url)
+
     def settle(self, session: Entry) -> None:
         """Forget a session in which there is nothing any more."""
         self._uncertain.pop(session.url, None)

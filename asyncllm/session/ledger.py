@@ -78,6 +78,15 @@ class Ledger:
             self._backlog.drop(url)
             self._wake()
 
+    def leave(self, url: str) -> None:
+        """Let the next heir have what exists still; a plain function call.
+
+        It stays in the file, and takes no memory here from then on.
+        """
+        with self._changing:
+            self._backlog.leave(url)
+            self._wake()
+
     async def note(self, entry: Entry) -> None:
         """Note what may exist soon, and wait until that is in the file; a second at the most.
 
@@ -175,12 +184,21 @@ class Ledger:
                 self._backlog.end(is_written=is_written)
         for future in written:
             _resolve(future, None)
+        self._leave(file)
         if self._heirs:
             self._inherit(file)
         with self._changing:
             was_failing, self._is_failing = self._is_failing, False
         if was_failing:
             log.info("the ledger %r is written again", self._path)
+
+    def _leave(self, file: LedgerFile) -> None:
+        with self._changing:
+            keys = self._backlog.leaving
+        if keys:
+            file.leave(keys)
+            with self._changing:
+                self._backlog.forget(keys)
 
     def _inherit(self, file: LedgerFile) -> None:
         left, bad = file.take_over(this_process(), _check)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import sqlite3
+from functools import partial
 
 import pytest
 
@@ -193,7 +194,7 @@ class Things:
 
     def __init__(self, deletions):
         self.deletions = deletions
-        self.asked, self.gone = [], []
+        self.asked, self.gone, self.left = [], [], []
 
     async def delete(self, what, *failures, place="here"):
         left = list(failures)
@@ -203,7 +204,8 @@ class Things:
             if left:
                 raise left.pop(0)
 
-        await self.deletions.delete(Deletion(what, place, send, lambda: self.gone.append(what)))
+        gone, left_to_heirs = (partial(each.append, what) for each in (self.gone, self.left))
+        await self.deletions.delete(Deletion(what, place, send, gone, left_to_heirs))
 
 
 @pytest.fixture
@@ -293,6 +295,7 @@ async def test_beyond_the_most_that_are_kept_each_is_named_as_left(tasks, caplog
         "c: not deleted: away; as 2 others are to be tried again already, it is left to the "
         "ledger if there is one"
     )
+    assert things.left == ["c"]
 
 
 async def test_each_wait_is_longer_than_the_one_before_up_to_the_longest(monkeypatch, tasks):

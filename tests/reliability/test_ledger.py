@@ -24,6 +24,7 @@ from asyncllm.sandbox import Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.ledger import Ledger
+from asyncllm.session.ledger_owner import NOBODY
 from support.lateness import TRIES
 from support.waiting import until
 
@@ -59,6 +60,11 @@ def rows(path, *, sessions=False):
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
         entries = [json.loads(row[0]) for row in db.execute("SELECT entry FROM entries")]
     return [entry for entry in entries if entry["is_session"] is sessions]
+
+
+def owners(path):
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
+        return [row[0] for row in db.execute("SELECT owner FROM entries")]
 
 
 @contextlib.contextmanager
@@ -413,6 +419,32 @@ async def test_what_was_left_behind_a_dead_proxy_holds_up_nothing_that_goes_anot
         pool.inherit()
         await until(lambda: caplog.text.count("not deleted: away") == 7)
         assert sorted(map(len, pool._deletions._queues.values())) == [1, 1, 5]
+
+
+async def test_what_is_too_much_to_be_kept_is_only_in_the_file_from_then_on(path, caplog):
+    class Server(QuietServer):
+        async def create(self):
+            return "1"
+
+        def session_entry(self):
+            return None
+
+        async def delete(self, conversation_id):
+            raise TransportError("away")
+
+    async def clean_up(entry):
+        raise TransportError("away")
+
+    ledger = Ledger(path)
+    ledger.add(Entry("http://h/2", {}))
+    await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=2) as pool:
+        pool._deletions._most = 0
+        pool.inherit()
+        pool.hand_back(await pool.take(Server()))
+        await until(lambda: caplog.text.count("not deleted: away") == 2)
+        await until(lambda: owners(path) == [NOBODY, NOBODY])
+        await until(lambda: not pool._ledger._backlog.wanted)
 
 
 async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch):

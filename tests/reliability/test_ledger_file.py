@@ -131,6 +131,35 @@ async def test_what_could_not_be_written_is_written_when_the_lock_is_gone(path, 
     await ledger.aclose(10)
 
 
+async def test_what_is_left_to_the_next_heir_is_forgotten_and_may_be_taken_at_once(path):
+    ledger = Ledger(path)
+    await ledger.note(ENTRY)
+    ledger.add(OTHER)
+    for entry in (ENTRY, OTHER):
+        ledger.leave(entry.url)
+    await until(lambda: not ledger._backlog.wanted)
+    assert sorted(await inherited(path), key=repr) == [ENTRY, OTHER]
+    await ledger.aclose(10)
+    assert urls(path) == [ENTRY.url, OTHER.url]
+
+
+async def test_what_is_left_while_the_file_is_locked_is_left_when_the_lock_is_gone(
+    path, monkeypatch
+):
+    monkeypatch.setattr(ledger_module, "_AGAIN_SECONDS", 0.01)
+    ledger = Ledger(path)
+    await ledger.note(OTHER)
+    with database(path) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        await ledger.note(ENTRY)
+        ledger.leave(ENTRY.url)
+        lock.execute("ROLLBACK")
+    await until(lambda: list(ledger._backlog.wanted) == [OTHER.url])
+    assert await inherited(path) == [ENTRY]
+    ledger.remove(OTHER.url)
+    await ledger.aclose(10)
+
+
 async def test_closing_does_not_wait_for_a_lock_for_ever(path, caplog):
     ledger = Ledger(path)
     await ledger.note(ENTRY)
@@ -455,17 +484,37 @@ class Writing(RuleBasedStateMachine):
         self.backlog, self.file, self.batch, self.wanted = Backlog(), {}, None, {}
         self.is_new, self.held = False, set()  # the backlog is not told of a loss before it begins
 
+        self.leaving = set()
+
     keys = st.sampled_from("abc")
 
     @rule(key=keys, text=st.sampled_from("12"))
     def put(self, key, text):
         self.backlog.put(key, text)
         self.wanted[key] = text
+        self.leaving.discard(key)
 
     @rule(key=keys)
     def drop(self, key):
         self.backlog.drop(key)
         self.wanted.pop(key, None)
+        self.leaving.discard(key)
+
+    @rule(key=keys)
+    def leave(self, key):
+        self.backlog.leave(key)
+        self.leaving |= self.wanted.keys() & {key}
+
+    @rule()
+    def forget_what_was_left(self):
+        if self.batch is None and not self.is_new:
+            left = self.backlog.leaving
+            assert {*left} == {key for key in self.leaving if self.backlog.is_written(key)}
+            self.backlog.forget(left)
+            self.leaving -= {*left}
+            self.held -= {*left}
+            for key in left:
+                assert self.file.pop(key) == self.wanted.pop(key)
 
     @rule(key=keys, text=st.sampled_from("12"))
     def inherit(self, key, text):
