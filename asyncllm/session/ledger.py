@@ -223,11 +223,15 @@ class Ledger:
     def _complain(self, reason: str) -> None:
         with self._changing:
             was_failing, self._is_failing = self._is_failing, True
+            is_closing = self._is_closing
         if not was_failing:
             log.warning(
-                "the ledger %r can't be written: %s; streams go on, and it is tried again",
+                "the ledger %r can't be written: %s; %s",
                 self._path,
                 reason,
+                "it is being closed, and may stay as it is"
+                if is_closing
+                else "streams go on, and it is tried again",
             )
 
 
