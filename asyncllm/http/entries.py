@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
 import msgspec
 from typing_extensions import override
+from yarl import URL
 
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -59,6 +66,24 @@ class Entry(msgspec.Struct, frozen=True):
     way: Way | None = None
     is_session: bool = False
 
+    @property
+    def place(self) -> Hashable:
+        """What fails together: all that is on one server and is reached the same way."""
+        scheme, netloc, *_ = urlsplit(self.url)
+        return scheme, netloc, self.way
+
+    def check(self) -> None:
+        """See to it that its requests go where their URLs say, as far as can be seen from them.
+
+        Raises:
+            ValueError: a URL is not http or https, names no host or port, has a step to another
+                path, or is not printable.
+
+        """
+        for url in (self.url, *(step.url for step in self.steps)):
+            if not _is_plain(url):
+                raise ValueError("a URL of it can't be used")
+
     @override
     def __repr__(self) -> str:
         return f"Entry({self.url})"
@@ -67,3 +92,18 @@ class Entry(msgspec.Struct, frozen=True):
     def __rich_repr__(self) -> list[tuple[str, str]]:
         # msgspec's own would show the cookie.
         return [("url", self.url)]
+
+
+def _is_plain(url: str) -> bool:
+    """Tell whether a request to `url` goes where one reads that it does.
+
+    Raises:
+        ValueError: it is no URL.
+
+    """
+    there = URL(url)
+    # As it was written: otherwise the steps to other paths are taken already.
+    path = URL(url, encoded=True).raw_path
+    has_steps = not {".", ".."}.isdisjoint(map(unquote, path.split("/")))
+    is_place = there.scheme in {"http", "https"} and bool(there.host and there.port)
+    return is_place and url.isprintable() and not has_steps

@@ -30,9 +30,10 @@ class Deletion:
 
     Attributes:
         what: names it in the log.
-        place: what fails together, such as all that is on one server.
+        place: what fails together; see `Entry.place`.
         send: asks the server to delete it, once.
         strike_out: notes that it is gone; a plain function call.
+        give_up: leaves it to others, where too much is kept already; a plain function call.
 
     """
 
@@ -40,13 +41,15 @@ class Deletion:
     place: Hashable
     send: Callable[[], Awaitable[None]]
     strike_out: Callable[[], None]
+    give_up: Callable[[], None]
 
 
 class Deletions:
     """Deletes, and tries again what failed: for each place in turn, with back-off.
 
     The first of a place's queue is the probe. While it fails the rest of the queue waits, so that
-    a server that is away is asked once in a while, however much is to be deleted there.
+    a server that is away is asked once in a while, however much is to be deleted there, and
+    nothing waits for a proxy that it does not go through.
 
     Args:
         tasks: who owns the tasks that try again.
@@ -105,6 +108,7 @@ class Deletions:
                 failure,
                 self._most,
             )
+            deletion.give_up()
             return
         log.warning("%s: not deleted: %s; it will be tried again", deletion.what, failure)
         self._kept.add(deletion)

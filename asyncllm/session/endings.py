@@ -40,13 +40,14 @@ class Endings:
 
     async def end(self, conversation: Conversation) -> None:
         """Delete a conversation, or leave it to the deletions that are tried again later."""
-        server = conversation.server
+        entry = conversation.server.ledger_entry(conversation.id)
         await self._deletions.delete(
             Deletion(
                 what=str(conversation),
-                place=server.settings_key,
+                place=entry.place,
                 send=partial(self._send, conversation),
-                strike_out=partial(self._holdings.strike_out, server, conversation.id),
+                strike_out=partial(self._holdings.strike_out, entry.url),
+                give_up=partial(self._holdings.give_up, entry.url),
             )
         )
 

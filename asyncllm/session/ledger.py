@@ -78,6 +78,15 @@ class Ledger:
             self._backlog.drop(url)
             self._wake()
 
+    def leave(self, url: str) -> None:
+        """Let the next heir have what exists still; a plain function call.
+
+        It stays in the file, and takes no memory here from then on.
+        """
+        with self._changing:
+            self._backlog.leave(url)
+            self._wake()
+
     async def note(self, entry: Entry) -> None:
         """Note what may exist soon, and wait until that is in the file; a second at the most.
 
@@ -175,6 +184,7 @@ class Ledger:
                 self._backlog.end(is_written=is_written)
         for future in written:
             _resolve(future, None)
+        self._leave(file)
         if self._heirs:
             self._inherit(file)
         with self._changing:
@@ -182,8 +192,16 @@ class Ledger:
         if was_failing:
             log.info("the ledger %r is written again", self._path)
 
+    def _leave(self, file: LedgerFile) -> None:
+        with self._changing:
+            keys = self._backlog.leaving
+        if keys:
+            file.leave(keys)
+            with self._changing:
+                self._backlog.forget(keys)
+
     def _inherit(self, file: LedgerFile) -> None:
-        left, bad = file.take_over(this_process(), _ENTRY.decode)
+        left, bad = file.take_over(this_process(), _check)
         for what in bad:
             log.warning(
                 "the ledger %r: a row can't be read and was set aside, in the table `set_aside` "
@@ -205,12 +223,24 @@ class Ledger:
     def _complain(self, reason: str) -> None:
         with self._changing:
             was_failing, self._is_failing = self._is_failing, True
+            is_closing = self._is_closing
         if not was_failing:
             log.warning(
-                "the ledger %r can't be written: %s; streams go on, and it is tried again",
+                "the ledger %r can't be written: %s; %s",
                 self._path,
                 reason,
+                "it is being closed, and may stay as it is"
+                if is_closing
+                else "streams go on, and it is tried again",
             )
+
+
+def _check(key: str, text: str) -> None:
+    """Raise ValueError where a row's entry is none, is not that of its key, or can't be sent."""
+    entry = _ENTRY.decode(text)
+    if entry.url != key:
+        raise ValueError("it stands under the key of another one")
+    entry.check()
 
 
 def _resolve(future: Future[_T], result: _T) -> None:

@@ -20,14 +20,16 @@ class Backlog:
         self._in_file: set[str] = set()  # or may be, as it is being written
         self._batch: dict[str, str | None] = {}
         self._new: set[str] = set()  # what the file did not hold before the batch
+        self._leaving: dict[str, None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._changed)
+        return bool(self._changed or self._leaving)
 
     def put(self, key: str, text: str) -> None:
         """Have a text written under its key."""
         self.wanted[key] = text
         self._changed[key] = None
+        self._leaving.pop(key, None)
 
     def adopt(self, key: str, text: str) -> None:
         """Count as ours what the file holds already."""
@@ -37,10 +39,27 @@ class Backlog:
     def drop(self, key: str) -> None:
         """Have what is under a key struck out."""
         self.wanted.pop(key, None)
+        self._leaving.pop(key, None)
         if key in self._in_file:
             self._changed[key] = None
         else:
             self._changed.pop(key, None)
+
+    def leave(self, key: str) -> None:
+        """Have what is under a key forgotten, once the file holds it for somebody else."""
+        if key in self.wanted:
+            self._leaving[key] = None
+
+    @property
+    def leaving(self) -> list[str]:
+        """The keys that the file holds, and which are to be forgotten once they were left."""
+        return [key for key in self._leaving if self.is_written(key)]
+
+    def forget(self, keys: list[str]) -> None:
+        """Take note that so much of what was `leaving` was left, unless it is wanted again."""
+        for key in self._leaving.keys() & {*keys}:
+            del self._leaving[key], self.wanted[key]
+            self._in_file.discard(key)
 
     def is_written(self, key: str) -> bool:
         """Tell whether the file holds what it should under a key."""

@@ -97,16 +97,16 @@ class LedgerFile:
                 db.execute("UPDATE entries SET owner = ? WHERE key = ?", (NOBODY, key))
 
     def take_over(
-        self, owner: str, check: Callable[[str], object]
+        self, owner: str, check: Callable[[str, str], None]
     ) -> tuple[dict[str, str], list[str]]:
         """Make what dead processes have left `owner`'s.
 
         Args:
             owner: who inherits.
-            check: raises ValueError where an entry can't be read.
+            check: takes a key and its entry; raises ValueError where they can't be used.
 
         Returns:
-            The entries by their keys; and why some rows can't be read, which are set aside.
+            The entries by their keys; and why some rows can't be used, which are set aside.
 
         """
         left: dict[str, str] = {}
@@ -180,18 +180,20 @@ def _as_entry(url: object, headers: object) -> object:
     return msgspec.json.encode({"url": url, "headers": msgspec.Raw(headers.encode())}).decode()
 
 
-def _is_left(key: object, entry: object, signature: object, check: Callable[[str], object]) -> bool:
-    """Tell whether a dead process has left a row that can be read.
+def _is_left(
+    key: object, entry: object, signature: object, check: Callable[[str, str], None]
+) -> bool:
+    """Tell whether a dead process has left a row that can be used.
 
     Raises:
-        ValueError: it can't be read, or can't be told.
+        ValueError: it can't be used, or can't be told.
 
     """
     if not (isinstance(key, str) and isinstance(entry, str) and isinstance(signature, str)):
         raise ValueError("it is not text")  # noqa: TRY004 - one error, whatever is wrong with a row
     if not is_dead(signature):
         return False
-    check(entry)
+    check(key, entry)
     return True
 
 

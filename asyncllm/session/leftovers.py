@@ -6,8 +6,8 @@ import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.session.deletions import Deletion
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ class Leftovers:
         for is_session in (False, True):
             deleting = [
                 self._start_deleting(
-                    entry, f"{entry.url} of a dead process", partial(ledger.remove, entry.url)
+                    entry,
+                    f"{entry.url} of a dead process",
+                    strike_out=partial(ledger.remove, entry.url),
+                    give_up=partial(ledger.leave, entry.url),
                 )
                 for entry in left
                 if entry.is_session is is_session
@@ -65,8 +68,13 @@ class Leftovers:
         """Begin to delete what may have been created though the answer to it was lost."""
         for session in holdings.uncertain:
             what = f"what was perhaps created in {session.url}"
-            settle = partial(holdings.settle, session)
-            self._emptying.append((what, self._start_deleting(session, what, settle)))
+            emptying = self._start_deleting(
+                session,
+                what,
+                strike_out=partial(holdings.settle, session),
+                give_up=partial(holdings.give_up, session.url),
+            )
+            self._emptying.append((what, emptying))
 
     def report(self) -> None:
         """Log what `empty` has not come to the end of, once no task is at work any more."""
@@ -75,8 +83,22 @@ class Leftovers:
                 log.warning("%s: not deleted within the manager's grace", what)
 
     def _start_deleting(
-        self, entry: Entry, what: str, strike_out: Callable[[], None]
+        self,
+        entry: Entry,
+        what: str,
+        *,
+        strike_out: Callable[[], None],
+        give_up: Callable[[], None],
     ) -> asyncio.Task[None]:
-        place = urlsplit(entry.url).netloc
-        deletion = Deletion(what, place, partial(self._clean_up, entry), strike_out)
+        deletion = Deletion(what, entry.place, partial(self._send, entry), strike_out, give_up)
         return self._tasks.start(self._deletions.delete(deletion))
+
+    async def _send(self, entry: Entry) -> None:
+        """Delete what `entry` stands for, once; one that can't be sent must not stop the others."""
+        try:
+            return await self._clean_up(entry)
+        except AsyncLLMError:
+            raise
+        except ValueError:
+            pass  # its text may quote the entry, which holds secrets
+        raise ConfigurationError("what is noted of it can't be sent")

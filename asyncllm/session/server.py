@@ -66,7 +66,10 @@ class ConversationServer(Protocol):
         """Delete a conversation."""
 
     def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to stop and delete a conversation."""
+        """Return what another process needs to stop and delete a conversation.
+
+        It is asked without a ledger too: its `place` says what fails together with it.
+        """
         ...
 
     def session_entry(self) -> Entry | None:

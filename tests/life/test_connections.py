@@ -3,11 +3,16 @@
 import asyncio
 import select
 import socket
+import ssl
 
 import pytest
+import trustme
 
 import asyncllm
+from asyncllm.http.connections import ConnectionPool
+from asyncllm.http.http import Http
 from support.leftovers import open_descriptors
+from support.loops import LOOPS
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.waiting import until
 
@@ -25,34 +30,71 @@ async def ask(http, url):
         return payloads, response.status
 
 
+@pytest.fixture(scope="module")
+def contexts():
+    """What a server shows, and what its clients verify it with."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    return server, client
+
+
+@pytest.fixture(params=["plain", "tls"])
+def tls(request):
+    return request.getfixturevalue("contexts") if request.param == "tls" else (None, None)
+
+
+@pytest.fixture(params=LOOPS)
+def serve(request, tls):
+    """A function that runs what asks a raw server, in each loop, over plain http and over TLS."""
+    server_tls, client_tls = tls
+
+    async def serve_and_ask(answers, questions):
+        pool = ConnectionPool(ssl=client_tls)
+        async with raw_server(*answers, tls=server_tls) as (url, connections):
+            await questions(Http(pool, connect=30.0), url)
+            await pool.aclose()
+            return url, len(connections)
+
+    def run(answers, questions):
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(serve_and_ask(answers, questions))
+
+    return run
+
+
 @pytest.mark.parametrize("stray", [STRAY, STRAY[:9], STRAY[:1], b"\0", b"\r\n"])
-async def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_question(
-    http, stray, caplog
-):
+def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_question(serve, stray, caplog):
     is_idle = asyncio.Event()
-    async with raw_server([answer(b"1"), is_idle, stray], [answer(b"2")]) as (url, connections):
+
+    async def questions(http, url):
         assert await ask(http, url) == ([b"1"], 200)
         is_idle.set()
         await until(lambda: caplog.records)
         assert await ask(http, url) == ([b"2"], 200)
-        assert len(connections) == 2
+
+    url, connections = serve([[answer(b"1"), is_idle, stray], [answer(b"2")]], questions)
+    assert connections == 2
     assert [record.message for record in caplog.records] == [
         f"{url}: bytes came on a kept connection while nobody had asked for any; it was closed"
     ]
 
 
 @pytest.mark.parametrize("stray", [STRAY, STRAY[:-1], STRAY[:40], STRAY[:9], STRAY[:1]])
-async def test_what_comes_with_the_end_of_an_answer_is_no_answer_to_the_next_question(http, stray):
+def test_what_comes_with_the_end_of_an_answer_is_no_answer_to_the_next_question(serve, stray):
     half, is_read = CHUNKED + chunk(b"data: 1\n\n"), asyncio.Event()
     at_once, later = [half + END + stray], [half, is_read, END + stray]
-    async with raw_server(at_once, later, [answer(b"2")]) as (url, connections):
+
+    async def questions(http, url):
         assert await ask(http, url) == ([b"1"], 200)
         async with http.open("POST", url, json={}) as response:
             assert await response.next_payloads() == [b"1"]
             is_read.set()
             assert await response.next_payloads() == []
         assert await ask(http, url) == ([b"2"], 200)
-        assert len(connections) == 3
+
+    assert serve([at_once, later, [answer(b"2")]], questions)[1] == 3
 
 
 @pytest.mark.parametrize("stray", [STRAY, STRAY[:1], None])
@@ -69,15 +111,17 @@ async def test_what_the_loop_has_not_read_yet_is_no_answer_to_the_next_question(
         assert len(connections) == 2
 
 
-async def test_a_quiet_connection_serves_again_and_again(http, caplog):
+def test_a_quiet_connection_serves_again_and_again(serve, caplog):
     empty = HEAD + b"Content-Length: 0\r\n\r\n"
     no_content = b"HTTP/1.1 204 No\r\n\r\n"
     sized = HEAD + b"Content-Length: 9\r\n\r\ndata: 1\n\n"
-    async with raw_server(*[[each] for each in (empty, no_content, sized) * 3]) as (url, seen):
+
+    async def questions(http, url):
         for _ in range(9):
             async with http.open("POST", url, json={}) as response:
                 await response.read()
-        assert len(seen) == 1
+
+    assert serve([[each] for each in (empty, no_content, sized) * 3], questions)[1] == 1
     assert not caplog.records
 
 

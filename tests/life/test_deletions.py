@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import sqlite3
+from functools import partial
 
 import pytest
 
@@ -123,6 +124,40 @@ async def test_what_is_kept_is_tried_once_more_when_the_manager_closes(sandbox, 
     assert sandbox.conversations == 0
 
 
+def lengths_of_queues(sessions):
+    return sorted(map(len, sessions.conversations._deletions._queues.values()))
+
+
+async def test_what_waits_for_a_dead_proxy_holds_up_nothing_that_goes_another_way(
+    sandbox, way, caplog
+):
+    async with SessionManager(retry=LATER) as sessions:
+        sandbox.add_fault(Stall(after=1, times=5))
+        await broken_off(way, through(way, sandbox, sessions, "proxy"))
+        sandbox.add_fault(Status(status=500, on="delete", times=1))
+        await H2o(base_url=sandbox.url, sessions=sessions).complete("Hello")
+        await until(lambda: len(warnings(caplog)) == 6)
+        assert lengths_of_queues(sessions) == [1, 5]
+        await way.open()
+    assert sandbox.conversations == 0
+
+
+async def test_a_server_that_is_away_is_asked_once_for_all_of_its_users(sandbox, way, caplog):
+    async with SessionManager(retry=LATER) as sessions:
+        sandbox.add_fault(Stall(after=1))
+        users = [
+            H2o(base_url=way.url, sessions=sessions, headers={"X-User": name}) for name in "abc"
+        ]
+        streams = [user.stream("Hello") for user in users]
+        await asyncio.gather(*map(anext, streams))
+        await way.close()
+        await asyncio.gather(*(stream.collect() for stream in streams), return_exceptions=True)
+        await until(lambda: len(warnings(caplog)) == 3)
+        assert lengths_of_queues(sessions) == [3]
+        await way.open()
+    assert sandbox.conversations == 0
+
+
 async def test_what_can_not_be_deleted_at_closing_either_is_in_the_ledger_still(
     sandbox, way, caplog, tmp_path
 ):
@@ -159,7 +194,7 @@ class Things:
 
     def __init__(self, deletions):
         self.deletions = deletions
-        self.asked, self.gone = [], []
+        self.asked, self.gone, self.left = [], [], []
 
     async def delete(self, what, *failures, place="here"):
         left = list(failures)
@@ -169,7 +204,8 @@ class Things:
             if left:
                 raise left.pop(0)
 
-        await self.deletions.delete(Deletion(what, place, send, lambda: self.gone.append(what)))
+        gone, left_to_heirs = (partial(each.append, what) for each in (self.gone, self.left))
+        await self.deletions.delete(Deletion(what, place, send, gone, left_to_heirs))
 
 
 @pytest.fixture
@@ -259,6 +295,7 @@ async def test_beyond_the_most_that_are_kept_each_is_named_as_left(tasks, caplog
         "c: not deleted: away; as 2 others are to be tried again already, it is left to the "
         "ledger if there is one"
     )
+    assert things.left == ["c"]
 
 
 async def test_each_wait_is_longer_than_the_one_before_up_to_the_longest(monkeypatch, tasks):

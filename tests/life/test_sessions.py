@@ -113,6 +113,21 @@ async def test_two_users_of_one_manager_never_get_each_other_s_spares_or_setting
     assert all(len(each) == 1 for each in askers.values())
 
 
+async def test_streams_through_different_proxies_share_no_spare(sandbox):
+    """The sandbox is its own proxy here, under the name of two users."""
+    proxies = [sandbox.url.replace("//", f"//{user}:word@") for user in ("ann", "bob")]
+    async with SessionManager(spare_conversations=2) as sessions:
+        for proxy in proxies * 3:
+            h2o = H2o(base_url=sandbox.url, sessions=sessions, proxy=proxy)
+            await h2o.complete("Hello")
+        await until(lambda: sandbox.conversations == 4)
+    ways = collections.defaultdict(set)
+    for request in sandbox.requests:
+        ways[request.path].add(request.headers["proxy-authorization"])
+    assert len(ways.pop("/settings") | ways.pop("/conversation")) == 2
+    assert all(len(each) == 1 for each in ways.values())
+
+
 async def test_no_key_of_the_pool_shows_a_secret(sessions, sandbox):
     secret = "sk-canary-0123456789"
     h2o = H2o(base_url=sandbox.url, sessions=sessions, headers={"Authorization": secret})

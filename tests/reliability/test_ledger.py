@@ -11,16 +11,21 @@ import ssl
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 import trustme
 
 from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
-from asyncllm.http.entries import Entry
+from asyncllm.http.entries import Entry, Way
+from asyncllm.http.proxies import parse_proxy
 from asyncllm.sandbox import NoOrigin, Sandbox, SlowCreate, Stall, Status
 from asyncllm.sandbox.background import running_in_background
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.ledger import Ledger
+from asyncllm.session.ledger_owner import NOBODY
+from support.lateness import TRIES
 from support.waiting import until
 
 KILLED = """
@@ -58,6 +63,11 @@ def rows(path, *, sessions=False):
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
         entries = [json.loads(row[0]) for row in db.execute("SELECT entry FROM entries")]
     return [entry for entry in entries if entry["is_session"] is sessions]
+
+
+def owners(path):
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
+        return [row[0] for row in db.execute("SELECT owner FROM entries")]
 
 
 @contextlib.contextmanager
@@ -174,14 +184,14 @@ class QuietServer:
 
 
 @contextlib.asynccontextmanager
-async def pool_with_ledger(path):
-    """A pool that leaves nothing in its ledger when it is closed."""
+async def pool_with_ledger(path, clean_up=pytest.fail, *, left=0):
+    """A pool that leaves so many conversations in its ledger when it is closed."""
     ledger, retry = Ledger(path), Retry(attempts=1)
-    pool = ConversationPool(spares=0, retry=retry, clean_up=pytest.fail, ledger=ledger)
+    pool = ConversationPool(spares=0, retry=retry, clean_up=clean_up, ledger=ledger)
     yield pool
     await pool.aclose(grace=5)
     await ledger.aclose(5)
-    assert rows(path) == rows(path, sessions=True) == []
+    assert (len(rows(path)), rows(path, sessions=True)) == (left, [])
 
 
 async def test_a_session_is_in_the_file_before_a_conversation_is_asked_for(path):
@@ -294,6 +304,19 @@ async def test_an_heir_goes_through_the_proxy_that_the_conversation_was_made_thr
     assert all(b"Proxy-Authorization: Basic" in head for head in heard)
 
 
+async def test_an_heir_goes_through_the_proxy_that_the_environment_named_back_then(
+    server, path, monkeypatch
+):
+    async with relay_to(server) as (proxy, heard):
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        await kill_amid_a_stream(server, path, trust_env=True)
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        heard.clear()
+        async with SessionManager(ledger=path, trust_env=True):
+            await until(lambda: server.conversations == 0)
+    assert [head.split()[0] for head in heard] == [b"POST", b"DELETE", b"POST"]
+
+
 async def test_an_heir_does_not_go_around_a_dead_proxy(server, path, caplog):
     async with relay_to(server) as (proxy, _):
         await kill_amid_a_stream(server, path, proxy=proxy)
@@ -358,6 +381,79 @@ async def test_what_could_not_be_deleted_stays_for_the_next(server, path, caplog
     assert rows(path) == rows(path, sessions=True) == []
 
 
+@pytest.mark.parametrize("url", ["http://[x/1", "http://h:99999/1"])
+async def test_a_row_that_can_not_be_sent_keeps_no_other_from_being_deleted(
+    server, path, url, caplog
+):
+    await kill_amid_a_stream(server, path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        row = (url, json.dumps({"url": url, "headers": {}}), "")
+        db.execute("INSERT INTO entries VALUES (?, ?, ?)", row)
+    async with SessionManager(ledger=path):
+        await until(lambda: server.conversations == 0)
+    assert rows(path) == rows(path, sessions=True) == []
+    [warning] = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert "was set aside" in warning.getMessage()
+
+
+async def test_an_entry_that_can_not_be_sent_is_told_of_and_stays(path, caplog):
+    async def clean_up(entry):
+        raise ValueError(f"canary of {entry.url}")
+
+    for url in ("http://h/1", "http://h/2"):
+        ledger = Ledger(path)
+        ledger.add(Entry(url, {}))
+        await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=2) as pool:
+        pool.inherit()
+        await until(lambda: caplog.text.count("of a dead process: not deleted") == 2)
+    assert "canary" not in caplog.text
+
+
+async def test_what_was_left_behind_a_dead_proxy_holds_up_nothing_that_goes_another_way(
+    path, caplog
+):
+    async def clean_up(entry):
+        raise TransportError("away")
+
+    ledger, dead = Ledger(path), parse_proxy("http://127.0.0.1:9")
+    for number in range(5):
+        ledger.add(Entry(f"http://h/{number}", {}, way=Way(dead)))
+    ledger.add(Entry("http://h/5", {}, way=Way()))
+    ledger.add(Entry("https://h/6", {}, way=Way()))
+    await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=7) as pool:
+        pool.inherit()
+        await until(lambda: caplog.text.count("not deleted: away") == 7)
+        assert sorted(map(len, pool._deletions._queues.values())) == [1, 1, 5]
+
+
+async def test_what_is_too_much_to_be_kept_is_only_in_the_file_from_then_on(path, caplog):
+    class Server(QuietServer):
+        async def create(self):
+            return "1"
+
+        def session_entry(self):
+            return None
+
+        async def delete(self, conversation_id):
+            raise TransportError("away")
+
+    async def clean_up(entry):
+        raise TransportError("away")
+
+    ledger = Ledger(path)
+    ledger.add(Entry("http://h/2", {}))
+    await ledger.aclose(5)
+    async with pool_with_ledger(path, clean_up, left=2) as pool:
+        pool._deletions._most = 0
+        pool.inherit()
+        pool.hand_back(await pool.take(Server()))
+        await until(lambda: caplog.text.count("not deleted: away") == 2)
+        await until(lambda: owners(path) == [NOBODY, NOBODY])
+        await until(lambda: not pool._ledger._backlog.wanted)
+
+
 async def test_without_a_ledger_no_file_is_written(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with SessionManager() as sessions:
@@ -373,32 +469,63 @@ def locked(path):
         db.execute("ROLLBACK")
 
 
+@contextlib.asynccontextmanager
+async def longest_gaps():
+    """Yield a list: in it are, afterwards, the longest times between two steps of the event loop,
+    and between two of a thread beside it, which stands still only when the machine does."""
+    gaps, is_over = [], threading.Event()
+
+    def steps_of_a_thread():
+        longest, last = 0.0, time.monotonic()
+        while not is_over.wait(0.001):
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+        return longest
+
+    async def steps_of_the_loop():
+        longest, last = 0.0, time.monotonic()
+        while not is_over.is_set():
+            await asyncio.sleep(0.001)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+        return longest
+
+    beside = asyncio.create_task(asyncio.to_thread(steps_of_a_thread))
+    turning = asyncio.create_task(steps_of_the_loop())
+    try:
+        yield gaps
+    finally:
+        is_over.set()
+        gaps += await asyncio.gather(turning, beside)
+
+
 @pytest.mark.parametrize("is_locked_before", [True, False])
 async def test_a_locked_ledger_stops_neither_the_loop_nor_a_stream(
     server, path, caplog, is_locked_before
 ):
-    Ledger(path)
+    async def gaps_beside_a_lock():
+        caplog.clear()
+        Ledger(path)
+        async with contextlib.AsyncExitStack() as stack:
+            if is_locked_before:
+                stack.enter_context(locked(path))
+            sessions = await stack.enter_async_context(SessionManager(ledger=path, grace=0.5))
+            h2o = H2o(base_url=server.url, sessions=sessions)
+            if not is_locked_before:
+                await h2o.complete("Hello")
+                stack.enter_context(locked(path))
+            async with longest_gaps() as gaps:
+                replies = await asyncio.gather(*(h2o.complete("Hello") for _ in range(20)))
+                await until(lambda: "can't be written" in caplog.text)  # after a second's wait
+            assert all(reply.text for reply in replies)
+        warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+        assert [w for w in warnings if "can't be written" not in w] == []
+        return gaps
 
-    async def steps_of_the_loop():
-        while True:
-            await asyncio.sleep(0)
-            steps.append(1)
-
-    async with contextlib.AsyncExitStack() as stack:
-        lock = stack.enter_context if is_locked_before else None
-        if lock:
-            lock(locked(path))
-        sessions = await stack.enter_async_context(SessionManager(ledger=path, grace=0.5))
-        h2o = H2o(base_url=server.url, sessions=sessions)
-        if not lock:
-            await h2o.complete("Hello")
-            stack.enter_context(locked(path))
-        steps = []
-        turning = asyncio.create_task(steps_of_the_loop())
-        replies = await asyncio.gather(*(h2o.complete("Hello") for _ in range(20)))
-        assert all(reply.text for reply in replies)
-        await until(lambda: "can't be written" in caplog.text)  # after a second of waiting
-        turning.cancel()
-        assert len(steps) > 20
-    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert [w for w in warnings if "can't be written" not in w] == []
+    seen = []
+    for _ in range(TRIES):
+        ours, the_machines = await gaps_beside_a_lock()
+        if ours < 0.25 + the_machines:
+            return
+        seen.append(f"{ours:.3f} s, a thread beside it {the_machines:.3f} s")
+    pytest.fail(f"each time the loop stood still: {seen}")

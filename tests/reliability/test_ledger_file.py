@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import asyncllm
 from asyncllm import SessionManager
-from asyncllm.http.entries import Entry, Way
+from asyncllm.http.entries import Entry, Step, Way
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.session import ledger as ledger_module
 from asyncllm.session import ledger_file, ledger_owner
@@ -131,6 +131,35 @@ async def test_what_could_not_be_written_is_written_when_the_lock_is_gone(path, 
     await ledger.aclose(10)
 
 
+async def test_what_is_left_to_the_next_heir_is_forgotten_and_may_be_taken_at_once(path):
+    ledger = Ledger(path)
+    await ledger.note(ENTRY)
+    ledger.add(OTHER)
+    for entry in (ENTRY, OTHER):
+        ledger.leave(entry.url)
+    await until(lambda: not ledger._backlog.wanted)
+    assert sorted(await inherited(path), key=repr) == [ENTRY, OTHER]
+    await ledger.aclose(10)
+    assert urls(path) == [ENTRY.url, OTHER.url]
+
+
+async def test_what_is_left_while_the_file_is_locked_is_left_when_the_lock_is_gone(
+    path, monkeypatch
+):
+    monkeypatch.setattr(ledger_module, "_AGAIN_SECONDS", 0.01)
+    ledger = Ledger(path)
+    await ledger.note(OTHER)
+    with database(path) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        await ledger.note(ENTRY)
+        ledger.leave(ENTRY.url)
+        lock.execute("ROLLBACK")
+    await until(lambda: list(ledger._backlog.wanted) == [OTHER.url])
+    assert await inherited(path) == [ENTRY]
+    ledger.remove(OTHER.url)
+    await ledger.aclose(10)
+
+
 async def test_closing_does_not_wait_for_a_lock_for_ever(path, caplog):
     ledger = Ledger(path)
     await ledger.note(ENTRY)
@@ -138,7 +167,8 @@ async def test_closing_does_not_wait_for_a_lock_for_ever(path, caplog):
         lock.execute("BEGIN EXCLUSIVE")
         ledger.remove(ENTRY.url)
         await ledger.aclose(0.01)
-        assert "can't be written: not written within 0.01 s" in caplog.text
+        assert "can't be written: not written within 0.01 s; it is being closed" in caplog.text
+        assert "tried again" not in caplog.text
     while any(thread.name == "asyncllm ledger" for thread in threading.enumerate()):
         await asyncio.sleep(0.01)
 
@@ -356,6 +386,11 @@ DEAD = "a dead process"
 GOOD = json.dumps({"url": ENTRY.url, "headers": ENTRY.headers})
 
 
+def row(url, *steps, key=None):
+    steps = [{"method": "POST", "url": step} for step in steps]
+    return (key or url, json.dumps({"url": url, "headers": {}, "steps": steps}), DEAD)
+
+
 @pytest.mark.parametrize("table", ["entries", "conversations"])
 @pytest.mark.parametrize(
     ("key", "value", "owner"),
@@ -370,6 +405,20 @@ GOOD = json.dumps({"url": ENTRY.url, "headers": ENTRY.headers})
         ("k", "{}", f"host {2**70} 1"),
         ("k", "{}", "{"),
         ("k", "{}", 5.5),
+        row("http://h/1", key="http://h/2"),
+        row("http://[x/1"),
+        row("http://h:99999/1"),
+        row("http://h:0/1"),
+        row("http:///1"),
+        row("ftp://h/1"),
+        row("/1"),
+        row(f"http://ü{'a' * 70}.x/1"),
+        row("http://h/a/../1"),
+        row("http://h/a/%2E%2e/1"),
+        row("http://h/./1"),
+        row("http://h/\n1"),
+        row("http://h/1", "http://h/1", "http://h/../2"),
+        row("http://h/1", "http://[x/1"),
     ],
 )
 async def test_a_row_that_can_not_be_read_is_set_aside_and_told_of(
@@ -389,6 +438,21 @@ async def test_a_row_that_can_not_be_read_is_set_aside_and_told_of(
         assert db.execute("SELECT count(*) FROM set_aside").fetchone() == (1,)
         left = db.execute(f"SELECT * FROM {table}").fetchall()
     assert [row for row in left if row[0] != OTHER.url] == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry("http://h:1/conversation/%2E%2E%2Fa", {}),
+        Entry("https://[::1]:65535/a..b/.c#d/../e", {}, (Step("POST", "http://h/a?/../b"),)),
+        Entry("http://ü.example/ö", {}),
+    ],
+)
+async def test_a_row_that_goes_where_it_says_is_taken_however_odd_it_is(path, entry):
+    ledger = Ledger(path)
+    ledger.add(entry)
+    await ledger.aclose(10)
+    assert await inherited(path) == [entry]
 
 
 async def test_two_heirs_do_not_both_inherit(path, monkeypatch):
@@ -421,17 +485,37 @@ class Writing(RuleBasedStateMachine):
         self.backlog, self.file, self.batch, self.wanted = Backlog(), {}, None, {}
         self.is_new, self.held = False, set()  # the backlog is not told of a loss before it begins
 
+        self.leaving = set()
+
     keys = st.sampled_from("abc")
 
     @rule(key=keys, text=st.sampled_from("12"))
     def put(self, key, text):
         self.backlog.put(key, text)
         self.wanted[key] = text
+        self.leaving.discard(key)
 
     @rule(key=keys)
     def drop(self, key):
         self.backlog.drop(key)
         self.wanted.pop(key, None)
+        self.leaving.discard(key)
+
+    @rule(key=keys)
+    def leave(self, key):
+        self.backlog.leave(key)
+        self.leaving |= self.wanted.keys() & {key}
+
+    @rule()
+    def forget_what_was_left(self):
+        if self.batch is None and not self.is_new:
+            left = self.backlog.leaving
+            assert {*left} == {key for key in self.leaving if self.backlog.is_written(key)}
+            self.backlog.forget(left)
+            self.leaving -= {*left}
+            self.held -= {*left}
+            for key in left:
+                assert self.file.pop(key) == self.wanted.pop(key)
 
     @rule(key=keys, text=st.sampled_from("12"))
     def inherit(self, key, text):

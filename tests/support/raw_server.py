@@ -8,7 +8,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @asynccontextmanager
-async def raw_server(*answers):
+async def raw_server(*answers, tls=None):
     """Serve one answer after another: bytes are sent, numbers and events waited for, None ends."""
     connections, left = [], list(answers)
 
@@ -39,10 +39,10 @@ async def raw_server(*answers):
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.close()
 
-    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
+    server = await asyncio.start_server(quietly, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}", connections
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}", connections
     finally:
         server.close()
         for writer in connections:
