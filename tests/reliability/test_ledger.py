@@ -448,8 +448,9 @@ async def test_what_is_too_much_to_be_kept_is_only_in_the_file_from_then_on(path
     async with pool_with_ledger(path, clean_up, left=2) as pool:
         pool._deletions._most = 0
         pool.inherit()
+        await until(lambda: "http://h/2 of a dead process: not deleted" in caplog.text)
         pool.hand_back(await pool.take(Server()))
-        await until(lambda: caplog.text.count("not deleted: away") == 2)
+        await until(lambda: "conversation '1' on a server: not deleted" in caplog.text)
         await until(lambda: owners(path) == [NOBODY, NOBODY])
         await until(lambda: not pool._ledger._backlog.wanted)
 
