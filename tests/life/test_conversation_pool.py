@@ -25,10 +25,12 @@ class Hanging:
     def __init__(self, hangs_on=None):
         self.hangs_on = hangs_on
         self.asked = []
+        self.is_hanging = asyncio.Event()
 
     async def _answer(self, step):
         self.asked.append(step)
         if step == self.hangs_on:
+            self.is_hanging.set()
             await asyncio.Event().wait()
 
     async def accept_settings(self):
@@ -81,7 +83,7 @@ async def test_settings_that_hang_fail_all_who_wait_and_are_asked_for_anew(pool)
 async def test_settings_that_fail_when_nobody_waits_any_more_are_asked_for_anew(pool):
     server = Hanging("settings")
     task = asyncio.create_task(pool.take(server))
-    await asyncio.sleep(0)
+    await server.is_hanging.wait()
     task.cancel()
     await asyncio.wait([task])
     await asyncio.sleep(2 * STEP)
@@ -122,7 +124,7 @@ async def test_a_creation_that_hangs_when_nobody_waits_ends_and_is_logged(caplog
     caplog.set_level(logging.WARNING)
     pool, server = new_pool(spares=spares, retry=Retry(), step=STEP), Hanging("create")
     task = asyncio.create_task(pool.take(server))
-    await asyncio.sleep(STEP / 5)
+    await server.is_hanging.wait()
     task.cancel()
     await settled()
     await pool.aclose(grace=1)
@@ -134,7 +136,7 @@ async def test_a_creation_that_hangs_when_nobody_waits_ends_and_is_logged(caplog
 async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
     pool, server = new_pool(spares=0, retry=Retry(), step=60), Hanging("create")
     task = asyncio.create_task(pool.take(server))
-    await asyncio.sleep(STEP / 5)
+    await server.is_hanging.wait()
     task.cancel()
     await asyncio.wait([task])
     await pool.aclose(grace=STEP / 5)
