@@ -30,7 +30,7 @@ class Deletion:
 
     Attributes:
         what: names it in the log.
-        place: what fails together; see `Entry.place`.
+        place: returns what fails together; see `Entry.place`. Few deletions fail: it is asked late.
         send: asks the server to delete it, once.
         strike_out: notes that it is gone; a plain function call.
         give_up: leaves it to others, where too much is kept already; a plain function call.
@@ -38,7 +38,7 @@ class Deletion:
     """
 
     what: str
-    place: Hashable
+    place: Callable[[], Hashable]
     send: Callable[[], Awaitable[None]]
     strike_out: Callable[[], None]
     give_up: Callable[[], None]
@@ -112,11 +112,12 @@ class Deletions:
             return
         log.warning("%s: not deleted: %s; it will be tried again", deletion.what, failure)
         self._kept.add(deletion)
-        if (queue := self._queues.get(deletion.place)) is not None:
+        place = deletion.place()
+        if (queue := self._queues.get(place)) is not None:
             queue.append(deletion)
             return
-        queue = self._queues[deletion.place] = deque([deletion])
-        self._tasks.start(self._work_off(deletion.place, queue))
+        queue = self._queues[place] = deque([deletion])
+        self._tasks.start(self._work_off(place, queue))
 
     async def _work_off(self, place: Hashable, queue: deque[Deletion]) -> None:
         wait = self._retry.initial_wait

@@ -40,14 +40,15 @@ class Endings:
 
     async def end(self, conversation: Conversation) -> None:
         """Delete a conversation, or leave it to the deletions that are tried again later."""
-        entry = conversation.server.ledger_entry(conversation.id)
+        server = conversation.server
+        entry = partial(server.ledger_entry, conversation.id)
         await self._deletions.delete(
             Deletion(
                 what=str(conversation),
-                place=entry.place,
+                place=lambda: entry().place,
                 send=partial(self._send, conversation),
-                strike_out=partial(self._holdings.strike_out, entry.url),
-                give_up=partial(self._holdings.give_up, entry.url),
+                strike_out=partial(self._holdings.strike_out, server, conversation.id),
+                give_up=lambda: self._holdings.leave(entry()),
             )
         )
 

@@ -65,15 +65,15 @@ class Holdings:
             self._ledger.add(server.ledger_entry(conversation_id))
         return conversation_id
 
-    def strike_out(self, url: str) -> None:
-        """Forget the conversation of an entry with this `url`: it exists no more."""
+    def strike_out(self, server: ConversationServer, conversation_id: str) -> None:
+        """Forget a conversation that exists no more."""
         if self._ledger is not None:
-            self._ledger.remove(url)
+            self._ledger.remove(server.ledger_entry(conversation_id).url)
 
-    def give_up(self, url: str) -> None:
-        """Leave the conversation of an entry with this `url` to whoever inherits the ledger."""
+    def leave(self, entry: Entry) -> None:
+        """Leave what an entry stands for to whoever inherits the ledger."""
         if self._ledger is not None:
-            self._ledger.leave(url)
+            self._ledger.leave(entry.url)
 
     def settle(self, session: Entry) -> None:
         """Forget a session in which there is nothing any more."""

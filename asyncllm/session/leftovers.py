@@ -72,7 +72,7 @@ class Leftovers:
                 session,
                 what,
                 strike_out=partial(holdings.settle, session),
-                give_up=partial(holdings.give_up, session.url),
+                give_up=partial(holdings.leave, session),
             )
             self._emptying.append((what, emptying))
 
@@ -90,7 +90,8 @@ class Leftovers:
         strike_out: Callable[[], None],
         give_up: Callable[[], None],
     ) -> asyncio.Task[None]:
-        deletion = Deletion(what, entry.place, partial(self._send, entry), strike_out, give_up)
+        send = partial(self._send, entry)
+        deletion = Deletion(what, lambda: entry.place, send, strike_out, give_up)
         return self._tasks.start(self._deletions.delete(deletion))
 
     async def _send(self, entry: Entry) -> None:

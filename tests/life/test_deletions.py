@@ -205,7 +205,7 @@ class Things:
                 raise left.pop(0)
 
         gone, left_to_heirs = (partial(each.append, what) for each in (self.gone, self.left))
-        await self.deletions.delete(Deletion(what, place, send, gone, left_to_heirs))
+        await self.deletions.delete(Deletion(what, lambda: place, send, gone, left_to_heirs))
 
 
 @pytest.fixture
