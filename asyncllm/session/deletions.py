@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from asyncllm.errors import AsyncLLMError, NotFoundError, ProxyError
 from asyncllm.session.limit import in_time
@@ -24,8 +25,7 @@ log = logging.getLogger("asyncllm")
 _LAST_AT_ONCE = 8
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Deletion:
+class Deletion(msgspec.Struct, frozen=True, eq=False):
     """Something on a server that is to go.
 
     Attributes:

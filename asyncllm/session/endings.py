@@ -54,7 +54,7 @@ class Endings:
 
     async def _send(self, conversation: Conversation) -> None:
         """Delete once; before that end what the server may be generating, or nobody could."""
-        if conversation.progress in {Progress.ASKED, Progress.ANSWERING}:
+        if conversation.progress in (Progress.ASKED, Progress.ANSWERING):
             has_stopped = await self._stop(conversation)
             if has_stopped and conversation.progress is Progress.ASKED:
                 # A server stops only what it has read. A message that was not answered may have
