@@ -78,7 +78,7 @@ class EventDecoder(ABC):
         is_between = False
         try:
             is_between = self._decode(chunk, payloads)
-        except RefusedError as error:
+        except UnreadableError as error:
             self.has_failed, self._complaint = True, str(error)
             self._forget()
         self._is_between = is_between
@@ -91,7 +91,7 @@ class EventDecoder(ABC):
         """Append the payloads that `chunk` completes, keep the rest, and tell whether it is none.
 
         Raises:
-            RefusedError: it can't be read.
+            UnreadableError: it can't be read.
 
         """
 
@@ -99,14 +99,14 @@ class EventDecoder(ABC):
         """Let go of what has been kept."""
         self._pieces.clear()
 
-    def _too_large(self) -> RefusedError:
+    def _too_large(self) -> UnreadableError:
         """Return the error for an event of more bytes than are allowed."""
-        return RefusedError(
+        return UnreadableError(
             f"the server sent an event of more than {self._limit} bytes (max_event_bytes)"
         )
 
 
-class RefusedError(Exception):
+class UnreadableError(Exception):
     """What has come can't be read; its text says why."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
-from asyncllm.framing.decoder import EventDecoder, RefusedError
+from asyncllm.framing.decoder import EventDecoder, UnreadableError
 from asyncllm.framing.excerpt import excerpt_of
 from asyncllm.framing.nesting import Nesting
 from asyncllm.options import MAX_EVENT_BYTES
@@ -77,7 +77,7 @@ class JSONArrayDecoder(EventDecoder):
         while (at := _space_end(chunk, at)) < len(chunk):
             byte = chunk[at : at + 1]
             if byte not in self._allowed:
-                raise RefusedError(
+                raise UnreadableError(
                     "the server sent something that is no part of a JSON array of objects: "
                     f"{excerpt_of(chunk[at:])!r}"
                 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from asyncllm.framing.decoder import EventDecoder, RefusedError, too_large
+from asyncllm.framing.decoder import EventDecoder, UnreadableError, too_large
 
 if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
@@ -31,5 +31,5 @@ class JSONObjectDecoder(EventDecoder):
         self._pieces.append(chunk)
         self._size += len(chunk)
         if self._size > self._limit:
-            raise RefusedError(str(too_large(self._limit)))
+            raise UnreadableError(str(too_large(self._limit)))
         return False

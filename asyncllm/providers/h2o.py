@@ -19,9 +19,7 @@ from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import Ask, ServerProvider
 from asyncllm.errors import AuthenticationError, BadRequestError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import decode, encode_json
-from asyncllm.http.checks import path_segment
-from asyncllm.http.entries import Step
-from asyncllm.http.http import RefusedField
+from asyncllm.http import RefusedField, Step, path_segment
 from asyncllm.messages import format_prompt
 from asyncllm.wires.tgi import TGITranslator
 

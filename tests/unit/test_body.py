@@ -1,10 +1,14 @@
 """Which framing a body has is decided by what was asked, its media type and how it begins."""
 
-from itertools import combinations_with_replacement
+import json
+from itertools import combinations_with_replacement, pairwise
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from asyncllm import AsyncLLMError, ProtocolError, StreamInterrupted
+from asyncllm import AsyncLLMError, Finish, JSONTranslator, ProtocolError, StreamInterrupted
 from asyncllm.framing import BodyDecoder, NamedEvent
 
 LINES = b'{"a":1}\n{"b":2}\n'
@@ -163,3 +167,58 @@ def test_a_byte_order_mark_before_json_is_no_part_of_it():
         body = BodyDecoder("application/json", 1000)
         payloads = [*body.feed(text[:cut]), *body.feed(text[cut:]), *body.close()]
         assert payloads == [b'{"text":"a"}'], cut
+
+
+# --- from bytes to items ------------------------------------------------------------------------
+
+
+class _Event(msgspec.Struct):
+    text: str = ""
+    done: bool = False
+
+
+class _Words(JSONTranslator[_Event]):
+    def __init__(self):
+        super().__init__(msgspec.json.Decoder(_Event))
+
+    def take(self, event, batch):
+        batch.append(Finish("stop") if event.done else event.text)
+        return event.done
+
+
+WRITTEN = {
+    SSE: lambda events: b"".join(b"data: %b\n\n" % event for event in events),
+    JSON_LINES: lambda events: b"".join(event + b"\n" for event in events),
+    JSON_ARRAY: lambda events: b"[%b]" % b"\n,\r\n".join(events),
+}
+
+
+def items_of(asked, chunks):
+    body, translator, items = BodyDecoder("", 1000, asked), _Words(), []
+    for chunk in chunks:
+        payloads = body.feed(chunk)
+        if payloads and not translator.is_done:
+            translator.feed(payloads, items)
+    return items
+
+
+@pytest.mark.parametrize("asked", WRITTEN)
+@settings(max_examples=100, deadline=None)
+@given(
+    texts=st.lists(
+        st.text(st.sampled_from('a"\\{}[],: \u2028\u2029\x85é😀\n\r\t'), max_size=6), max_size=5
+    ),
+    is_plain=st.booleans(),
+    points=st.lists(st.integers(0, 400), max_size=12),
+)
+def test_any_cut_of_any_stream_gives_the_same_items(asked, texts, is_plain, points):
+    events = [{"text": text} for text in texts] + [{"done": True}]
+    written = WRITTEN[asked](
+        [json.dumps(event, ensure_ascii=is_plain).encode() for event in events]
+    )
+    places = sorted({0, len(written), *(point for point in points if point < len(written))})
+    pieces = [written[start:end] for start, end in pairwise(places)]
+    wanted = [*texts, Finish("stop")]
+    assert items_of(asked, [written]) == wanted
+    assert items_of(asked, pieces) == wanted
+    assert items_of(asked, [bytes([byte]) for byte in written]) == wanted

@@ -725,6 +725,11 @@ def test_a_large_event_in_small_reads_is_whole():
     [
         b"data: a\n\n",
         b"data: \n\n",
+        b"data:a\n\n",
+        b"data:\n\n",
+        b"data:a\n\ndata:b\n\n",
+        b"data:01234567890\n\n",
+        b"data:012345678901\n\n",
         b"data: a\ndata: b\n\n",
         b"data: a\n\ndata: b\n\n",
         b"data: a\rdata: b\n\n",
