@@ -13,6 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 from examples.fake_platform import TOKEN, Platform
 from proxies.launcher import free_port
@@ -26,7 +27,9 @@ from asyncllm import (
     Timeouts,
     TransportError,
 )
+from asyncllm.http import Entry
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
+from asyncllm.session.ledger_owner import NOBODY
 from support.raw_server import CHUNKED, chunk, raw_server
 
 pytestmark = pytest.mark.programs
@@ -100,15 +103,18 @@ async def ask_and_leave(*faults, limits=None):
         await anext(stream)
 
 
-async def ask_where_kept_connections_are_closed():
-    whole = CHUNKED + chunk(b'data:{"choices":[{"finish_reason":"stop"}]}\n\n') + b"0\r\n\r\n"
-    async with raw_server([whole], [None], [whole]) as (url, _), SessionManager() as sessions:
+WHOLE = CHUNKED + chunk(b'data:{"choices":[{"finish_reason":"stop"}]}\n\n') + b"0\r\n\r\n"
+
+
+async def ask_twice(*connections):
+    async with raw_server(*connections) as (url, _), SessionManager() as sessions:
         for _ in range(2):
             await OpenAICompatible(base_url=url, sessions=sessions).complete("Hello")
 
 
 async def lose_the_answer_to_a_creation():
-    accepted = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+    session = b"Set-Cookie: hf-chat=a-session-of-ours; Path=/\r\n"
+    accepted = [b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n{}" % session]
     async with raw_server(accepted, [None], [None]) as (url, _), SessionManager() as sessions:
         with contextlib.suppress(TransportError):
             await H2o(base_url=url, sessions=sessions, retry=Retry(attempts=1)).complete("Hello")
@@ -117,9 +123,14 @@ async def lose_the_answer_to_a_creation():
 async def ask_with_a_ledger_in_trouble(path):
     async with SessionManager(ledger=path):
         pass
+    away = Entry("http://127.0.0.1:1/conversation/1", {})
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("INSERT INTO entries VALUES ('a', x'00', 'b')")  # no text
-        async with Sandbox() as sandbox, SessionManager(ledger=path, grace=1) as sessions:
+        left = (away.url, msgspec.json.encode(away).decode(), NOBODY)
+        db.execute("INSERT INTO entries VALUES (?, ?, ?)", left)
+        once = Retry(attempts=1, initial_wait=0.1)
+        manager = SessionManager(ledger=path, grace=1, retry=once)
+        async with Sandbox() as sandbox, manager as sessions:
             h2o = H2o(base_url=sandbox.url, sessions=sessions)
             await h2o.complete("Hello")
             db.execute("BEGIN EXCLUSIVE")
@@ -137,12 +148,13 @@ async def test_the_log_lines_that_the_service_page_names_are_logged(caplog, tmp_
     await ask_and_leave(SlowAnswer(seconds=30, on="delete"))
     with contextlib.suppress(StreamTimeout):
         await ask_and_leave(SlowCreate(seconds=30), limits=Timeouts(first_token=0.2))
-    await ask_where_kept_connections_are_closed()
+    await ask_twice([WHOLE], [None], [WHOLE])  # the kept connection is closed
+    await ask_twice([WHOLE + b"HTTP/1.1 200 OK\r\n"], [WHOLE])  # and here it says more
     await lose_the_answer_to_a_creation()
     await ask_with_a_ledger_in_trouble(tmp_path / "ledger.db")
     logged = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
     rows = [row for row in log_rows() if row[0] != "service"]
-    assert len(rows) == 9
+    assert len(rows) == 13
     for name, level, pattern in rows:
         assert any(
             (name, level) == found[:2] and re.fullmatch(pattern, found[2]) for found in logged
