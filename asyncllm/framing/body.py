@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from asyncllm.errors import AsyncLLMError, ProtocolError, StreamInterrupted
+from asyncllm.errors import AsyncLLMError, HTTPStatusError, ProtocolError, StreamInterrupted
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.framing.json_array import JSONArrayDecoder
 from asyncllm.framing.json_lines import JSONLinesDecoder
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Framing: TypeAlias = Literal["sse", "json_lines", "json_array"]
 """How the events of a body are told apart: server-sent events, a line each, an array of them."""
 
-_SHOWN_CHARACTERS = 200  # of a page
 _EVENT_STREAM = "text/event-stream"
 _LINES = frozenset(
     f"application/{name}"
@@ -165,5 +164,5 @@ class BodyDecoder:
         shown = " ".join(excerpt_of(self._begun).split())
         what = "the server answered with something other than a stream: "
         error = ProtocolError(f"{what}{shown!r}")
-        error.most_characters = len(f"{what}'") + _SHOWN_CHARACTERS
+        error.most_characters = len(f"{what}'") + HTTPStatusError.most_characters
         return error
