@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import gc
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -518,7 +519,15 @@ def interrupt_after(delay, script):
                 process.kill()
                 _, said = process.communicate()
             took = time.monotonic() - start
+        said = CUT_IMPORT.sub("", said)
         return process.returncode, said.splitlines(), took, sandbox.conversations
+
+
+# What Python says of itself where the SIGINT strikes while it reads the file of a module.
+CUT_IMPORT = re.compile(
+    r"Exception ignored in: <_io\.FileIO name='[^'\n]*\.pyc?'.*\n(?:.*\n)*?"
+    r"ResourceWarning: unclosed file <_io\.FileIO name='[^'\n]*\.pyc?'.*\n"
+)
 
 
 @pytest.mark.reliability
