@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
+_LOOK_UP_SECONDS = 1.0
 
 
 @overload
@@ -198,7 +199,7 @@ def _result_of(awaitable: Awaitable[_T]) -> _T:
     future: Future[_T] | None = None
     try:
         future = running().start(work)
-        return future.result()
+        return _wait_for(future)
     except BaseException:
         # A KeyboardInterrupt or a wrong thread; what has ended by itself is not changed by it.
         if future is None:
@@ -206,6 +207,19 @@ def _result_of(awaitable: Awaitable[_T]) -> _T:
         else:
             future.cancel()
         raise
+
+
+def _wait_for(future: Future[_T]) -> _T:
+    """Wait for `future`, and look up each second: a SIGINT may come just before the wait begins.
+
+    Python takes note of such a one only when the wait is over.
+    """
+    while True:
+        try:
+            return future.result(_LOOK_UP_SECONDS)
+        except TimeoutError:
+            if future.done():
+                return future.result()  # its own error, or what came meanwhile
 
 
 async def _await(awaitable: Awaitable[_T]) -> _T:
