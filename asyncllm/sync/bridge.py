@@ -20,7 +20,7 @@ from typing_extensions import override
 from asyncllm.errors import ConfigurationError
 from asyncllm.stream.stream import Stream
 from asyncllm.sync.loop import running
-from asyncllm.sync.pump import Pump
+from asyncllm.sync.pump import LOOK_UP_SECONDS, Pump
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
-_LOOK_UP_SECONDS = 1.0
 
 
 @overload
@@ -160,7 +159,7 @@ class _SyncContext(AbstractContextManager[_T]):
         self._background = running()
         self._held = self._background.start(self._hold())
         try:
-            return self._entered.result()
+            return _wait_for(self._entered)
         except BaseException:
             self._held.cancel()
             raise
@@ -177,7 +176,7 @@ class _SyncContext(AbstractContextManager[_T]):
         if not self._background.is_ours:
             return None  # the process that was forked leaves it
         self._leaving.set_result((kind, error, traceback))
-        return self._held.result()
+        return _wait_for(self._held)
 
     async def _hold(self) -> bool | None:
         try:
@@ -210,13 +209,10 @@ def _result_of(awaitable: Awaitable[_T]) -> _T:
 
 
 def _wait_for(future: Future[_T]) -> _T:
-    """Wait for `future`, and look up each second: a SIGINT may come just before the wait begins.
-
-    Python takes note of such a one only when the wait is over.
-    """
+    """Return the result of `future` once it is there."""
     while True:
         try:
-            return future.result(_LOOK_UP_SECONDS)
+            return future.result(LOOK_UP_SECONDS)
         except TimeoutError:
             if future.done():
                 return future.result()  # its own error, or what came meanwhile

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
+LOOK_UP_SECONDS = 1.0
+"""How long the main thread waits at a time.
+
+A SIGINT may come just before a wait begins, and Python takes note of it only when that is over.
+"""
+
 _BATCHES_AHEAD = 16  # how many reads of the network a consumer may lag behind
 
 
@@ -51,7 +57,8 @@ class Pump(Generic[_T]):
     def wait(self) -> None:
         """Wait until the reading has ended and the source is closed."""
         if self._background.is_ours:
-            self._has_ended.wait()
+            while not self._has_ended.wait(LOOK_UP_SECONDS):
+                pass
 
     def take(self) -> list[_T] | None:
         """Wait for the next batch; None at the end.
@@ -65,13 +72,20 @@ class Pump(Generic[_T]):
             raise ConfigurationError(
                 "this iterator is read by the process that was forked: ask anew in its child"
             )
-        batch = self._queue.get()
+        batch = self._next()
         self._taken += 1
         if not self._room.is_set():
             self._background.call(self._room.set)
         if isinstance(batch, BaseException):
             raise batch
         return batch
+
+    def _next(self) -> list[_T] | BaseException | None:
+        while True:
+            try:
+                return self._queue.get(timeout=LOOK_UP_SECONDS)
+            except Empty:
+                pass
 
     def _start(self) -> None:
         self._room.set()
