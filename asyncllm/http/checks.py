@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -82,6 +83,7 @@ def check_id(word: str) -> str:
     raise ProtocolError(f"the server gave an id that can't be used: {word[:_LONGEST_ID]!r}")
 
 
+@lru_cache(maxsize=1024)  # each id of a conversation is asked about three times
 def path_segment(word: str) -> str:
     """Return an id that a server has given as one segment of a URL's path, whatever is in it.
 

@@ -134,7 +134,7 @@ class Http:
             data = json if isinstance(json, bytes) else encode_json(json)
             if "content-type" not in map(str.lower, sent):
                 sent["Content-Type"] = "application/json"
-        proxy = self._proxy_for(url)
+        proxy = self.proxy or self._pool.environment_proxy(url)
         if proxy is not None and proxy.forwards(url):
             sent |= proxy.credentials
         request = HttpRequest(
@@ -168,7 +168,7 @@ class Http:
             is_session: whether it is for what a session holds besides what has its own entry.
 
         """
-        way = Way(self._proxy_for(url), self._pool.has_own_tls)
+        way = Way(self.proxy or self._pool.environment_proxy(url), self._pool.has_own_tls)
         return Entry(url, self._headers_for(url, headers), steps, way, is_session)
 
     def own_session(self, url: str, cookie: str | None = None) -> str | None:
@@ -188,13 +188,13 @@ class Http:
             return self._jar.header_for(url) or None
         return self._jar.cookies_for(url).get(cookie)
 
-    def _proxy_for(self, url: str) -> Proxy | None:
-        return self.proxy or self._pool.environment_proxy(url)
-
     def _headers_for(self, url: str, given: Mapping[str, str] | None) -> dict[str, str]:
         """Return the headers of all requests, those `given` for this one, and cookies."""
         headers = merged_headers(self._headers, given) if given else dict(self._headers)
         if cookies := self._jar.header_for(url):
-            name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
-            headers[name] = with_cookies(headers[name], cookies) if name in headers else cookies
+            if "cookie" in map(str.lower, headers):
+                name = next(name for name in headers if name.lower() == "cookie")
+                headers[name] = with_cookies(headers[name], cookies)
+            else:
+                headers["Cookie"] = cookies
         return headers

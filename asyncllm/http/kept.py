@@ -13,6 +13,7 @@ import asyncio
 import logging
 import select
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -35,23 +36,32 @@ class KeptConnection(asyncio.Protocol):
     Args:
         handler: aiohttp's protocol, which the connection has while somebody does.
         transport: its transport.
+        closed: is done once it is lost.
         server: what to call the other side.
 
     Attributes:
         transport: as given.
+        closed: as given.
         stale_until: until when a broken connection is one that had been closed before it was to
             serve again, on the monotonic clock; 0 where it has not served before.
 
     """
 
-    __slots__ = ("_handler", "_is_readable", "_server", "stale_until", "transport")
+    __slots__ = ("_handler", "_is_readable", "_server", "closed", "stale_until", "transport")
 
-    def __init__(self, handler: ResponseHandler, transport: asyncio.Transport, server: str) -> None:
+    def __init__(
+        self,
+        handler: ResponseHandler,
+        transport: asyncio.Transport,
+        closed: asyncio.Future[None],
+        server: str,
+    ) -> None:
         self.transport = transport
+        self.closed = closed
         self.stale_until = 0.0
         self._handler = handler
         self._server = server
-        self._is_readable: Callable[[], bool] | None = None
+        self._is_readable: Callable[[], object] | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -69,13 +79,14 @@ class KeptConnection(asyncio.Protocol):
         What comes between this and the request's first byte is seen neither here nor there. No
         event loop reads in between, and no clock could tell it from a quick answer.
         """
-        if self._handler.should_close or _has_begun_another(self._handler):
+        handler = self._handler
+        if handler.should_close or _has_begun_another(handler):
             self._warn()
         elif self._has_something():
             log.info("%s: a kept connection was closed, or bytes came on it", self._server)
         else:
             self.stale_until = time.monotonic() + _STALE_SECONDS
-            self.transport.set_protocol(self._handler)
+            self.transport.set_protocol(handler)
             return True
         self.transport.abort()
         return False
@@ -107,7 +118,7 @@ class KeptConnection(asyncio.Protocol):
         """Hand on that the server takes more again."""
         self._handler.resume_writing()
 
-    def _has_something(self) -> bool:
+    def _has_something(self) -> object:
         """Tell whether the kernel has something for us: bytes, or that the server has hung up."""
         if self._is_readable is None:
             self._is_readable = _looking_at(self.transport.get_extra_info("socket").fileno())
@@ -125,14 +136,14 @@ class StaleConnectionError(aiohttp.ServerDisconnectedError):
 
 
 def response_class(
-    noted: Callable[[Connection], KeptConnection | None],
+    noted: Callable[[ResponseHandler | None], KeptConnection | None],
 ) -> type[aiohttp.ClientResponse]:
     """Return a class of aiohttp's responses that raise a `StaleConnectionError` where it is one.
 
     Tracing would tell as well, at a price.
 
     Args:
-        noted: returns what is known of a connection.
+        noted: returns what is known of the connection that has this protocol.
 
     """
 
@@ -140,7 +151,7 @@ def response_class(
         @override
         async def start(self, connection: Connection) -> Self:
             """Read the head of the response."""
-            kept = noted(connection)
+            kept = noted(connection.protocol)
             try:
                 await super().start(connection)
             except aiohttp.ClientConnectionError:
@@ -169,10 +180,10 @@ def _has_begun_another(handler: ResponseHandler) -> bool:
         return True
 
 
-def _looking_at(descriptor: int) -> Callable[[], bool]:
+def _looking_at(descriptor: int) -> Callable[[], object]:
     """Return what tells whether a descriptor can be read from now."""
     if not hasattr(select, "poll"):  # Windows, where `select` takes any descriptor
-        return lambda: bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return partial(poll.poll, 0)

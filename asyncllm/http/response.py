@@ -66,7 +66,8 @@ class Response:
         self.content = raw.content
         self.max_event_bytes = max_event_bytes
         self._raw = raw
-        self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
+        coding = _coding(raw.headers)
+        self.coding = coding if coding and not raw.content.at_eof() else ""
         self.was_resent = was_resent
         self._body: BodyDecoder | None = None
         self._has_ended = False
@@ -198,6 +199,8 @@ class Response:
     async def drain(self) -> None:
         """Read a little past the end of the answer, so that the connection can be used again."""
         content, size = self.content, 0
+        if content.at_eof() and self._raw.connection is None:
+            return  # aiohttp has let go of it already
         try:
             if not content.at_eof():
                 with contextlib.suppress(TimeoutError, *READ_ERRORS):
@@ -223,5 +226,8 @@ class Response:
 
 
 def _coding(headers: Mapping[str, str]) -> str:
-    coding = headers.get("Content-Encoding", "").strip().lower()
+    told = headers.get("Content-Encoding")
+    if told is None:
+        return ""
+    coding = told.strip().lower()
     return "" if coding == "identity" else coding

@@ -14,6 +14,7 @@ from asyncllm.http.kept import KeptConnection, response_class
 if TYPE_CHECKING:
     import ssl
 
+    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
     from yarl import URL
@@ -30,6 +31,7 @@ _DEFAULT_HEADERS = {
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
     "Accept-Encoding": "identity",
 }
+_DIRECT: dict[str, Any] = {}
 
 
 class Route:
@@ -54,7 +56,7 @@ class Route:
         }
         connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
         self._requests = 0
-        self._open: dict[asyncio.Future[None], KeptConnection] = {}
+        self._open: dict[ResponseHandler | None, KeptConnection] = {}
         self._connect = connector.connect
         connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
         self._client = aiohttp.ClientSession(
@@ -62,7 +64,7 @@ class Route:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
             auto_decompress=False,
-            response_class=response_class(self._noted),
+            response_class=response_class(self._open.get),
         )
 
     @property
@@ -72,7 +74,7 @@ class Route:
 
     async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
         """Send a request, and return its answer once the head of that has come."""
-        through: dict[str, Any] = request.proxy.request_options() if request.proxy else {}
+        through = _DIRECT if request.proxy is None else request.proxy.request_options()
         self._requests += 1
         try:
             return await self._client.request(
@@ -97,8 +99,8 @@ class Route:
         for connection in list(self._open.values()):
             connection.transport.abort()
         await self._client.close()
-        if self._open:
-            await asyncio.wait(list(self._open))
+        if closed := [connection.closed for connection in self._open.values()]:
+            await asyncio.wait(closed)
 
     async def _connect_noted(
         self,
@@ -109,38 +111,35 @@ class Route:
         """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
         while True:
             connection = await self._connect(req, traces, timeout)
-            if self._note(connection, req.url):
-                return connection
-            connection.close()
+            kept = self._open.get(connection.protocol)
+            if kept is None:
+                kept = self._note(connection, req.url)
+            elif not kept.take():
+                connection.close()
+                continue
+            if kept is not None:
+                connection.add_callback(kept.keep)
+            return connection
 
-    def _note(self, connection: Connection, url: URL) -> bool:
-        """Note a connection until it is lost; False where it must not serve again.
+    def _note(self, connection: Connection, url: URL) -> KeptConnection | None:
+        """Note a new connection until it is lost; None where it is already, as aiohttp will find.
 
         aiohttp forgets those that it lets go.
         """
-        protocol, transport = connection.protocol, connection.transport
-        closed = protocol.closed if protocol is not None else None
-        if protocol is None or transport is None or closed is None:
-            return True  # lost already, which aiohttp will find
-        noted = self._open.get(closed)
-        if noted is None:
-            self._open[closed] = noted = KeptConnection(protocol, transport, str(url.origin()))
-            closed.add_done_callback(self._forget)
-            read_by: Any = transport
-            if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
-                read_by.max_size = _READ_BYTES
-        elif not noted.take():
-            return False
-        connection.add_callback(noted.keep)
-        return True
+        handler, transport = connection.protocol, connection.transport
+        closed = handler.closed if handler is not None else None
+        if handler is None or transport is None or closed is None:
+            return None
+        noted = KeptConnection(handler, transport, closed, str(url.origin()))
+        self._open[handler] = noted
+        closed.add_done_callback(functools.partial(self._forget, handler))
+        read_by: Any = transport
+        if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
+            read_by.max_size = _READ_BYTES
+        return noted
 
-    def _noted(self, connection: Connection) -> KeptConnection | None:
-        protocol = connection.protocol
-        closed = protocol.closed if protocol is not None else None
-        return self._open.get(closed) if closed is not None else None
-
-    def _forget(self, closed: asyncio.Future[None]) -> None:
-        del self._open[closed]
+    def _forget(self, handler: ResponseHandler, closed: asyncio.Future[None]) -> None:
+        del self._open[handler]
         if not closed.cancelled():
             closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
 
