@@ -14,6 +14,9 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """The most bytes of memory that a reply may take, where no session manager says otherwise."""
 
+READ_AHEAD = 128 * 1024
+"""How many bytes of an answer may come before they are asked for, unless a manager says more."""
+
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one stream, in seconds; None turns one off.

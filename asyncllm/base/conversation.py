@@ -12,7 +12,7 @@ from typing_extensions import override
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import HTTPStatusError, RateLimitError
 from asyncllm.session.server import Progress
-from asyncllm.stream.begun import Begun, begin_under
+from asyncllm.stream.begun import begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from asyncllm.session.conversations import ConversationPool
     from asyncllm.session.manager import SessionManager
     from asyncllm.session.server import Conversation, ConversationServer
+    from asyncllm.stream.begun import Begun
 
 
 class ConversationProvider(AsyncGeneratorProvider):
@@ -69,12 +70,11 @@ class ConversationProvider(AsyncGeneratorProvider):
             conversation.progress = Progress.ASKED
             try:
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
-                async with contextlib.aclosing(self.generate(asked, http)) as source:
-                    batch = await anext(source, None)
-                    if batch is not None:
+                begun = await self._attempt(asked, http)
+                async with contextlib.aclosing(begun):
+                    if begun.batch is not None:
                         conversation.progress = Progress.ANSWERING
-                    finish = conversation.finish
-                    yield Begun(batch, source, source, finish, model=request.model)
+                    yield msgspec.structs.replace(begun, on_finish=conversation.finish)
                 return
             except HTTPStatusError as error:
                 is_untouched = isinstance(error, RateLimitError)

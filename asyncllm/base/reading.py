@@ -2,55 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from asyncllm.errors import AsyncLLMError
 from asyncllm.events import Ping
 from asyncllm.http.failures import READ_ERRORS, broken
 
 if TYPE_CHECKING:
+    from asyncllm.base.request import Request
+    from asyncllm.base.wire import ServerProvider
     from asyncllm.events import Item
-    from asyncllm.framing.body import Framing
     from asyncllm.framing.sse import Payload
     from asyncllm.http.response import Response
-    from asyncllm.wires.translator import Translator
 
 
-class Reading:
-    """What comes of one response, by one translator.
+class Reading(AsyncIterator["list[Item]"]):
+    """What comes of one response, by one translator: a list of items for each network read.
 
-    It is one coroutine from aiohttp's read to a batch, and no generator: with a thousand streams,
-    each of those on a token's way costs as much as its decoding (10 % of all above aiohttp).
+    It is one coroutine from the bytes to whoever holds the answer, and no generator: with a
+    thousand streams, each of those on a token's way costs as much as its decoding.
+
+    A list is empty where something is being written that is not whole yet.
 
     Args:
         response: what to read.
-        translator: what to give its events to.
-        asked: the framing that was asked for.
+        provider: says how to read it, and explains what ended it too early.
+        request: what was asked.
+
+    Attributes:
+        is_over: whether all has been returned, and the answer is whole.
 
     """
 
-    __slots__ = ("_body", "_content", "_failure", "_has_ended", "_translator")
+    __slots__ = (
+        "_body",
+        "_failure",
+        "_has_ended",
+        "_provider",
+        "_request",
+        "_response",
+        "_translator",
+        "is_over",
+    )
 
-    def __init__(self, response: Response, translator: Translator, asked: Framing = "sse") -> None:
-        self._content, self._body = response.content, response.body_as(asked)
-        self._translator = translator
+    def __init__(self, response: Response, provider: ServerProvider, request: Request) -> None:
+        self.is_over = False
+        self._response = response
+        self._provider = provider
+        self._request = request
+        self._translator = provider.translator(request)
+        self._body = response.body_as(provider.framing)
         self._failure: AsyncLLMError | None = None
         self._has_ended = False
 
-    async def next_batch(self) -> list[Item] | None:
-        """Return what the next network read brings, and None at the end.
-
-        A batch is empty where something is being written that is not whole yet.
+    @override
+    async def __anext__(self) -> list[Item]:
+        """Return what the next network read brings.
 
         Raises:
+            StopAsyncIteration: there is no more, and the answer is whole.
             ProtocolError: the body is a page or has no event at all, or an event is too large.
             AsyncLLMError: the answer failed or was cut off; what came before it was returned.
 
         """
-        translator, body = self._translator, self._body
+        translator, body, inflow = self._translator, self._body, self._response.inflow
         while not (self._has_ended or translator.is_done):
             try:
-                chunk = await self._content.readany()
+                while (chunk := inflow.take()) is None:
+                    await inflow.arrival()
             except READ_ERRORS as error:
                 self._fail(broken(type(error)))
                 break
@@ -72,11 +94,21 @@ class Reading:
                 return [item for item in batch if not isinstance(item, Ping)]
             if batch:
                 return batch
-        if self._failure is not None:
-            raise body.explained(self._failure)
-        if not translator.is_done:
-            body.check()
-        return None
+        self._end()
+        raise StopAsyncIteration
 
     def _fail(self, failure: AsyncLLMError) -> None:
         self._failure, self._has_ended = failure, True
+
+    def _end(self) -> None:
+        """Say that all has been returned, or raise what ended the answer too early."""
+        if self._failure is None and not self._translator.is_done:
+            try:
+                self._body.check()
+            except AsyncLLMError as error:
+                self._failure = error
+        if self._failure is None:
+            self.is_over = True
+        else:
+            failure = self._response.masked(self._body.explained(self._failure))
+            raise self._provider.explain(self._request, failure)

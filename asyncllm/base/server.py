@@ -187,11 +187,12 @@ class AsyncGeneratorProvider(Provider):
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
 
-        async def attempt() -> Begun:
-            source = self.generate(request, http)
-            return Begun(await anext(source, None), source, source, model=request.model)
+        return await self._trying(lambda: self._attempt(request, http), sessions)
 
-        return await self._trying(attempt, sessions)
+    async def _attempt(self, request: Request, http: Http) -> Begun:
+        """Make one attempt, to the first batch."""
+        source = self.generate(request, http)
+        return Begun(await anext(source, None), source, source, model=request.model)
 
     async def _begin_alone(
         self, request: Request, proxy: Proxy | None
@@ -204,7 +205,7 @@ class AsyncGeneratorProvider(Provider):
         try:
             async with sessions:
                 begun = await self._begin(request, sessions, proxy)
-                async with contextlib.aclosing(begun.lease):
+                async with contextlib.aclosing(begun):
                     yield begun
         finally:
             _at_work.discard(sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Mapping  # noqa: TC003 - the reference reads the annotations
 from typing import TYPE_CHECKING, ClassVar
@@ -14,6 +15,7 @@ from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import AsyncLLMError, BadRequestError
 from asyncllm.framing.json import encode_json
 from asyncllm.http.http import RefusedField
+from asyncllm.stream.begun import Begun, begin_under
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -128,19 +130,38 @@ class ServerProvider(AsyncGeneratorProvider):
     @override
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
         """Ask, and yield what comes; see `AsyncGeneratorProvider`."""
+        async with contextlib.aclosing(self._answering(request, http)) as answering:
+            begun = await anext(answering)
+            batch = begun.batch
+            while batch is not None:
+                yield batch
+                batch = await anext(begun.source, None)
+
+    @override
+    async def _attempt(self, request: Request, http: Http) -> Begun:
+        if type(self).generate is not ServerProvider.generate:  # a way of its own
+            return await super()._attempt(request, http)
+        return await begin_under(self._answering(request, http))
+
+    async def _answering(self, request: Request, http: Http) -> AsyncGenerator[Begun, None]:
+        """Ask, and stand at the only `yield` while the answer is read."""
         failure: AsyncLLMError | None = None
         while failure is None:
             request = self._without_refused(request, http)
             opening, reading = self._open(request, http), None
             try:
                 async with opening as response:
-                    reading = Reading(response, self.translator(request), self.framing)
-                    while (batch := await reading.next_batch()) is not None:
-                        yield batch
+                    reading = Reading(response, self, request)
+                    try:
+                        yield Begun(await anext(reading, None), reading, model=request.model)
+                    except GeneratorExit:
+                        if not reading.is_over:
+                            raise
                 return
             except AsyncLLMError as error:
-                field = self._newly_refused(request, error) if reading is None else ""
-                if field:
+                if reading is not None:
+                    raise  # which is explained already
+                if field := self._newly_refused(request, error):
                     http.refused_fields.add(RefusedField(request.base_url, field))
                     continue
                 failure = self.explain(request, error)

@@ -10,6 +10,7 @@ from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.http.cookies import CookieJars
 from asyncllm.http.kept import StaleConnectionError
 from asyncllm.http.routes import Route
+from asyncllm.options import READ_AHEAD
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +34,7 @@ class ConnectionPool:
     Args:
         ssl: how to verify servers; None for the system's certificate authorities.
         environment: the proxies for requests that name none; None to take none from there.
+        read_ahead: how many bytes of an answer may come before they are asked for.
 
     Attributes:
         cookies: what servers have set, for each identity.
@@ -45,11 +47,13 @@ class ConnectionPool:
         *,
         ssl: ssl.SSLContext | None = None,
         environment: EnvironmentProxies | None = None,
+        read_ahead: int = READ_AHEAD,
     ) -> None:
         self.cookies = CookieJars()
         self.in_use: set[Response] = set()
         self._ssl = ssl
         self._environment = environment
+        self._read_ahead = read_ahead
         self._is_closed = False
         self._routes: dict[tuple[Proxy | None, bool], Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
@@ -126,7 +130,7 @@ class ConnectionPool:
         route = self._routes.pop((tunnel, keeps), None)
         if route is None:
             self._close_idle_tunnels()
-            route = Route(tunnel, ssl=self._ssl, keeps=keeps)
+            route = Route(tunnel, ssl=self._ssl, keeps=keeps, read_ahead=self._read_ahead)
         self._routes[tunnel, keeps] = route
         return route
 

@@ -25,8 +25,9 @@ class Exchange:
     together with the generator that has yet to leave.
 
     Every error that may quote the request or the answer leaves `http` through here, also one that
-    a provider raises while it reads, and `_masked` is the one place of `http` where it is masked:
-    here it is known what the server was told, and what it said to keep.
+    a provider raises while it reads, and is masked here: here it is known what the server was
+    told, and what it said to keep. `Response.masked` is for those that are raised while this
+    stands and waits.
 
     Args:
         request: what to send.
@@ -63,7 +64,7 @@ class Exchange:
             self._response = response
             self._pool.in_use.add(response)
             return response
-        raise self._masked(await response.failure(self._request, is_accepted=is_accepted))
+        raise self._masked(await response.failure(is_accepted=is_accepted))
 
     async def __aexit__(self, _: object, failure: BaseException | None, __: object) -> None:
         response = self._response
@@ -89,7 +90,7 @@ class Exchange:
             self._answer = answer
             if told := answer.headers.getall("Set-Cookie", ()):
                 self._jar.keep(told, request.url)
-            return Response(answer, self._max_event_bytes, was_resent=was_resent)
+            return Response(answer, self._max_event_bytes, request=request, was_resent=was_resent)
         try:
             raise failure  # outside of the handler: aiohttp's own texts must not be its context
         finally:

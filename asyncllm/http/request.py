@@ -35,11 +35,11 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     method: str
     url: str
     headers: dict[str, str]
-    query: Mapping[str, str]
-    data: bytes | Mapping[str, str] | None
-    proxy: Proxy | None
-    connect: float | None
-    known_secrets: Sequence[str]
+    query: Mapping[str, str] = {}
+    data: bytes | Mapping[str, str] | None = None
+    proxy: Proxy | None = None
+    connect: float | None = None
+    known_secrets: Sequence[str] = ()
 
     @override
     def __repr__(self) -> str:

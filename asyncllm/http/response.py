@@ -13,6 +13,7 @@ from asyncllm.framing.body import BodyDecoder
 from asyncllm.framing.decoder import too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.http.failures import READ_ERRORS, broken
+from asyncllm.http.inflow import inflow_of
 from asyncllm.http.refusals import refusal
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ class Response:
     Args:
         raw: aiohttp's.
         max_event_bytes: the most bytes of one event, or of a body that is read whole.
+        request: what was asked.
         was_resent: whether the request was sent twice, as a kept connection had been closed: the
             first may have been read all the same.
 
     Attributes:
         status: the HTTP status.
-        content: the bytes that are still to be read.
+        inflow: the bytes that are still to be read.
         coding: what they are compressed with, such as "gzip", or "".
         max_event_bytes: as given.
         was_resent: as given.
@@ -52,20 +54,27 @@ class Response:
         "_body",
         "_has_ended",
         "_raw",
+        "_request",
         "coding",
-        "content",
+        "inflow",
         "max_event_bytes",
         "status",
         "was_resent",
     )
 
     def __init__(
-        self, raw: aiohttp.ClientResponse, max_event_bytes: int, *, was_resent: bool = False
+        self,
+        raw: aiohttp.ClientResponse,
+        max_event_bytes: int,
+        *,
+        request: HttpRequest,
+        was_resent: bool = False,
     ) -> None:
         self.status = raw.status
-        self.content = raw.content
+        self.inflow = inflow_of(raw.content)
         self.max_event_bytes = max_event_bytes
         self._raw = raw
+        self._request = request
         coding = _coding(raw.headers)
         self.coding = coding if coding and not raw.content.at_eof() else ""
         self.was_resent = was_resent
@@ -79,11 +88,11 @@ class Response:
 
     @property
     def body(self) -> BodyDecoder:
-        """What tells what the bytes of `content` are, where server-sent events were asked for."""
+        """What tells what the bytes of `inflow` are, where server-sent events were asked for."""
         return self.body_as("sse")
 
     def body_as(self, asked: Framing) -> BodyDecoder:
-        """Return what tells what the bytes of `content` are; for one response, the same each time.
+        """Return what tells what the bytes of `inflow` are; for one response, the same each time.
 
         Args:
             asked: the framing that was asked for.
@@ -164,14 +173,13 @@ class Response:
         await self._read_beginning(body)
         return excerpt_of(body)
 
-    async def failure(self, request: HttpRequest, *, is_accepted: bool) -> AsyncLLMError:
-        """Return the error that this response to `request` stands for, and close it.
+    async def failure(self, *, is_accepted: bool) -> AsyncLLMError:
+        """Return the error that this response stands for, and close it.
 
         What is compressed is not read: no request of ours asks for it, and a small body can
         unpack to gigabytes. An error keeps its status; its body is then empty.
 
         Args:
-            request: what was asked.
             is_accepted: whether the status is no error, so that it is the body's form that is.
 
         """
@@ -184,7 +192,13 @@ class Response:
         finally:
             self.close()
         body = excerpt_of(beginning)
-        return refusal(request, self._raw, body, coding=self.coding, is_accepted=is_accepted)
+        coding = self.coding
+        return refusal(self._request, self._raw, body, coding=coding, is_accepted=is_accepted)
+
+    def masked(self, error: AsyncLLMError) -> AsyncLLMError:
+        """Return `error`, without what its text may quote of the request or the answer."""
+        error.redact(self._request.secrets(self._raw))
+        return error
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end.
@@ -198,14 +212,14 @@ class Response:
 
     async def drain(self) -> None:
         """Read a little past the end of the answer, so that the connection can be used again."""
-        content, size = self.content, 0
-        if content.at_eof() and self._raw.connection is None:
+        at_end, size = self._raw.content.at_eof, 0
+        if at_end() and self._raw.connection is None:
             return  # aiohttp has let go of it already
         try:
-            if not content.at_eof():
+            if not at_end():
                 with contextlib.suppress(TimeoutError, *READ_ERRORS):
                     async with asyncio.timeout(_DRAIN_SECONDS):
-                        while size < _DRAIN_BYTES and (chunk := await content.readany()):
+                        while size < _DRAIN_BYTES and (chunk := await self._next()):
                             size += len(chunk)
         finally:
             self.close()
@@ -213,10 +227,15 @@ class Response:
     async def _read_some(self) -> bytes:
         """Return what one read brings; b"" at the end."""
         try:
-            return await self.content.readany()
+            return await self._next()
         except READ_ERRORS as error:
             failure = broken(type(error))
         raise failure if self._body is None else self._body.explained(failure)
+
+    async def _next(self) -> bytes:
+        while (chunk := self.inflow.take()) is None:
+            await self.inflow.arrival()
+        return chunk
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""

@@ -41,13 +41,16 @@ class Route:
         tunnel: the SOCKS proxy to go through, or None; an HTTP proxy comes with each request.
         ssl: how to verify servers; None for the system's certificate authorities.
         keeps: whether a connection serves again.
+        read_ahead: how many bytes of an answer may come before they are asked for.
 
     Raises:
         ConfigurationError: the extra that brings SOCKS is not installed.
 
     """
 
-    def __init__(self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool) -> None:
+    def __init__(
+        self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool, read_ahead: int
+    ) -> None:
         options: dict[str, Any] = {
             "ssl": ssl or True,
             "limit": 0,
@@ -64,6 +67,7 @@ class Route:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_DEFAULT_HEADERS,
             auto_decompress=False,
+            read_bufsize=read_ahead // 2,  # of what may wait, aiohttp's readers hold twice as much
             response_class=response_class(self._open.get),
         )
 

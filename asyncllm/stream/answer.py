@@ -162,7 +162,7 @@ class Answer:
 
     async def _give_back(self, begun: Begun) -> None:
         try:
-            await begun.lease.aclose()
+            await begun.aclose()
         finally:
             self.state = _ENDED
 
@@ -199,7 +199,7 @@ class Answer:
         """
         if self._begun is not None:
             try:
-                await self._begun.lease.aclose()
+                await self._begun.aclose()
             except BaseException as later:
                 if self._conclude_by(later):
                     raise

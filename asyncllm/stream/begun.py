@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeAlias
 
 import msgspec
 
 from asyncllm.events import Item
 
-Source: TypeAlias = AsyncGenerator[list[Item], None]
+Source: TypeAlias = AsyncIterator[list[Item]]
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -19,7 +19,8 @@ class Begun(msgspec.Struct, frozen=True):
         batch: its first batch; None where it has ended without any.
         source: gives the other batches.
         lease: stands at its only `yield` while the answer is read; closing it gives back all that
-            the answer holds. Where nothing else does so, it is `source`.
+            the answer holds. Where nothing else does so, it is `source`; None where nothing is
+            held.
         on_finish: is called when the sign has come that the answer is whole.
         model: the full id of the model that answers; "" for the one that was asked.
 
@@ -27,9 +28,14 @@ class Begun(msgspec.Struct, frozen=True):
 
     batch: list[Item] | None
     source: Source
-    lease: AsyncGenerator[object, None]
+    lease: AsyncGenerator[object, None] | None = None
     on_finish: Callable[[], None] | None = None
     model: str = ""
+
+    async def aclose(self) -> None:
+        """Give back all that the answer holds."""
+        if self.lease is not None:
+            await self.lease.aclose()
 
 
 async def begin_under(lease: AsyncGenerator[Begun, None]) -> Begun:

@@ -39,7 +39,7 @@ class OwnedTasks:
 
     def start(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
         """Start `work` in a task."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

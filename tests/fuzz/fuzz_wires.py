@@ -17,6 +17,8 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import NamedTuple
 
+from multidict import CIMultiDict
+
 if __name__ == "__main__":
     import atheris
 
@@ -32,6 +34,7 @@ with watching:
     from asyncllm.framing.json import decode
     from asyncllm.framing.sse import NamedEvent, Payload, SSEDecoder
     from asyncllm.http.refusals import status_error
+    from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import _CREATED, H2o
@@ -181,7 +184,7 @@ class _Body:
     """Stands for aiohttp's response: its body comes in chunks, and the wait for them is over."""
 
     def __init__(self, chunks: list[bytes], content_type: str) -> None:
-        self.status, self.headers = 200, {}
+        self.status, self.headers, self.cookies = 200, CIMultiDict(), {}
         self.content_type, self.content = content_type, self
         self._chunks = [chunk for chunk in chunks if chunk]
 
@@ -201,7 +204,9 @@ class _Http:
 
     @asynccontextmanager
     async def open(self, *_: object, **__: object):
-        yield Response(self._body, self._limit)
+        yield Response(
+            self._body, self._limit, request=HttpRequest(method="POST", url=_URL, headers={})
+        )
 
 
 def read_answer(provider, body: _Body, limit: int, params: dict) -> tuple[list[Item], str]:

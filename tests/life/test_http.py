@@ -103,18 +103,18 @@ async def test_an_answer_that_is_left_takes_no_more_of_a_request(http):
 
 
 class Counted:
-    """A body that notes how much each read brings."""
+    """What comes of a body, and a note of how much each read brings."""
 
-    def __init__(self, content):
-        self.content, self.reads = content, []
+    def __init__(self, inflow):
+        self.inflow, self.reads = inflow, []
 
-    def at_eof(self):
-        return self.content.at_eof()
-
-    async def readany(self):
-        read = await self.content.readany()
-        self.reads.append(len(read))
+    def take(self):
+        if read := self.inflow.take():
+            self.reads.append(len(read))
         return read
+
+    def arrival(self):
+        return self.inflow.arrival()
 
 
 async def test_an_answer_is_drained_by_64_kib_and_not_by_much_more(http):
@@ -137,7 +137,7 @@ async def test_an_answer_is_drained_by_64_kib_and_not_by_much_more(http):
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with http.open("POST", url, json=None) as response:
         assert await response.next_payloads() == [b"1"]
-        response.content = counted = Counted(response.content)
+        response.inflow = counted = Counted(response.inflow)
         asks.set()
     *but_one, last = counted.reads
     assert sum(but_one) < 64 * 1024 <= sum(but_one) + last

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+from uuid import RFC_4122, UUID
 
 import aiohttp
 import pytest
@@ -108,7 +109,8 @@ async def test_documented_defaults_and_the_callers_parameters_over_them(sandbox,
     )
     body = json.loads(asked(sandbox, "stream")[0].body)
     response_id = body["options"].pop("response_id")
-    assert len(response_id) == 36
+    assert str(UUID(response_id)) == response_id
+    assert (UUID(response_id).version, UUID(response_id).variant) == (4, RFC_4122)
     assert body == {
         "inputs": "Hello",
         "parameters": {

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 import asyncllm
 from asyncllm import (
@@ -23,6 +24,7 @@ from asyncllm import (
     Timeouts,
 )
 from asyncllm.http.refusals import status_error
+from asyncllm.http.request import HttpRequest
 from asyncllm.http.response import Response
 from support.leftovers import settled
 from support.raw_server import raw_server
@@ -58,9 +60,14 @@ class NoHttp:
 
     def __init__(self, pieces, max_event_bytes):
         raw = SimpleNamespace(
-            status=200, headers={}, content_type="text/event-stream", content=Body(pieces)
+            status=200,
+            headers=CIMultiDict(),
+            cookies={},
+            content_type="text/event-stream",
+            content=Body(pieces),
         )
-        self._response, self.refused_fields = Response(raw, max_event_bytes), set()
+        request = HttpRequest(method="POST", url=URL, headers={})
+        self._response, self.refused_fields = Response(raw, max_event_bytes, request=request), set()
 
     @asynccontextmanager
     async def open(self, *_, **__):
