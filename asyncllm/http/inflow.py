@@ -54,6 +54,18 @@ def inflow_of(content: aiohttp.StreamReader) -> Inflow:
     return _AsOffered(content)
 
 
+async def next_of(inflow: Inflow) -> bytes:
+    """Return what comes next, and b"" at the end of the body.
+
+    Raises:
+        READ_ERRORS: nothing more comes, as the connection broke.
+
+    """
+    while (data := inflow.take()) is None:
+        await inflow.arrival()
+    return data
+
+
 class _Direct(aiohttp.StreamReader):
     """The reader that aiohttp's parser fills, once it is known that all is wanted as it comes.
 

@@ -13,7 +13,7 @@ from asyncllm.framing.body import BodyDecoder
 from asyncllm.framing.decoder import too_large
 from asyncllm.framing.excerpt import EXCERPT_BYTES, excerpt_of
 from asyncllm.http.failures import READ_ERRORS, broken
-from asyncllm.http.inflow import inflow_of
+from asyncllm.http.inflow import inflow_of, next_of
 from asyncllm.http.refusals import refusal
 
 if TYPE_CHECKING:
@@ -116,13 +116,7 @@ class Response:
             yield payloads
 
     async def next_payloads(self) -> list[Payload]:
-        """Return what `payloads` yields next, and an empty list at the end.
-
-        Raises:
-            ProtocolError: the body is a page or has no event at all, or an event is too large.
-            StreamInterrupted: the connection broke.
-
-        """
+        """Return what `payloads` yields next, or raise as it does; an empty list at the end."""
         body = self.body
         payloads: list[Payload] = []
         while not (payloads or self._has_ended):
@@ -219,7 +213,7 @@ class Response:
             if not at_end():
                 with contextlib.suppress(TimeoutError, *READ_ERRORS):
                     async with asyncio.timeout(_DRAIN_SECONDS):
-                        while size < _DRAIN_BYTES and (chunk := await self._next()):
+                        while size < _DRAIN_BYTES and (chunk := await next_of(self.inflow)):
                             size += len(chunk)
         finally:
             self.close()
@@ -227,15 +221,10 @@ class Response:
     async def _read_some(self) -> bytes:
         """Return what one read brings; b"" at the end."""
         try:
-            return await self._next()
+            return await next_of(self.inflow)
         except READ_ERRORS as error:
             failure = broken(type(error))
         raise failure if self._body is None else self._body.explained(failure)
-
-    async def _next(self) -> bytes:
-        while (chunk := self.inflow.take()) is None:
-            await self.inflow.arrival()
-        return chunk
 
     async def _read_beginning(self, body: bytearray) -> None:
         """Read into `body` as much as an excerpt needs, as far as it comes."""

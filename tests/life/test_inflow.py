@@ -13,13 +13,17 @@ from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 
 PATIENT = 30.0
 ONE_READ = 64 * 1024
+KNOWN = inflow.KNOWN  # whatever the tests are run with
 
 
 @pytest.fixture(params=["direct", "as offered"])
 def is_direct(request, monkeypatch):
-    known = ["_buffer"] if request.param == "direct" else ["no such attribute"]
-    monkeypatch.setattr(inflow, "KNOWN", frozenset(known))
-    return request.param == "direct"
+    is_direct = request.param == "direct"
+    monkeypatch.setattr(inflow, "KNOWN", KNOWN if is_direct else {"no such attribute"})
+    return is_direct
+
+
+direct = pytest.mark.parametrize("is_direct", ["direct"], indirect=True)
 
 
 async def all_of(body):
@@ -57,7 +61,8 @@ async def test_an_answer_without_a_body_is_at_its_end_at_once(http, is_direct):
         assert await all_of(response.inflow) == ([], None)
 
 
-async def test_what_came_before_a_connection_broke_is_given_before_its_error(http):
+@direct
+async def test_what_came_before_a_connection_broke_is_given_before_its_error(http, is_direct):
     whole = asyncio.Event()
     steps = [CHUNKED + chunk(b"first"), whole, chunk(b"second"), None]
     async with raw_server(steps) as (url, _), http.open("GET", url) as response:
@@ -134,13 +139,14 @@ async def test_a_body_that_nobody_takes_stops_its_server(http, size, is_direct):
 
 def test_what_is_touched_of_aiohttps_reader_is_there():
     """Otherwise bodies are read as aiohttp offers them, which costs a fifth more a token."""
-    assert inflow.KNOWN.issubset(aiohttp.StreamReader.__slots__)
+    assert KNOWN.issubset(aiohttp.StreamReader.__slots__)
     for hook in ("feed_data", "begin_http_chunk_receiving", "end_http_chunk_receiving"):
         assert hook in vars(inflow._Direct)
         assert hook in vars(aiohttp.StreamReader)
 
 
-async def test_aiohttps_parser_calls_what_stands_in_for_its_own(http, monkeypatch):
+@direct
+async def test_aiohttps_parser_calls_what_stands_in_for_its_own(http, monkeypatch, is_direct):
     called = []
     for hook in ("feed_data", "begin_http_chunk_receiving", "end_http_chunk_receiving"):
         own = vars(inflow._Direct)[hook]
