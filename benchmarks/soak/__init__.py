@@ -11,7 +11,7 @@ and whole where it says so; of all of them, that nothing is left, neither on a s
 ledger, nor in memory; that no request left its path; that no error and no log line shows a secret;
 and that the event loop never stood still for longer than the machine did.
 
-`--cancel-only 10000` only cancels and closes, at random moments. `--uvloop`, `--eager` and
-`--ledger` say what it runs on and with, `--trials NAME …` which trials there are. The exit status
+`--cancel-only 10000` only cancels and closes, at random moments. `--uvloop`, `--eager`, `--ledger`
+and `--tls` say what it runs on and with, `--trials NAME …` which trials there are. The exit status
 is 0 if all is well. It needs `/proc` and the extra `test`.
 """

@@ -94,6 +94,7 @@ def _options() -> argparse.Namespace:
     else:
         parser.set_defaults(eager=False)
     parser.add_argument("--ledger", action="store_true", help="have the manager keep a ledger")
+    parser.add_argument("--tls", action="store_true", help="have the server speak TLS")
     parser.add_argument(
         "--trials",
         nargs="*",

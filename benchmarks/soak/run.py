@@ -88,7 +88,11 @@ class Run:
         self._numbers = count()
         self._started = time.monotonic()
         self._sessions = SessionManager(
-            retry=_PATIENT, spare_conversations=_SPARES, grace=_PATIENCE, ledger=path
+            retry=_PATIENT,
+            spare_conversations=_SPARES,
+            grace=_PATIENCE,
+            ledger=path,
+            ssl=server.trust,
         )
         self.warm_memory: float | None = None
 
@@ -129,7 +133,9 @@ class Run:
                 return
             self._begun += 1
             plan = Plan.draw(number, WAYS if self._is_rough else EARLY, self._length, self._dice)
-            retry = _PATIENT if self._is_rough and self._dice.random() < _ALONE else _QUICK
+            # Alone, over TLS, a stream would not know the server's authority.
+            may_be_alone = self._is_rough and self._server.trust is None
+            retry = _PATIENT if may_be_alone and self._dice.random() < _ALONE else _QUICK
             stream = self._stream(plan, retry)
             if self._is_rough and self._dice.random() < _FAULTY:
                 self._server.declare(some_fault(self._dice))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, create_default_context
 from typing import TYPE_CHECKING
+
+import trustme
 
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
@@ -23,12 +26,17 @@ class Server:
     Args:
         ledger: where requests are entered.
         tokens: the length of every answer; None for the natural ones.
+        tls: whether it speaks TLS.
+
+    Attributes:
+        trust: the context that trusts it, or None.
 
     """
 
-    def __init__(self, ledger: Ledger, *, tokens: int | None) -> None:
+    def __init__(self, ledger: Ledger, *, tokens: int | None, tls: bool = False) -> None:
         self._ledger = ledger
         self._tokens = tokens
+        self.trust, self._tls = _tls() if tls else (None, None)
         self._life = ExitStack()
         self._declared = 0
         self._port = 0
@@ -68,7 +76,22 @@ class Server:
         self._life.close()
 
     def _begin(self) -> Sandbox:
-        sandbox = Sandbox(port=self._port, rtt=_RTT, token_rate=_TOKEN_RATE, tokens=self._tokens)
+        sandbox = Sandbox(
+            port=self._port,
+            rtt=_RTT,
+            token_rate=_TOKEN_RATE,
+            tokens=self._tokens,
+            ssl=self._tls,
+        )
         self._life.enter_context(running_in_background(sandbox))
         self._port = sandbox.port
         return sandbox
+
+
+def _tls() -> tuple[SSLContext, SSLContext]:
+    """Return the contexts of a client and of the server that it trusts."""
+    authority = trustme.CA()
+    client, server = create_default_context(), SSLContext(PROTOCOL_TLS_SERVER)
+    authority.configure_trust(client)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    return client, server

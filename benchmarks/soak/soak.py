@@ -43,7 +43,7 @@ async def soak(
     # Answers that nobody leaves to their end do not come to it by themselves: if they end, they
     # were stopped.
     length = _LONG if options.cancel_only else None
-    server = Server(ledger, tokens=length)
+    server = Server(ledger, tokens=length, tls=options.tls)
     dice = random.Random(options.seed)  # noqa: S311 - nothing is secret
     stage = Stage(ledger, dice, canaries, lambda: run.progress >= _LAST_ROUNDS)
     await asyncio.to_thread(int)  # uvloop opens something for the first thread

@@ -82,6 +82,7 @@ def test_streams_under_faults_and_restarts_end_in_one_of_four_ways_and_leave_not
     "options",
     [
         ["--uvloop", "--ledger"],
+        ["--tls"],
         pytest.param(
             ["--eager", "--ledger"],
             marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 has them"),
