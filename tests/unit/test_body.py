@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncllm import AsyncLLMError, Finish, JSONTranslator, ProtocolError, StreamInterrupted
+from asyncllm import (
+    AsyncLLMError,
+    Finish,
+    HTTPStatusError,
+    JSONTranslator,
+    ProtocolError,
+    StreamInterrupted,
+)
 from asyncllm.framing import BodyDecoder, NamedEvent
 
 LINES = b'{"a":1}\n{"b":2}\n'
@@ -106,6 +113,12 @@ def test_a_page_is_never_a_stream(asked, text):
     assert NO_STREAM in str(error)
 
 
+def test_of_a_page_as_much_is_shown_as_of_an_error_s_body():
+    _, error = outcome(BodyDecoder("text/html", 1000), [b"x" * 900])
+    error.redact([])
+    assert str(error).count("x") == HTTPStatusError.most_characters
+
+
 @pytest.mark.parametrize(
     "text", [b"The model does not exist\n\n", b"[ERROR] no", b"[1]", b"[", b"[DONE]"]
 )
@@ -135,9 +148,10 @@ def test_what_came_before_an_error_is_given_out(asked, text, kind, said):
 
 
 @pytest.mark.parametrize("asked", [SSE, JSON_ARRAY])
-def test_an_object_of_more_than_the_limit_is_refused(asked):
-    text = b'{"a":"%s"}' % (b"x" * 100)
-    payloads, error = in_any_pieces(JSON, text, asked, limit=100)
+def test_an_object_of_just_the_limit_is_accepted_and_one_byte_more_is_not(asked):
+    text = b'{"a":"%s"}' % (b"x" * 92)
+    assert in_any_pieces(JSON, text, asked, limit=100) == ([text], None)
+    payloads, error = in_any_pieces(JSON, text + b" ", asked, limit=100)
     assert (payloads, type(error)) == ([], ProtocolError)
     assert "a body of more than 100 bytes" in str(error)
 
