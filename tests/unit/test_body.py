@@ -26,6 +26,13 @@ BARE = b'{\n"error":1\n}'
 BOTH = [b'{"a":1}', b'{"b":2}']
 STREAM, JSON, NDJSON, NONE = "text/event-stream", "application/json", "application/x-ndjson", ""
 TYPES = (STREAM, JSON, NDJSON, "application/jsonl", "text/plain", NONE)
+LINE_TYPES = tuple(
+    f"application/{name}"
+    for name in (
+        *("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines"),
+        *("json-l", "x-json-stream", "stream+json"),
+    )
+)
 NO_STREAM = "something other than a stream"
 
 
@@ -68,7 +75,7 @@ NO_LINES = (STREAM, JSON, "text/plain", NONE)
         *rows(JSON_LINES, TYPES, LINES, BOTH),
         *rows(JSON_ARRAY, TYPES, ARRAY, BOTH),
         # As its type says.
-        *rows(SSE, (NDJSON, "application/jsonl"), LINES, BOTH),
+        *rows(SSE, LINE_TYPES, LINES, BOTH),
         *rows(JSON_ARRAY, (NDJSON, "application/jsonl"), LINES, BOTH),
         *rows(JSON_LINES, (STREAM,), EVENTS, BOTH),
         *rows(JSON_ARRAY, NO_LINES, EVENTS, BOTH),
@@ -111,6 +118,13 @@ def test_a_page_is_never_a_stream(asked, text):
     payloads, error = in_any_pieces("text/html", text, asked)
     assert (payloads, type(error)) == ([], ProtocolError)
     assert NO_STREAM in str(error)
+
+
+def test_of_a_page_no_more_is_read_than_an_error_may_show():
+    body = BodyDecoder("text/html", 1000)
+    assert body.feed(b"x" * (64 * 1024 - 1)) == []
+    with pytest.raises(ProtocolError, match=NO_STREAM):
+        body.feed(b"x")
 
 
 def test_of_a_page_as_much_is_shown_as_of_an_error_s_body():

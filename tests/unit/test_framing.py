@@ -360,8 +360,9 @@ def test_the_id_of_an_event_that_never_ends_is_not_taken():
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "1 ", "\u0663", "9" * 16])
 def test_a_retry_that_is_no_time_is_ignored(value):
     decoder = SSEDecoder()
-    decoder.feed(f"retry: 250\n\nretry: {value}\n\n".encode())
-    assert decoder.retry == 250
+    for known in ("250", "9" * 15):
+        decoder.feed(f"retry: {known}\n\nretry: {value}\n\n".encode())
+        assert decoder.retry == int(known)
 
 
 def test_a_decoder_starts_without_id_and_retry():
@@ -497,6 +498,8 @@ ERROR = NamedEvent("error", ONE_LINE)
         (b"{\ndata: x\n\n", [b"x"], []),
         (b"{\n: ping\ndata: x\n\n", [Ping("ping"), b"x"], []),
         (b"{\n\nevent: error\ndata: x\n\n", [NamedEvent("error", b"x")], []),
+        (b"{\nid: 7\n\n" + ONE_LINE + b"\n", [ERROR], []),
+        (b"{\nretry: 7\n\n" + ONE_LINE + b"\n", [ERROR], []),
         (b'{"open\ndata: x\n\n', [b"x"], []),
         (b'{"open\n' + PRETTY, [], [SAID]),
         (b"{oops}\ndata: x\n\n", [b"x"], []),
