@@ -224,6 +224,12 @@ def test_of_a_half_that_waits_nothing_is_given_out_and_of_what_passes_it_nothing
     assert joiner.join(rest) == [Reasoning("\ufffd"), "\ufffd", *rest]
 
 
+def test_halves_may_be_written_in_capitals():
+    event = b'{"choices":[{"delta":{"content":"%b"}}]}'
+    reads = [[event % half] for half in (rb"\uD83D", rb"\uDE00")]
+    assert read(ChatTranslator(), [*reads, CHAT_END]) == (["😀", Finish("stop")], None)
+
+
 def test_no_half_leaves_by_another_way():
     cut = as_javascript({"error": {"message": "no \ud83c"}})
     with pytest.raises(ProviderError, match="no \ufffd"):
