@@ -216,6 +216,26 @@ async def test_of_two_who_end_it_the_first_says_why():
     assert reading.cancelling() == 0
 
 
+async def test_a_batch_that_comes_though_its_read_was_ended_ends_the_stream_as_was_asked():
+    async def source():
+        yield ["a"]
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        yield ["b"]
+
+    async def begin():
+        batches = source()
+        return Begun(await anext(batches), batches, batches)
+
+    stream = stream_by(begin)
+    assert await anext(stream) == "a"
+    reading = asyncio.create_task(stream.read())
+    await asyncio.sleep(0)
+    await stream.aclose()
+    assert (await reading, reading.cancelling()) == ([], 0)
+    assert (stream.reply.text, stream.reply.finish_reason) == ("ab", "cancelled")
+
+
 class Lease:
     """What stands while an answer is read, and takes until `may_end` to be given back."""
 
