@@ -86,8 +86,26 @@ def test_a_secret_that_looks_encoded_is_found_as_well(secret, layers):
     assert "canary" not in Mask([secret])(f"<{encoded(secret, layers)}>")
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_one_encoding_over_and_over_hides_no_secret(encoder):
+    secret = "canary'\"<&>é/canary"
+    assert Mask([secret])(f"<{encoded(secret, [encoder] * 9)}>") == f"<{MASK}>"
+
+
+def test_six_encodings_within_each_other_hide_no_secret():
+    said = KEY
+    for number in range(6):
+        form = "%{:02X}" if number % 2 else "&#{};"
+        said = re.sub(r"\W", lambda sign, form=form: form.format(ord(sign[0])), said)
+        assert Mask([KEY])(f"<{said}>") == f"<{MASK}>"
+
+
 @pytest.mark.parametrize(
-    "number", ["&#{};", "&#x{:x};", "&#X{:X};", "%{:02x}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}"]
+    "number",
+    [
+        *("&#{};", "&#{:07};", "&#x{:x};", "&#X{:06X};"),
+        *("%{:02x}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}"),
+    ],
 )
 def test_a_secret_is_found_where_each_character_is_written_as_a_number(number):
     text = "".join(number.format(ord(character)) for character in KEY)

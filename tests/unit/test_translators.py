@@ -28,7 +28,7 @@ PAYLOADS = st.lists(
             b"[DONE]",
             b"null",
             b'{"choices":"\xff"}',
-            b'{"choices":' + b"[" * 100_000,
+            b'{"detail":' + b"[" * 100_000,
             b"",
             Ping("still there"),
             NamedEvent("error", b"in words"),
