@@ -88,8 +88,15 @@ def test_a_secret_that_looks_encoded_is_found_as_well(secret, layers):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_one_encoding_over_and_over_hides_no_secret(encoder):
-    secret = "canary'\"<&>é/canary"
+    secret = "canary'\"<&>é\U0010ffff/canary"
     assert Mask([secret])(f"<{encoded(secret, [encoder] * 9)}>") == f"<{MASK}>"
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"), [("&apos;", "'"), ("\\a", "\a"), ("\\v", "\v"), ("\\n", "\n")]
+)
+def test_a_secret_is_found_where_a_sign_of_it_is_written_by_a_name(name, sign):
+    assert Mask([f"canary{sign}canary"])(f"<canary{name}canary>") == f"<{MASK}>"
 
 
 def test_six_encodings_within_each_other_hide_no_secret():
@@ -163,7 +170,7 @@ def test_what_stands_around_a_secret_stays_as_it_is(text, said):
 @pytest.mark.parametrize("end", ["", "'", '"', "…", "…'", "'…"])
 @pytest.mark.parametrize("encoder", [*ENCODERS, "not at all"])
 def test_eight_characters_of_a_secret_are_a_secret_where_a_text_ends(encoder, end):
-    secret = "canary01-ß+&\\canary/canary"
+    secret = "canary01-ß😀+&\\canary/canary"
     said = encoded(secret, [encoder] if encoder in ENCODERS else [])
     for size in range(8, len(said)):
         shown = Mask([secret])(f"the key is {said[:size]}{end}")
