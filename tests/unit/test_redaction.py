@@ -177,6 +177,16 @@ def test_eight_characters_of_a_secret_are_a_secret_where_a_text_ends(encoder, en
         assert re.fullmatch(rf"the key is \*\*\*(?:\\|%(?:25)?5C){{0,2}}{end}", shown), said[:size]
 
 
+@pytest.mark.parametrize(
+    "escape",
+    ["&quot;", "&#0000034;", "&#x00022;", "\\U00000022", "\\u0022", "\\x22", "%22", "\ufffd-"],
+)
+def test_a_part_of_an_escape_where_a_text_ends_does_not_hide_what_is_before_it(escape):
+    for size in range(1, len(escape)):
+        said = Mask(['canary01"canary'])(f"the key is canary01{escape[:size]}")
+        assert said == f"the key is {MASK}", size
+
+
 def test_the_beginning_of_a_secret_is_none_amid_a_text():
     text = "keys begin with sk-proj-, and this one does not"
     assert Mask([KEY])(text) is text
@@ -285,6 +295,19 @@ def test_the_number_and_the_length_of_secrets_cost_no_more_than_a_moment():
 )
 def test_what_is_too_much_to_look_through_is_not_shown(secrets, text):
     assert Mask(secrets)(text) == NOT_SHOWN
+
+
+def test_the_most_that_is_looked_through_is_just_that():
+    many, long = [f"{number:08}" for number in range(256)], "canary" + "!" * (32 * KIB - 6)
+    for secrets, one_more in ((many, [*many, KEY]), ([long], [f"{long}!"])):
+        assert Mask(secrets)(secrets[-1]) == MASK
+        assert Mask(one_more)(secrets[-1]) == NOT_SHOWN
+    for text, said in (
+        (KEY.rjust(128 * KIB, "."), MASK.rjust(128 * KIB - len(KEY) + len(MASK), ".")),
+        (f"{KEY} " * 1024, f"{MASK} " * 1024),
+    ):
+        assert Mask([KEY])(text) == said
+        assert Mask([KEY])(f"{text}{KEY}") == NOT_SHOWN
 
 
 def test_all_texts_of_one_error_are_bounded_together():
