@@ -167,14 +167,16 @@ def test_what_stands_around_a_secret_stays_as_it_is(text, said):
 # --- what is cut ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", ["", "'", '"', "…", "…'", "'…"])
+@pytest.mark.parametrize("end", ["", "'", '"', "…", "…'", "'…", '"}]', "')\r\n"])
 @pytest.mark.parametrize("encoder", [*ENCODERS, "not at all"])
 def test_eight_characters_of_a_secret_are_a_secret_where_a_text_ends(encoder, end):
     secret = "canary01-ß😀+&\\canary/canary"
     said = encoded(secret, [encoder] if encoder in ENCODERS else [])
     for size in range(8, len(said)):
         shown = Mask([secret])(f"the key is {said[:size]}{end}")
-        assert re.fullmatch(rf"the key is \*\*\*(?:\\|%(?:25)?5C){{0,2}}{end}", shown), said[:size]
+        assert re.fullmatch(rf"the key is \*\*\*(?:\\|%(?:25)?5C){{0,2}}{re.escape(end)}", shown), (
+            said[:size]
+        )
 
 
 @pytest.mark.parametrize(
@@ -227,6 +229,17 @@ def test_a_short_password_of_a_proxy_is_masked_where_it_can_be_told_from_a_word(
 )
 def test_the_secrets_of_headers_are_what_they_are_made_of(fields, secrets):
     assert set(secrets_in(fields)) == secrets
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "Set-Cookie", "X-Credential", "x-api-key", "PASSWORD", "client_secret"),
+        *("X-Session-Id", "X-Signature", "access_token"),
+    ],
+)
+def test_a_field_of_such_a_name_holds_a_secret(name):
+    assert set(secrets_in({name: "abc"})) == {"abc"}
 
 
 # --- bounds -----------------------------------------------------------------------------------
