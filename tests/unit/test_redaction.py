@@ -121,7 +121,11 @@ def test_a_secret_is_found_where_each_character_is_written_as_a_number(number):
 
 @pytest.mark.parametrize("before", ["%", "100%", "%25", "\\", "C:\\", "&", "x&"])
 @pytest.mark.parametrize(
-    "secret", ["2b-canary-canary", "nb-canary-canary", "lt;canary-canary", "#39;canary-canary"]
+    "secret",
+    [
+        *("2b-canary-canary", "nb-canary-canary", "lt;canary-canary", "#39;canary-canary"),
+        *("2b/canary&canary", "nb/canary&canary", "lt;/canary&canary"),
+    ],
 )
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_what_stands_before_a_secret_does_not_make_an_escape_of_its_beginning(
@@ -321,6 +325,7 @@ def test_the_most_that_is_looked_through_is_just_that():
     ):
         assert Mask([KEY])(text) == said
         assert Mask([KEY])(f"{text}{KEY}") == NOT_SHOWN
+        assert Mask([])(f"{text}{KEY}") == f"{text}{KEY}"
 
 
 def test_all_texts_of_one_error_are_bounded_together():
