@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asyncllm.http.proxies import parse_proxy
-from asyncllm.redaction import MASK, NOT_SHOWN, Mask, secrets_in
+from asyncllm.redaction import MASK, NOT_SHOWN, Mask, excerpt, secrets_in
 
 KEY = "sk-proj-canary+0/1=2=="
 ENCODERS = {
@@ -196,6 +196,10 @@ def test_a_part_of_an_escape_where_a_text_ends_does_not_hide_what_is_before_it(e
 def test_the_beginning_of_a_secret_is_none_amid_a_text():
     text = "keys begin with sk-proj-, and this one does not"
     assert Mask([KEY])(text) is text
+
+
+def test_what_is_just_as_long_as_may_be_is_shown_whole():
+    assert [excerpt("x" * size, 5) for size in (5, 6)] == ["xxxxx", "xxxxx…"]
 
 
 # --- what is no secret ------------------------------------------------------------------------
