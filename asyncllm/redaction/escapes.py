@@ -114,9 +114,11 @@ def decoded(data: bytes) -> tuple[bytes, list[Layer]]:
     return data.replace(b" ", b"+"), layers
 
 
-# What is left of an escape, or of a character, that has lost its end.
+# What is left of an escape, or of a character, that has lost its end: of one in two halves the
+# first, which was decoded, and perhaps the beginning of the other.
 _PART = re.compile(
     rb"""
+    | \xed[\xa0-\xaf][\x80-\xbf](?:\\(?:uH{0,3})?)?
     | %H? | \\(?:xH?|uH{0,3}|UH{0,7})? | &(?:\#[0-9A-Za-z]{0,7}|[ampltgquos]{0,4}) | \xef\xbf\xbd
     """.replace(b"H", _HEX),
     re.VERBOSE,

@@ -66,7 +66,7 @@ class ConversationPool:
         self._holdings = Holdings(ledger)
         self._deletions = Deletions(self._tasks, retry=retry, step=step)
         self._endings = Endings(self._deletions, self._holdings, stop=stop)
-        self._leftovers = Leftovers(self._tasks, self._deletions, clean_up, step=step)
+        self._leftovers = Leftovers(self._tasks, self._deletions, clean_up)
         self._existing: set[Conversation] = set()
 
     def inherit(self) -> None:

@@ -29,7 +29,6 @@ class Leftovers:
         tasks: who owns the tasks that delete.
         deletions: deletes, and keeps what could not be deleted.
         clean_up: deletes what an entry stands for, once.
-        step: seconds to wait for conversations to be deleted, before their sessions are.
 
     """
 
@@ -38,13 +37,10 @@ class Leftovers:
         tasks: OwnedTasks,
         deletions: Deletions,
         clean_up: Callable[[Entry], Awaitable[None]],
-        *,
-        step: float,
     ) -> None:
         self._tasks = tasks
         self._deletions = deletions
         self._clean_up = clean_up
-        self._step = step
         self._emptying: list[tuple[str, asyncio.Task[None]]] = []
 
     async def inherit(self, ledger: Ledger) -> None:
@@ -62,7 +58,7 @@ class Leftovers:
                 if entry.is_session is is_session
             ]
             if deleting:
-                await asyncio.wait(deleting, timeout=self._step)
+                await asyncio.wait(deleting)  # each has a limit of its own
 
     def empty(self, holdings: Holdings) -> None:
         """Begin to delete what may have been created though the answer to it was lost."""

@@ -74,7 +74,11 @@ async def test_settings_that_hang_fail_all_who_wait_and_are_asked_for_anew(pool)
     waiting = [asyncio.create_task(pool.take(server)) for _ in range(3)]
     failures = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(failure) for failure in failures] == [TransportError] * 3
+    assert {str(failure) for failure in failures} == {
+        f"accepting settings: no answer within {STEP} s"
+    }
     assert len(set(map(id, failures))) == 3
+    assert not pool._settings._accepting
     server.hangs_on = None
     await pool.take(server)
     assert server.asked == ["settings", "settings", "create"]

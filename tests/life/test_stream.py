@@ -132,8 +132,9 @@ async def test_closing_before_the_first_token_does_not_wait_for_it(fault):
             while not sandbox.requests:
                 await asyncio.sleep(0)
             await stream.aclose()
-            with pytest.raises(asyncllm.StreamInterrupted, match="closed before"):
+            with pytest.raises(asyncllm.StreamInterrupted, match="closed before") as caught:
                 await reader
+            assert caught.value.reply == stream.reply
 
 
 async def test_closing_inside_the_loop_ends_it(sandbox, h2o):

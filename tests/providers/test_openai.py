@@ -592,8 +592,9 @@ async def test_list_models_fails_as_streams_do(sandbox):
             await llm.list_models()
         assert "canary" not in f"{caught.value}{caught.value.body}"
     async with raw_server([5.0]) as (url, _), SessionManager(timeouts=limits) as sessions:
-        with pytest.raises(asyncllm.StreamTimeout):
+        with pytest.raises(asyncllm.StreamTimeout) as limit:
             await OpenAICompatible(base_url=url, sessions=sessions).list_models()
+    assert (limit.value.phase, limit.value.limit) == ("first_token", 0.1)
 
 
 async def test_a_key_is_asked_for_by_the_sandbox_too():

@@ -17,7 +17,17 @@ import time
 import pytest
 import trustme
 
-from asyncllm import H2o, Retry, ServerError, SessionManager, TransportError
+from asyncllm import (
+    ConfigurationError,
+    H2o,
+    HTTPStatusError,
+    ProtocolError,
+    Retry,
+    ServerError,
+    SessionManager,
+    StreamTimeout,
+    TransportError,
+)
 from asyncllm.http.entries import Entry, Way
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.sandbox import NoOrigin, Sandbox, SlowCreate, Stall, Status
@@ -211,20 +221,20 @@ async def test_the_newest_thousand_sessions_stand_in_the_file(path):
     """A server may begin a new session with each answer."""
 
     class Server(QuietServer):
-        count = 0
+        session = 0
 
         async def create(self):
-            self.count += 1
-            return str(self.count)
+            return "1"
 
         def session_entry(self):
-            return Entry(f"http://h/session/{self.count}", {}, is_session=True)
+            return Entry(f"http://h/{self.session}", {}, is_session=True)
 
     server = Server()
     async with pool_with_ledger(path) as pool:
-        for _ in range(1100):
+        for server.session in (*range(1000), 0, *range(1000, 1100)):
             pool.hand_back(await pool.take(server))
-        await until(lambda: len(rows(path, sessions=True)) == 1000)
+        newest = {f"http://h/{session}" for session in (0, *range(101, 1100))}
+        await until(lambda: {row["url"] for row in rows(path, sessions=True)} == newest)
 
 
 async def test_of_a_session_that_was_given_only_what_was_noted_is_deleted(server, path):
@@ -273,12 +283,57 @@ async def test_what_was_perhaps_created_and_can_not_be_deleted_in_time_is_told_o
     assert re.search(r"perhaps created in \S+: not deleted within the manager's grace", caplog.text)
 
 
-async def test_what_was_created_twice_as_the_connection_was_lost_is_deleted(server):
+async def test_what_was_created_twice_as_the_connection_was_lost_is_deleted(server, path):
     async with relay_to(server, loses=b"POST /conversation HTTP") as (url, _):
-        async with SessionManager() as sessions:
+        async with SessionManager(ledger=path) as sessions:
             assert (await H2o(base_url=url, sessions=sessions).complete("Hello")).text
             await until(lambda: server.conversations == 1)
         assert server.conversations == 0
+        assert rows(path) + rows(path, sessions=True) == []
+
+
+def refusal(status):
+    return HTTPStatusError("POST", "http://h/", status=status, message="no")
+
+
+def never_sent():
+    error = TransportError("no connection")
+    error.was_sent = False
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_doubtful"),
+    [
+        (ConfigurationError("no header"), False),
+        (StreamTimeout("connect", 1), False),
+        (never_sent(), False),
+        *((refusal(status), False) for status in (400, 500, 503)),
+        *((refusal(status), True) for status in (502, 504)),
+        (StreamTimeout("first_token", 1), True),
+        (TransportError("gone"), True),
+        (ProtocolError("a page"), True),
+    ],
+    ids=str,
+)
+async def test_where_a_conversation_may_exist_its_session_is_emptied_at_closing(error, is_doubtful):
+    emptied = []
+
+    class Server(QuietServer):
+        async def create(self):
+            raise error
+
+        def session_entry(self):
+            return Entry("http://h/session", {}, is_session=True)
+
+    async def clean_up(entry):
+        emptied.append(entry.url)
+
+    pool = ConversationPool(spares=0, retry=Retry(), clean_up=clean_up)
+    with pytest.raises(type(error)):
+        await pool.take(Server())
+    await pool.aclose(grace=30)
+    assert emptied == ["http://h/session"] * is_doubtful
 
 
 async def test_a_creation_that_was_refused_or_never_sent_is_no_lost_answer(caplog):

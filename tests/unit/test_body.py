@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncllm import AsyncLLMError, Finish, JSONTranslator, ProtocolError, StreamInterrupted
+from asyncllm import (
+    AsyncLLMError,
+    Finish,
+    HTTPStatusError,
+    JSONTranslator,
+    ProtocolError,
+    StreamInterrupted,
+)
 from asyncllm.framing import BodyDecoder, NamedEvent
 
 LINES = b'{"a":1}\n{"b":2}\n'
@@ -19,6 +26,13 @@ BARE = b'{\n"error":1\n}'
 BOTH = [b'{"a":1}', b'{"b":2}']
 STREAM, JSON, NDJSON, NONE = "text/event-stream", "application/json", "application/x-ndjson", ""
 TYPES = (STREAM, JSON, NDJSON, "application/jsonl", "text/plain", NONE)
+LINE_TYPES = tuple(
+    f"application/{name}"
+    for name in (
+        *("x-ndjson", "ndjson", "jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "json-lines"),
+        *("json-l", "x-json-stream", "stream+json"),
+    )
+)
 NO_STREAM = "something other than a stream"
 
 
@@ -61,7 +75,7 @@ NO_LINES = (STREAM, JSON, "text/plain", NONE)
         *rows(JSON_LINES, TYPES, LINES, BOTH),
         *rows(JSON_ARRAY, TYPES, ARRAY, BOTH),
         # As its type says.
-        *rows(SSE, (NDJSON, "application/jsonl"), LINES, BOTH),
+        *rows(SSE, LINE_TYPES, LINES, BOTH),
         *rows(JSON_ARRAY, (NDJSON, "application/jsonl"), LINES, BOTH),
         *rows(JSON_LINES, (STREAM,), EVENTS, BOTH),
         *rows(JSON_ARRAY, NO_LINES, EVENTS, BOTH),
@@ -106,6 +120,19 @@ def test_a_page_is_never_a_stream(asked, text):
     assert NO_STREAM in str(error)
 
 
+def test_of_a_page_no_more_is_read_than_an_error_may_show():
+    body = BodyDecoder("text/html", 1000)
+    assert body.feed(b"x" * (64 * 1024 - 1)) == []
+    with pytest.raises(ProtocolError, match=NO_STREAM):
+        body.feed(b"x")
+
+
+def test_of_a_page_as_much_is_shown_as_of_an_error_s_body():
+    _, error = outcome(BodyDecoder("text/html", 1000), [b"x" * 900])
+    error.redact([])
+    assert str(error).count("x") == HTTPStatusError.most_characters
+
+
 @pytest.mark.parametrize(
     "text", [b"The model does not exist\n\n", b"[ERROR] no", b"[1]", b"[", b"[DONE]"]
 )
@@ -135,9 +162,10 @@ def test_what_came_before_an_error_is_given_out(asked, text, kind, said):
 
 
 @pytest.mark.parametrize("asked", [SSE, JSON_ARRAY])
-def test_an_object_of_more_than_the_limit_is_refused(asked):
-    text = b'{"a":"%s"}' % (b"x" * 100)
-    payloads, error = in_any_pieces(JSON, text, asked, limit=100)
+def test_an_object_of_just_the_limit_is_accepted_and_one_byte_more_is_not(asked):
+    text = b'{"a":"%s"}' % (b"x" * 92)
+    assert in_any_pieces(JSON, text, asked, limit=100) == ([text], None)
+    payloads, error = in_any_pieces(JSON, text + b" ", asked, limit=100)
     assert (payloads, type(error)) == ([], ProtocolError)
     assert "a body of more than 100 bytes" in str(error)
 

@@ -287,6 +287,8 @@ def test_a_text_is_not_looked_through_again_for_the_same_secrets():
         ("bad\nINFO: all is well", "bad\\nINFO: all is well"),
         ("\x1b[2Jgone\r\x9b31m\0\x7f", "\\x1b[2Jgone\\r\\x9b31m\\x00\\x7f"),
         ("a\u2028b\u202eterces\ud800", "a\\u2028b\\u202eterces\\ud800"),
+        ("\x1f\x7f \x9f\xa0", "\\x1f\\x7f \\x9f\xa0"),  # the first and the last of each kind
+        ("\u061c\u200e\u200f\u2066\u2069\udfff", "\\u061c\\u200e\\u200f\\u2066\\u2069\\udfff"),
         ("ключ неверен, naïve, 鍵\u3000です, \xa0€", "ключ неверен, naïve, 鍵\u3000です, \xa0€"),
     ],
 )

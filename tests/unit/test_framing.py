@@ -250,6 +250,7 @@ NASTY = [
     BOM + b"data: a\r\n\r\n:c\r\n\r\ndata:b\r\rdata: c\ndata\ndata:\n\n",
     b":\n\n\n:x\r\revent: error\rdata: {}\r\n\r\nid: 1\r\ndata\r\n\r\ndata: lost",
     b"\r\n\r\ndata: \xf0\x9f\x98\x80\xe2\x80\xa8\xc2\x85\0 data: y\n\r\n\n\rretry: 5\n\n",
+    b"data: a\ndata: b\r\n\r\n",
     b"event: x\n\nevent: message\ndata: 1\n\nevent\ndata: 2\n\n" + BOM + b"data: 3\n\ndata:\n\n",
 ]
 
@@ -318,6 +319,7 @@ def test_an_event_is_given_out_with_the_cr_that_ends_it_not_with_the_next_read()
 
 def test_an_empty_read_changes_nothing():
     assert decoded([b"", BOM[:1], b"", BOM[1:], b"", b"data: x\r", b"", b"\n", b"\r\n"]) == [b"x"]
+    assert decoded([b"data: x\r", b"", b"\ndata: y\n\n"]) == [b"x\ny"]
 
 
 def test_a_beginning_that_only_looks_like_a_byte_order_mark_is_kept():
@@ -360,8 +362,9 @@ def test_the_id_of_an_event_that_never_ends_is_not_taken():
 @pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "1 ", "\u0663", "9" * 16])
 def test_a_retry_that_is_no_time_is_ignored(value):
     decoder = SSEDecoder()
-    decoder.feed(f"retry: 250\n\nretry: {value}\n\n".encode())
-    assert decoder.retry == 250
+    for known in ("250", "9" * 15):
+        decoder.feed(f"retry: {known}\n\nretry: {value}\n\n".encode())
+        assert decoder.retry == int(known)
 
 
 def test_a_decoder_starts_without_id_and_retry():
@@ -497,6 +500,8 @@ ERROR = NamedEvent("error", ONE_LINE)
         (b"{\ndata: x\n\n", [b"x"], []),
         (b"{\n: ping\ndata: x\n\n", [Ping("ping"), b"x"], []),
         (b"{\n\nevent: error\ndata: x\n\n", [NamedEvent("error", b"x")], []),
+        (b"{\nid: 7\n\n" + ONE_LINE + b"\n", [ERROR], []),
+        (b"{\nretry: 7\n\n" + ONE_LINE + b"\n", [ERROR], []),
         (b'{"open\ndata: x\n\n', [b"x"], []),
         (b'{"open\n' + PRETTY, [], [SAID]),
         (b"{oops}\ndata: x\n\n", [b"x"], []),

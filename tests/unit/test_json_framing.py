@@ -137,6 +137,9 @@ def test_any_bytes_in_any_pieces_give_the_same_payloads_and_error(make, body, po
         (b'{\n"error": {}\n}\n{"b":2}\n', [b'{\n"error": {}\n}', b'{"b":2}']),
         (b'{\n"error": {}\n}', [b'{\n"error": {}\n}']),
         (b'{"half":"\\ud83d"}', [b'{"half":"\\ud83d"}']),
+        (b'{"a":{}\n{"b":2}\n', [b'{"a":{}', b'{"b":2}']),
+        (b"oops\x0c", [b"oops\x0c"]),
+        (b"oops\x0c\n", [b"oops\x0c"]),
     ],
 )
 def test_lines_give_their_payloads(body, payloads):
@@ -156,6 +159,17 @@ def test_a_line_that_comes_in_a_read_of_its_own_is_given_out_by_it():
     for line in (b'{"a":1}', b'{"a":1}', b"1", b'{"a":1}'):
         assert decoder.feed(line + b"\n") == [line]
         assert decoder.feed(b"\n") == []
+
+
+@pytest.mark.parametrize("first", [b"", b"\n", b"{}\n", b"{\n", b'{"b":'])
+@pytest.mark.parametrize(
+    "read",
+    [b'{"a":1}\n', b' {"a":1}\n', b'{"a":1}\r\n', b"{\n", b"{\n}\n", b"{}\n{}\n", b"x}\n"],
+)
+def test_a_read_that_looks_like_a_line_is_what_it_is_in_pieces(first, read):
+    reads = [first, read, b"1}\n"]
+    in_pieces = byte_by_byte(b"".join(reads))
+    assert outcome(JSONLinesDecoder(), reads) == outcome(JSONLinesDecoder(), in_pieces)
 
 
 # --- arrays -------------------------------------------------------------------------------------

@@ -47,4 +47,5 @@ async def test_a_reader_whom_somebody_has_cancelled_stays_cancelled_though_a_lim
     reading.cancel("mine")
     reader.interrupt(LIMIT)
     await asyncio.wait([reading])
+    reader.interrupt(LIMIT)  # as the timer does that was set meanwhile
     assert (reading.cancelled(), seen, reader.is_interrupted) == (True, [True], False)

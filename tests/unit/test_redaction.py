@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asyncllm.http.proxies import parse_proxy
-from asyncllm.redaction import MASK, NOT_SHOWN, Mask, secrets_in
+from asyncllm.redaction import MASK, NOT_SHOWN, Mask, excerpt, secrets_in
 
 KEY = "sk-proj-canary+0/1=2=="
 ENCODERS = {
@@ -86,8 +86,33 @@ def test_a_secret_that_looks_encoded_is_found_as_well(secret, layers):
     assert "canary" not in Mask([secret])(f"<{encoded(secret, layers)}>")
 
 
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_one_encoding_over_and_over_hides_no_secret(encoder):
+    secret = "canary'\"<&>é\U0010ffff/canary"
+    assert Mask([secret])(f"<{encoded(secret, [encoder] * 9)}>") == f"<{MASK}>"
+
+
 @pytest.mark.parametrize(
-    "number", ["&#{};", "&#x{:x};", "&#X{:X};", "%{:02x}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}"]
+    ("name", "sign"), [("&apos;", "'"), ("\\a", "\a"), ("\\v", "\v"), ("\\n", "\n")]
+)
+def test_a_secret_is_found_where_a_sign_of_it_is_written_by_a_name(name, sign):
+    assert Mask([f"canary{sign}canary"])(f"<canary{name}canary>") == f"<{MASK}>"
+
+
+def test_six_encodings_within_each_other_hide_no_secret():
+    said = KEY
+    for number in range(6):
+        form = "%{:02X}" if number % 2 else "&#{};"
+        said = re.sub(r"\W", lambda sign, form=form: form.format(ord(sign[0])), said)
+        assert Mask([KEY])(f"<{said}>") == f"<{MASK}>"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("&#{};", "&#{:07};", "&#x{:x};", "&#X{:06X};"),
+        *("%{:02x}", "\\x{:02x}", "\\u{:04x}", "\\U{:08X}"),
+    ],
 )
 def test_a_secret_is_found_where_each_character_is_written_as_a_number(number):
     text = "".join(number.format(ord(character)) for character in KEY)
@@ -96,7 +121,11 @@ def test_a_secret_is_found_where_each_character_is_written_as_a_number(number):
 
 @pytest.mark.parametrize("before", ["%", "100%", "%25", "\\", "C:\\", "&", "x&"])
 @pytest.mark.parametrize(
-    "secret", ["2b-canary-canary", "nb-canary-canary", "lt;canary-canary", "#39;canary-canary"]
+    "secret",
+    [
+        *("2b-canary-canary", "nb-canary-canary", "lt;canary-canary", "#39;canary-canary"),
+        *("2b/canary&canary", "nb/canary&canary", "lt;/canary&canary"),
+    ],
 )
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_what_stands_before_a_secret_does_not_make_an_escape_of_its_beginning(
@@ -142,19 +171,35 @@ def test_what_stands_around_a_secret_stays_as_it_is(text, said):
 # --- what is cut ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", ["", "'", '"', "…", "…'", "'…"])
+@pytest.mark.parametrize("end", ["", "'", '"', "…", "…'", "'…", '"}]', "')\r\n"])
 @pytest.mark.parametrize("encoder", [*ENCODERS, "not at all"])
 def test_eight_characters_of_a_secret_are_a_secret_where_a_text_ends(encoder, end):
-    secret = "canary01-ß+&\\canary/canary"
+    secret = "canary01-ß😀+&\\canary/canary"
     said = encoded(secret, [encoder] if encoder in ENCODERS else [])
     for size in range(8, len(said)):
         shown = Mask([secret])(f"the key is {said[:size]}{end}")
-        assert re.fullmatch(rf"the key is \*\*\*(?:\\|%(?:25)?5C){{0,2}}{end}", shown), said[:size]
+        assert re.fullmatch(rf"the key is \*\*\*(?:\\|%(?:25)?5C){{0,2}}{re.escape(end)}", shown), (
+            said[:size]
+        )
+
+
+@pytest.mark.parametrize(
+    "escape",
+    ["&quot;", "&#0000034;", "&#x00022;", "\\U00000022", "\\u0022", "\\x22", "%22", "\ufffd-"],
+)
+def test_a_part_of_an_escape_where_a_text_ends_does_not_hide_what_is_before_it(escape):
+    for size in range(1, len(escape)):
+        said = Mask(['canary01"canary'])(f"the key is canary01{escape[:size]}")
+        assert said == f"the key is {MASK}", size
 
 
 def test_the_beginning_of_a_secret_is_none_amid_a_text():
     text = "keys begin with sk-proj-, and this one does not"
     assert Mask([KEY])(text) is text
+
+
+def test_what_is_just_as_long_as_may_be_is_shown_whole():
+    assert [excerpt("x" * size, 5) for size in (5, 6)] == ["xxxxx", "xxxxx…"]
 
 
 # --- what is no secret ------------------------------------------------------------------------
@@ -192,6 +237,17 @@ def test_a_short_password_of_a_proxy_is_masked_where_it_can_be_told_from_a_word(
 )
 def test_the_secrets_of_headers_are_what_they_are_made_of(fields, secrets):
     assert set(secrets_in(fields)) == secrets
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Authorization", "Set-Cookie", "X-Credential", "x-api-key", "PASSWORD", "client_secret"),
+        *("X-Session-Id", "X-Signature", "access_token"),
+    ],
+)
+def test_a_field_of_such_a_name_holds_a_secret(name):
+    assert set(secrets_in({name: "abc"})) == {"abc"}
 
 
 # --- bounds -----------------------------------------------------------------------------------
@@ -260,6 +316,20 @@ def test_the_number_and_the_length_of_secrets_cost_no_more_than_a_moment():
 )
 def test_what_is_too_much_to_look_through_is_not_shown(secrets, text):
     assert Mask(secrets)(text) == NOT_SHOWN
+
+
+def test_the_most_that_is_looked_through_is_just_that():
+    many, long = [f"{number:08}" for number in range(256)], "canary" + "!" * (32 * KIB - 6)
+    for secrets, one_more in ((many, [*many, KEY]), ([long], [f"{long}!"])):
+        assert Mask(secrets)(secrets[-1]) == MASK
+        assert Mask(one_more)(secrets[-1]) == NOT_SHOWN
+    for text, said in (
+        (KEY.rjust(128 * KIB, "."), MASK.rjust(128 * KIB - len(KEY) + len(MASK), ".")),
+        (f"{KEY} " * 1024, f"{MASK} " * 1024),
+    ):
+        assert Mask([KEY])(text) == said
+        assert Mask([KEY])(f"{text}{KEY}") == NOT_SHOWN
+        assert Mask([])(f"{text}{KEY}") == f"{text}{KEY}"
 
 
 def test_all_texts_of_one_error_are_bounded_together():

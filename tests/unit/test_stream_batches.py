@@ -216,6 +216,39 @@ async def test_of_two_who_end_it_the_first_says_why():
     assert reading.cancelling() == 0
 
 
+@pytest.mark.parametrize(
+    ("why", "last", "given", "reason"),
+    [
+        (None, ["b"], [], "cancelled"),
+        (None, ["b", Finish("stop")], [], "stop"),
+        (StreamInterrupted("the manager was closed"), ["b", Finish("stop")], ["b"], "stop"),
+    ],
+    ids=["closed", "closed when whole", "ended when whole"],
+)
+async def test_a_batch_that_comes_though_its_read_was_ended_is_given_out_if_nobody_left(
+    why, last, given, reason
+):
+    async def source():
+        yield ["a"]
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        yield last
+
+    async def begin():
+        batches = source()
+        return Begun(await anext(batches), batches, batches)
+
+    owner, room = Owner(), 2 * "a".__sizeof__()
+    stream = stream_by(begin, owner=owner, max_reply_bytes=room)
+    assert await anext(stream) == "a"
+    reading = asyncio.create_task(stream.read())
+    await asyncio.sleep(0)
+    await owner.stream.end(why)
+    assert (await reading, reading.cancelling()) == (given, 0)
+    assert await stream.read() == []
+    assert (stream.reply.text, stream.reply.finish_reason) == ("ab", reason)
+
+
 class Lease:
     """What stands while an answer is read, and takes until `may_end` to be given back."""
 
