@@ -10,7 +10,7 @@ from hypothesis import settings
 from asyncllm import H2o, Retry, SessionManager
 from asyncllm.sandbox import Sandbox
 
-pytest_plugins = ["support.connections"]
+pytest_plugins = ["support.connections", "support.tls"]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", settings(deadline=None))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from asyncllm.http.connectors import DirectConnector
 from asyncllm.http.kept import KeptConnection, response_class
+from asyncllm.http.tls import loop_for_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -52,7 +54,8 @@ class Route:
             "force_close": not keeps,
             "timeout_ceil_threshold": math.inf,
         }
-        connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+        tls = loop_for_tls(asyncio.get_running_loop())
+        connector = (tunnel.connector if tunnel else DirectConnector)(tls=tls, **options)
         self._requests = 0
         self._open: dict[asyncio.Future[None], KeptConnection] = {}
         self._connect = connector.connect
@@ -127,7 +130,7 @@ class Route:
             self._open[closed] = noted = KeptConnection(protocol, transport, str(url.origin()))
             closed.add_done_callback(self._forget)
             read_by: Any = transport
-            if hasattr(read_by, "max_size"):  # of asyncio's own loop, and without TLS
+            if hasattr(read_by, "max_size"):  # of asyncio's own loop, without TLS
                 read_by.max_size = _READ_BYTES
         elif not noted.take():
             return False

@@ -12,6 +12,7 @@ import pytest
 
 from asyncllm import H2o, OpenAICompatible, ProxyError
 from asyncllm.sandbox import Sandbox
+from support.tls import buffers, open_transports
 
 from .conftest import GUARDED, MODEL, ROUTES, ask_openai, raises
 from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER
@@ -44,6 +45,19 @@ async def test_a_stream_goes_through_and_so_does_all_of_its_life(ask, server, ro
     await sessions.aclose()
     assert server.conversations == 0
     assert server.connections - before == tapped.connections > 0
+
+
+# A hook into aiohttp and into aiohttp_socks.
+async def test_tls_through_a_proxy_reads_into_small_buffers(route, server_tls, manager):
+    _, url = route
+    async with Sandbox(ssl=server_tls) as server:
+        sessions = await manager(proxy=url)
+        async with ask_openai(server, sessions).stream("Hello") as stream:
+            await anext(stream)
+            [transport] = open_transports(sessions.connections)
+            layers = buffers(transport)
+    assert len(layers) == (2 if url.startswith("https") else 1)
+    assert all(len(buffer) < 64 * 1024 for buffer in layers)
 
 
 async def test_a_stream_that_is_left_early_is_cleaned_up_through_the_proxy(route, manager):
