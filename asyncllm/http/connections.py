@@ -84,6 +84,11 @@ class ConnectionPool:
         route = self._route_for(request.proxy, keeps=False)
         return await route.request(request), True
 
+    async def warm(self, request: HttpRequest, count: int) -> None:
+        """Have so many connections kept for what goes the way of `request`, which is not sent."""
+        await self._route_for(request.proxy, keeps=True).warm(request, count)
+        self._check_open()
+
     @property
     def has_own_tls(self) -> bool:
         """Whether servers are verified by a context that the caller gave."""
@@ -119,8 +124,7 @@ class ConnectionPool:
 
     def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> Route:
         """Return the route to servers through `proxy`; `keeps` its connections."""
-        if self._is_closed:
-            raise TransportError("the session manager was closed meanwhile")
+        self._check_open()
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
         route = self._routes.pop((tunnel, keeps), None)
@@ -129,6 +133,10 @@ class ConnectionPool:
             route = Route(tunnel, ssl=self._ssl, keeps=keeps)
         self._routes[tunnel, keeps] = route
         return route
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise TransportError("the session manager was closed meanwhile")
 
     def _close_idle_tunnels(self) -> None:
         """Close the routes through SOCKS proxies that nobody uses, but for the newest few.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_TURNS = 4  # of the event loop, in which it has certainly read what was there at first
 
 
 class KeptConnection(asyncio.Protocol):
@@ -62,6 +63,19 @@ class KeptConnection(asyncio.Protocol):
         """Watch the connection: its answer has ended."""
         if not self.transport.is_closing():
             self.transport.set_protocol(self)
+
+    async def settle(self) -> None:
+        """Let the event loop read what has come over TLS: a session's ticket is no answer.
+
+        A server sends tickets once the handshake is done, and so on a connection that was opened
+        ahead after it is kept.
+        """
+        if self.transport.get_extra_info("sslcontext") is None:
+            return
+        for _ in range(_TURNS):
+            if self.transport.is_closing() or not self._has_something():
+                return
+            await asyncio.sleep(0)
 
     def take(self) -> bool:
         """Give the connection back to aiohttp for a request; False where it must not serve again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import math
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ class Route:
         tls = loop_for_tls(asyncio.get_running_loop())
         connector = (tunnel.connector if tunnel else DirectConnector)(tls=tls, **options)
         self._requests = 0
+        self._warming: set[asyncio.Task[None]] = set()
         self._open: dict[asyncio.Future[None], KeptConnection] = {}
         self._connect = connector.connect
         connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
@@ -73,9 +75,16 @@ class Route:
         """Whether nobody is sending a request, or reading an answer."""
         return not self._requests and all(each.is_idle for each in self._open.values())
 
-    async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
-        """Send a request, and return its answer once the head of that has come."""
-        through: dict[str, Any] = request.proxy.request_options() if request.proxy else {}
+    async def request(self, request: HttpRequest, **options: Any) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer once the head of that has come.
+
+        Args:
+            request: what to send.
+            options: aiohttp's, besides those that the request has.
+
+        """
+        if request.proxy is not None:
+            options |= request.proxy.request_options()
         self._requests += 1
         try:
             return await self._client.request(
@@ -86,10 +95,42 @@ class Route:
                 headers=request.headers,
                 timeout=_client_timeout(request.connect),
                 allow_redirects=False,
-                **through,
+                **options,
             )
         finally:
             self._requests -= 1
+
+    async def warm(self, request: HttpRequest, count: int) -> None:
+        """Have so many connections kept for what goes the way of `request`, which is not sent.
+
+        All are held until the last is open, as one would otherwise be opened and taken again. It
+        ends early, and keeps none, where the route is closed meanwhile.
+        """
+        held: list[Connection] = []
+
+        async def connect_only(asked: aiohttp.ClientRequest, _: object) -> Any:
+            limit = _client_timeout(request.connect)
+            try:
+                held.append(await self._connect_noted(asked, [], limit))
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError from error
+            raise _ConnectedError
+
+        async def hold_one() -> None:
+            with contextlib.suppress(_ConnectedError):
+                await self.request(request, middlewares=[connect_only])
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(count):
+                    task = group.create_task(hold_one())
+                    self._warming.add(task)
+                    task.add_done_callback(self._warming.discard)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            for connection in held:
+                (connection.release if len(held) == count else connection.close)()
 
     async def aclose(self) -> None:
         """Close every connection, and return when that is done.
@@ -99,6 +140,10 @@ class Route:
         """
         for connection in list(self._open.values()):
             connection.transport.abort()
+        if warming := list(self._warming):
+            for task in warming:
+                task.cancel()
+            await asyncio.wait(warming)
         await self._client.close()
         if self._open:
             await asyncio.wait(list(self._open))
@@ -112,6 +157,12 @@ class Route:
         """Stand in for the connector's `connect`: no connection goes out unnoted, or spoken on."""
         while True:
             connection = await self._connect(req, traces, timeout)
+            try:
+                if noted := self._noted(connection):
+                    await noted.settle()
+            except BaseException:
+                connection.close()
+                raise
             if self._note(connection, req.url):
                 return connection
             connection.close()
@@ -146,6 +197,10 @@ class Route:
         del self._open[closed]
         if not closed.cancelled():
             closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+class _ConnectedError(Exception):
+    """A connection is open, and its request is not to be sent."""
 
 
 @functools.lru_cache

@@ -15,19 +15,20 @@ class SocksConnector(ProxyConnector):
     """aiohttp_socks' connector, which leaves TLS to another event loop.
 
     Args:
-        tls: the event loop that begins TLS.
+        tls: the event loop that begins TLS, if it is another.
         options: aiohttp_socks' and aiohttp's.
 
     """
 
-    def __init__(self, *, tls: Any, **options: Any) -> None:
+    def __init__(self, *, tls: Any = None, **options: Any) -> None:
         super().__init__(**options)
-        self._tls = tls
+        self._tls = tls or self._loop
 
     @override
     async def _connect_via_proxy(
         self, host: str, port: int, ssl: ssl.SSLContext | None = None, timeout: float | None = None
     ) -> Any:
+        transport: Any
         transport, protocol = await super()._connect_via_proxy(host, port, timeout=timeout)
         if ssl is None:
             return transport, protocol

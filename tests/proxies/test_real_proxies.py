@@ -6,6 +6,7 @@ Each is approached through a tap, which counts the connections that go through t
 as reach the server, or something has gone past it.
 """
 
+import asyncio
 import base64
 
 import pytest
@@ -58,6 +59,16 @@ async def test_tls_through_a_proxy_reads_into_small_buffers(route, server_tls, m
             layers = buffers(transport)
     assert len(layers) == (2 if url.startswith("https") else 1)
     assert all(len(buffer) < 64 * 1024 for buffer in layers)
+
+
+async def test_a_stream_takes_the_connection_that_was_opened_ahead(server, route, manager):
+    tapped, url = route
+    sessions = await manager(proxy=url)
+    await sessions.warm(server.url, 2)
+    assert tapped.connections == 2
+    model = ask_openai(server, sessions)
+    await asyncio.gather(model.complete("Hello"), model.complete("Hello"))
+    assert tapped.connections == server.connections == 2
 
 
 async def test_a_stream_that_is_left_early_is_cleaned_up_through_the_proxy(route, manager):
