@@ -39,6 +39,7 @@ def h2o(sandbox: Sandbox, sessions: SessionManager) -> H2o:
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = "ASYNCLLM_ACCELERATE"  # so that all tests can be run without what `speed` brings
     for name in os.environ:
-        if name.startswith("ASYNCLLM_") or name.lower().endswith("_proxy"):
+        if (name.startswith("ASYNCLLM_") and name != kept) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

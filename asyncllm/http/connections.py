@@ -10,6 +10,7 @@ from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.http.cookies import CookieJars
 from asyncllm.http.kept import StaleConnectionError
 from asyncllm.http.routes import Route
+from asyncllm.options import environment_accelerates
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +34,7 @@ class ConnectionPool:
     Args:
         ssl: how to verify servers; None for the system's certificate authorities.
         environment: the proxies for requests that name none; None to take none from there.
+        accelerate: whether to use aiofastnet for TLS where it is installed.
 
     Attributes:
         cookies: what servers have set, for each identity.
@@ -45,11 +47,13 @@ class ConnectionPool:
         *,
         ssl: ssl.SSLContext | None = None,
         environment: EnvironmentProxies | None = None,
+        accelerate: bool = True,
     ) -> None:
         self.cookies = CookieJars()
         self.in_use: set[Response] = set()
         self._ssl = ssl
         self._environment = environment
+        self._accelerate = accelerate and environment_accelerates()
         self._is_closed = False
         self._routes: dict[tuple[Proxy | None, bool], Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
@@ -109,9 +113,11 @@ class ConnectionPool:
                 "its server was verified by an `ssl` context, and this session manager has none: "
                 "give it one"
             )
-        if way is None:
-            return ConnectionPool(ssl=self._ssl, environment=self._environment)
-        return ConnectionPool(ssl=self._ssl if way.has_own_tls else None)
+        return ConnectionPool(
+            ssl=self._ssl if way is None or way.has_own_tls else None,
+            environment=self._environment if way is None else None,
+            accelerate=self._accelerate,
+        )
 
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
@@ -130,7 +136,7 @@ class ConnectionPool:
         route = self._routes.pop((tunnel, keeps), None)
         if route is None:
             self._close_idle_tunnels()
-            route = Route(tunnel, ssl=self._ssl, keeps=keeps)
+            route = Route(tunnel, ssl=self._ssl, keeps=keeps, accelerate=self._accelerate)
         self._routes[tunnel, keeps] = route
         return route
 

@@ -42,20 +42,23 @@ class Route:
         tunnel: the SOCKS proxy to go through, or None; an HTTP proxy comes with each request.
         ssl: how to verify servers; None for the system's certificate authorities.
         keeps: whether a connection serves again.
+        accelerate: whether to use aiofastnet for TLS where it is installed.
 
     Raises:
         ConfigurationError: the extra that brings SOCKS is not installed.
 
     """
 
-    def __init__(self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool) -> None:
+    def __init__(
+        self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool, accelerate: bool
+    ) -> None:
         options: dict[str, Any] = {
             "ssl": ssl or True,
             "limit": 0,
             "force_close": not keeps,
             "timeout_ceil_threshold": math.inf,
         }
-        tls = loop_for_tls(asyncio.get_running_loop())
+        tls = loop_for_tls(asyncio.get_running_loop(), accelerate=accelerate)
         connector = (tunnel.connector if tunnel else DirectConnector)(tls=tls, **options)
         self._requests = 0
         self._warming: set[asyncio.Task[None]] = set()

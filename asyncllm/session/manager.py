@@ -62,6 +62,8 @@ class SessionManager:
             may have.
         max_reply_bytes: the most bytes of memory that what is kept of one answer may take: its
             text, reasoning and tool calls.
+        accelerate: whether to use aiofastnet for TLS where the extra `speed` has installed it;
+            ASYNCLLM_ACCELERATE=0 in the environment says no for all managers.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -81,6 +83,7 @@ class SessionManager:
         grace: float = 5.0,
         max_event_bytes: int = MAX_EVENT_BYTES,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        accelerate: bool = True,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
@@ -95,7 +98,9 @@ class SessionManager:
         self.max_reply_bytes = max_reply_bytes
         self.refused_fields: set[RefusedField] = set()  # so that no stream asks for one again
         self.connections = ConnectionPool(
-            ssl=ssl, environment=EnvironmentProxies() if trust_env else None
+            ssl=ssl,
+            environment=EnvironmentProxies() if trust_env else None,
+            accelerate=accelerate,
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(

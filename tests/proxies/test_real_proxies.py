@@ -48,17 +48,27 @@ async def test_a_stream_goes_through_and_so_does_all_of_its_life(ask, server, ro
     assert server.connections - before == tapped.connections > 0
 
 
-# A hook into aiohttp and into aiohttp_socks.
-async def test_tls_through_a_proxy_reads_into_small_buffers(route, server_tls, manager):
+# Hooks into aiohttp and into aiohttp_socks.
+
+
+@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
+async def test_tls_through_a_proxy_is_begun_by_the_routes_own_loop(
+    route, server_tls, manager, accelerate
+):
     _, url = route
+    if accelerate:
+        pytest.importorskip("aiofastnet")
     async with Sandbox(ssl=server_tls) as server:
-        sessions = await manager(proxy=url)
+        sessions = await manager(proxy=url, accelerate=accelerate)
         async with ask_openai(server, sessions).stream("Hello") as stream:
             await anext(stream)
             [transport] = open_transports(sessions.connections)
             layers = buffers(transport)
-    assert len(layers) == (2 if url.startswith("https") else 1)
-    assert all(len(buffer) < 64 * 1024 for buffer in layers)
+    if accelerate:
+        assert type(transport).__module__.startswith("aiofastnet")
+    else:
+        assert len(layers) == (2 if url.startswith("https") else 1)
+        assert all(len(buffer) < 64 * 1024 for buffer in layers)
 
 
 async def test_a_stream_takes_the_connection_that_was_opened_ahead(server, route, manager):
