@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import msgspec
 
@@ -11,11 +12,18 @@ from asyncllm.errors import ConfigurationError
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The most bytes of one event of a stream, where no session manager says otherwise."""
 
+_OFF = {"0", "false", "no", "off"}
+
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 """The most bytes of memory that a reply may take, where no session manager says otherwise."""
 
 READ_AHEAD = 128 * 1024
 """How many bytes of an answer may come before they are asked for, unless a manager says more."""
+
+
+def environment_accelerates() -> bool:
+    """Tell whether the environment lets asyncllm use what the extra `speed` brings."""
+    return os.environ.get("ASYNCLLM_ACCELERATE", "").strip().lower() not in _OFF
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

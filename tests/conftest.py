@@ -11,7 +11,7 @@ from asyncllm import H2o, Retry, SessionManager
 from asyncllm.http import inflow
 from asyncllm.sandbox import Sandbox
 
-pytest_plugins = ["support.connections"]
+pytest_plugins = ["support.connections", "support.tls"]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", settings(deadline=None))
@@ -54,6 +54,7 @@ def h2o(sandbox: Sandbox, sessions: SessionManager) -> H2o:
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = "ASYNCLLM_ACCELERATE"  # so that all tests can be run without what `speed` brings
     for name in os.environ:
-        if name.startswith("ASYNCLLM_") or name.lower().endswith("_proxy"):
+        if (name.startswith("ASYNCLLM_") and name != kept) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

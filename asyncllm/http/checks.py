@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 _LONGEST_ID = 200
 
 
-def check_base_url(base_url: str) -> str:
+def check_base_url(base_url: str, *, name: str = "base_url") -> str:
     """Return `base_url` without a slash at its end.
+
+    Args:
+        base_url: the URL.
+        name: what the caller knows it by, for the error.
 
     Raises:
         ConfigurationError: it is no http or https URL with a host.
@@ -35,7 +39,7 @@ def check_base_url(base_url: str) -> str:
     except (TypeError, ValueError):
         pass
     raise ConfigurationError(
-        "base_url can't be used: write it as https://host or http://host:port/path, with its "
+        f"{name} can't be used: write it as https://host or http://host:port/path, with its "
         "scheme, without user and password (they belong in a header) and without a query"
     )
 

@@ -10,7 +10,7 @@ from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.http.cookies import CookieJars
 from asyncllm.http.kept import StaleConnectionError
 from asyncllm.http.routes import Route
-from asyncllm.options import READ_AHEAD
+from asyncllm.options import READ_AHEAD, environment_accelerates
 
 if TYPE_CHECKING:
     import ssl
@@ -35,6 +35,7 @@ class ConnectionPool:
         ssl: how to verify servers; None for the system's certificate authorities.
         environment: the proxies for requests that name none; None to take none from there.
         read_ahead: how many bytes of an answer may come before they are asked for.
+        accelerate: whether to use aiofastnet for TLS where it is installed.
 
     Attributes:
         cookies: what servers have set, for each identity.
@@ -48,12 +49,14 @@ class ConnectionPool:
         ssl: ssl.SSLContext | None = None,
         environment: EnvironmentProxies | None = None,
         read_ahead: int = READ_AHEAD,
+        accelerate: bool = True,
     ) -> None:
         self.cookies = CookieJars()
         self.in_use: set[Response] = set()
         self._ssl = ssl
         self._environment = environment
         self._read_ahead = read_ahead
+        self._accelerate = accelerate and environment_accelerates()
         self._is_closed = False
         self._routes: dict[tuple[Proxy | None, bool], Route] = {}  # the newest used comes last
         self._closing: set[asyncio.Task[None]] = set()
@@ -88,6 +91,11 @@ class ConnectionPool:
         route = self._route_for(request.proxy, keeps=False)
         return await route.request(request), True
 
+    async def warm(self, request: HttpRequest, count: int) -> None:
+        """Have so many connections kept for what goes the way of `request`, which is not sent."""
+        await self._route_for(request.proxy, keeps=True).warm(request, count)
+        self._check_open()
+
     @property
     def has_own_tls(self) -> bool:
         """Whether servers are verified by a context that the caller gave."""
@@ -108,9 +116,11 @@ class ConnectionPool:
                 "its server was verified by an `ssl` context, and this session manager has none: "
                 "give it one"
             )
-        if way is None:
-            return ConnectionPool(ssl=self._ssl, environment=self._environment)
-        return ConnectionPool(ssl=self._ssl if way.has_own_tls else None)
+        return ConnectionPool(
+            ssl=self._ssl if way is None or way.has_own_tls else None,
+            environment=self._environment if way is None else None,
+            accelerate=self._accelerate,
+        )
 
     async def aclose(self) -> None:
         """Close every connection; there are no new ones afterwards."""
@@ -123,16 +133,25 @@ class ConnectionPool:
 
     def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> Route:
         """Return the route to servers through `proxy`; `keeps` its connections."""
-        if self._is_closed:
-            raise TransportError("the session manager was closed meanwhile")
+        self._check_open()
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
         route = self._routes.pop((tunnel, keeps), None)
         if route is None:
             self._close_idle_tunnels()
-            route = Route(tunnel, ssl=self._ssl, keeps=keeps, read_ahead=self._read_ahead)
+            route = Route(
+                tunnel,
+                ssl=self._ssl,
+                keeps=keeps,
+                read_ahead=self._read_ahead,
+                accelerate=self._accelerate,
+            )
         self._routes[tunnel, keeps] = route
         return route
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise TransportError("the session manager was closed meanwhile")
 
     def _close_idle_tunnels(self) -> None:
         """Close the routes through SOCKS proxies that nobody uses, but for the newest few.

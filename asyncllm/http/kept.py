@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_TURNS = 4  # of the event loop, in which it has certainly read what was there at first
 
 
 class KeptConnection(asyncio.Protocol):
@@ -42,12 +43,21 @@ class KeptConnection(asyncio.Protocol):
     Attributes:
         transport: as given.
         closed: as given.
+        is_untried: whether it was opened ahead, and has served nobody.
         stale_until: until when a broken connection is one that had been closed before it was to
             serve again, on the monotonic clock; 0 where it has not served before.
 
     """
 
-    __slots__ = ("_handler", "_is_readable", "_server", "closed", "stale_until", "transport")
+    __slots__ = (
+        "_handler",
+        "_is_readable",
+        "_server",
+        "closed",
+        "is_untried",
+        "stale_until",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -58,6 +68,7 @@ class KeptConnection(asyncio.Protocol):
     ) -> None:
         self.transport = transport
         self.closed = closed
+        self.is_untried = False
         self.stale_until = 0.0
         self._handler = handler
         self._server = server
@@ -72,6 +83,20 @@ class KeptConnection(asyncio.Protocol):
         """Watch the connection: its answer has ended."""
         if not self.transport.is_closing():
             self.transport.set_protocol(self)
+
+    async def settle(self) -> None:
+        """Let the event loop read what has come over TLS: a session's ticket is no answer.
+
+        A server sends tickets once the handshake is done, and so on a connection that was opened
+        ahead after it is kept.
+        """
+        self.is_untried = False
+        if self.transport.get_extra_info("sslcontext") is None:
+            return
+        for _ in range(_TURNS):
+            if self.transport.is_closing() or not self._has_something():
+                return
+            await asyncio.sleep(0)
 
     def take(self) -> bool:
         """Give the connection back to aiohttp for a request; False where it must not serve again.

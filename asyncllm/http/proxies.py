@@ -84,7 +84,7 @@ class Proxy(msgspec.Struct, frozen=True):
         return {"proxy": url, "proxy_headers": self.credentials}
 
     def connector(self, **options: Any) -> BaseConnector:
-        """Return an aiohttp connector, with its `options`, that tunnels through this SOCKS proxy.
+        """Return a connector that tunnels through this SOCKS proxy, with the `options` of others.
 
         Raises:
             ConfigurationError: the extra that brings SOCKS is not installed.
@@ -94,9 +94,11 @@ class Proxy(msgspec.Struct, frozen=True):
             raise ConfigurationError(
                 "SOCKS proxies need an extra: pip install 'asyncllm-sdk[socks]'"
             )
-        from aiohttp_socks import ProxyConnector, ProxyType  # noqa: PLC0415 - an extra
+        from aiohttp_socks import ProxyType  # noqa: PLC0415 - an extra
 
-        return ProxyConnector(
+        from asyncllm.http.socks import SocksConnector  # noqa: PLC0415 - needs that extra
+
+        return SocksConnector(
             proxy_type=ProxyType.SOCKS5 if self.scheme == "socks5" else ProxyType.SOCKS4,
             host=self.host,
             port=self.port,

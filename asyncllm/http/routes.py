@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import math
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from asyncllm.http.connectors import DirectConnector
 from asyncllm.http.kept import KeptConnection, response_class
+from asyncllm.http.tls import loop_for_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +34,6 @@ _DEFAULT_HEADERS = {
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
     "Accept-Encoding": "identity",
 }
-_DIRECT: dict[str, Any] = {}
 
 
 class Route:
@@ -42,6 +44,7 @@ class Route:
         ssl: how to verify servers; None for the system's certificate authorities.
         keeps: whether a connection serves again.
         read_ahead: how many bytes of an answer may come before they are asked for.
+        accelerate: whether to use aiofastnet for TLS where it is installed.
 
     Raises:
         ConfigurationError: the extra that brings SOCKS is not installed.
@@ -49,7 +52,13 @@ class Route:
     """
 
     def __init__(
-        self, tunnel: Proxy | None, *, ssl: ssl.SSLContext | None, keeps: bool, read_ahead: int
+        self,
+        tunnel: Proxy | None,
+        *,
+        ssl: ssl.SSLContext | None,
+        keeps: bool,
+        read_ahead: int,
+        accelerate: bool,
     ) -> None:
         options: dict[str, Any] = {
             "ssl": ssl or True,
@@ -57,8 +66,10 @@ class Route:
             "force_close": not keeps,
             "timeout_ceil_threshold": math.inf,
         }
-        connector = (tunnel.connector if tunnel else aiohttp.TCPConnector)(**options)
+        tls = loop_for_tls(asyncio.get_running_loop(), accelerate=accelerate)
+        connector = (tunnel.connector if tunnel else DirectConnector)(tls=tls, **options)
         self._requests = 0
+        self._warming: set[asyncio.Task[None]] = set()
         self._open: dict[ResponseHandler | None, KeptConnection] = {}
         self._connect = connector.connect
         connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
@@ -76,9 +87,16 @@ class Route:
         """Whether nobody is sending a request, or reading an answer."""
         return not self._requests and all(each.is_idle for each in self._open.values())
 
-    async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
-        """Send a request, and return its answer once the head of that has come."""
-        through = _DIRECT if request.proxy is None else request.proxy.request_options()
+    async def request(self, request: HttpRequest, **options: Any) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer once the head of that has come.
+
+        Args:
+            request: what to send.
+            options: aiohttp's, besides those that the request has.
+
+        """
+        if request.proxy is not None:
+            options |= request.proxy.request_options()
         self._requests += 1
         try:
             return await self._client.request(
@@ -89,10 +107,45 @@ class Route:
                 headers=request.headers,
                 timeout=_client_timeout(request.connect),
                 allow_redirects=False,
-                **through,
+                **options,
             )
         finally:
             self._requests -= 1
+
+    async def warm(self, request: HttpRequest, count: int) -> None:
+        """Have so many connections kept for what goes the way of `request`, which is not sent.
+
+        All are held until the last is open, as one would otherwise be opened and taken again. It
+        ends early, and keeps none, where the route is closed meanwhile.
+        """
+        held: list[Connection] = []
+
+        async def connect_only(asked: aiohttp.ClientRequest, _: object) -> Any:
+            limit = _client_timeout(request.connect)
+            try:
+                connection = await self._connect_noted(asked, [], limit)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError from error
+            held.append(connection)
+            if kept := self._open.get(connection.protocol):
+                kept.is_untried = True
+            raise _ConnectedError
+
+        async def hold_one() -> None:
+            with contextlib.suppress(_ConnectedError):
+                await self.request(request, middlewares=[connect_only])
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(count):
+                    task = group.create_task(hold_one())
+                    self._warming.add(task)
+                    task.add_done_callback(self._warming.discard)
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            for connection in held:
+                (connection.release if len(held) == count else connection.close)()
 
     async def aclose(self) -> None:
         """Close every connection, and return when that is done.
@@ -102,6 +155,10 @@ class Route:
         """
         for connection in list(self._open.values()):
             connection.transport.abort()
+        if warming := list(self._warming):
+            for task in warming:
+                task.cancel()
+            await asyncio.wait(warming)
         await self._client.close()
         if closed := [connection.closed for connection in self._open.values()]:
             await asyncio.wait(closed)
@@ -118,9 +175,12 @@ class Route:
             kept = self._open.get(connection.protocol)
             if kept is None:
                 kept = self._note(connection, req.url)
-            elif not kept.take():
-                connection.close()
-                continue
+            else:
+                if kept.is_untried:
+                    await _settled(kept, connection)
+                if not kept.take():
+                    connection.close()
+                    continue
             if kept is not None:
                 connection.add_callback(kept.keep)
             return connection
@@ -146,6 +206,19 @@ class Route:
         del self._open[handler]
         if not closed.cancelled():
             closed.exception()  # seen, lest asyncio logs it: whoever was reading was told
+
+
+async def _settled(kept: KeptConnection, connection: Connection) -> None:
+    """Let what a server has to say unasked, and may, come before the first request."""
+    try:
+        await kept.settle()
+    except BaseException:
+        connection.close()
+        raise
+
+
+class _ConnectedError(Exception):
+    """A connection is open, and its request is not to be sent."""
 
 
 @functools.lru_cache

@@ -11,6 +11,7 @@ from asyncllm.errors import ConfigurationError, StreamInterrupted
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.environment import EnvironmentProxies
 from asyncllm.http.proxies import parse_proxy
+from asyncllm.http.warm import warm
 from asyncllm.options import MAX_EVENT_BYTES, MAX_REPLY_BYTES, READ_AHEAD, Retry, Timeouts
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.heir import clean_up
@@ -63,6 +64,8 @@ class SessionManager:
             text, reasoning and tool calls.
         read_ahead: how many bytes of an answer may come before they are asked for. Then its server
             waits until they are, so that what a slow reader costs is bounded.
+        accelerate: whether to use aiofastnet for TLS where the extra `speed` has installed it;
+            ASYNCLLM_ACCELERATE=0 in the environment says no for all managers.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -83,6 +86,7 @@ class SessionManager:
         max_event_bytes: int = MAX_EVENT_BYTES,
         max_reply_bytes: int = MAX_REPLY_BYTES,
         read_ahead: int = READ_AHEAD,
+        accelerate: bool = True,
     ) -> None:
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
@@ -100,6 +104,7 @@ class SessionManager:
             ssl=ssl,
             environment=EnvironmentProxies() if trust_env else None,
             read_ahead=read_ahead,
+            accelerate=accelerate,
         )
         self._ledger = Ledger(ledger) if ledger is not None else None
         self.conversations = ConversationPool(
@@ -127,6 +132,29 @@ class SessionManager:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    async def warm(self, url: str, n: int = 1) -> None:
+        """Open connections to a server ahead, so that the next streams need not wait for them.
+
+        They are kept as those of earlier streams are, which count among them: for 15 seconds, or
+        until the server closes them. They go through the manager's proxy, or the environment's;
+        nothing is sent but what a connection takes, TLS included. Where one of them can't be
+        opened, or the caller is cancelled, none of them is left.
+
+        Args:
+            url: a URL of the server, such as a provider's `base_url`.
+            n: how many connections, from 1 to 1,000.
+
+        Raises:
+            ConfigurationError: `url` or `n` can't be used; or the manager is closed, or belongs
+                to another event loop.
+            TransportError: the server, or as `ProxyError` the proxy, could not be reached.
+            StreamTimeout: connecting took longer than `timeouts.connect`.
+
+        """
+        self.claim()
+        connect = self.timeouts.connect
+        await warm(self.connections, url, n, proxy=self.proxy, connect=connect)
 
     def attach(self, answer: Answer) -> None:
         """Remember an answer that starts, to end it when the manager closes.

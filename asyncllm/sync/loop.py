@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncllm.errors import ConfigurationError
+from asyncllm.options import environment_accelerates
 from asyncllm.session.manager import close_managers
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ async def _close_all() -> None:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    if find_spec("uvloop") is None or _has_green_threads():
+    is_wanted = environment_accelerates() and not _has_green_threads()
+    if not is_wanted or find_spec("uvloop") is None:
         return asyncio.new_event_loop()
     from asyncllm.sync.uv import ForkableLoop  # noqa: PLC0415 - an extra
 

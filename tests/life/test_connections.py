@@ -3,10 +3,8 @@
 import asyncio
 import select
 import socket
-import ssl
 
 import pytest
-import trustme
 
 import asyncllm
 from asyncllm.http.connections import ConnectionPool
@@ -28,16 +26,6 @@ async def ask(http, url):
     async with http.open("POST", url, json={}) as response:
         payloads = [each async for batch in response.payloads() for each in batch]
         return payloads, response.status
-
-
-@pytest.fixture(scope="module")
-def contexts():
-    """What a server shows, and what its clients verify it with."""
-    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
-    return server, client
 
 
 @pytest.fixture(params=["plain", "tls"])

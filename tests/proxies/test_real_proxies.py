@@ -6,12 +6,14 @@ Each is approached through a tap, which counts the connections that go through t
 as reach the server, or something has gone past it.
 """
 
+import asyncio
 import base64
 
 import pytest
 
 from asyncllm import H2o, OpenAICompatible, ProxyError
 from asyncllm.sandbox import Sandbox
+from support.tls import buffers, open_transports
 
 from .conftest import GUARDED, MODEL, ROUTES, ask_openai, raises
 from .launcher import KNOWN_TO_THE_PROXY, OTHER_USER, PASSWORD, USER
@@ -44,6 +46,39 @@ async def test_a_stream_goes_through_and_so_does_all_of_its_life(ask, server, ro
     await sessions.aclose()
     assert server.conversations == 0
     assert server.connections - before == tapped.connections > 0
+
+
+# Hooks into aiohttp and into aiohttp_socks.
+
+
+@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
+async def test_tls_through_a_proxy_is_begun_by_the_routes_own_loop(
+    route, server_tls, manager, accelerate
+):
+    _, url = route
+    if accelerate:
+        pytest.importorskip("aiofastnet")
+    async with Sandbox(ssl=server_tls) as server:
+        sessions = await manager(proxy=url, accelerate=accelerate)
+        async with ask_openai(server, sessions).stream("Hello") as stream:
+            await anext(stream)
+            [transport] = open_transports(sessions.connections)
+            layers = buffers(transport)
+    if accelerate:
+        assert type(transport).__module__.startswith("aiofastnet")
+    else:
+        assert len(layers) == (2 if url.startswith("https") else 1)
+        assert all(len(buffer) < 64 * 1024 for buffer in layers)
+
+
+async def test_a_stream_takes_the_connection_that_was_opened_ahead(server, route, manager):
+    tapped, url = route
+    sessions = await manager(proxy=url)
+    await sessions.warm(server.url, 2)
+    assert tapped.connections == 2
+    model = ask_openai(server, sessions)
+    await asyncio.gather(model.complete("Hello"), model.complete("Hello"))
+    assert tapped.connections == server.connections == 2
 
 
 async def test_a_stream_that_is_left_early_is_cleaned_up_through_the_proxy(route, manager):

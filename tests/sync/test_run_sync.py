@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import os
 import random
 import re
 import signal
@@ -20,6 +21,7 @@ import pytest
 
 import asyncllm
 from asyncllm import H2o, OpenAICompatible, Retry, SessionManager, run_sync
+from asyncllm.options import environment_accelerates
 from asyncllm.sandbox import Drop, Sandbox, Stall
 from asyncllm.sandbox.background import running_in_background
 from support.raw_server import HEAD
@@ -243,8 +245,27 @@ def test_there_is_one_loop_and_with_the_extra_it_is_uvloop():
         return asyncio.get_running_loop()
 
     uvloop = pytest.importorskip("uvloop")
+    if not environment_accelerates():
+        pytest.skip("this run of the tests does without uvloop")
     assert isinstance(run_sync(loop()), uvloop.Loop)
     assert run_sync(loop()) is run_sync(loop())
+
+
+@pytest.mark.parametrize("setting", ["0", "off", " False "])
+def test_the_environment_keeps_run_sync_from_uvloop(setting):
+    script = """
+        import asyncio
+        from asyncllm import run_sync
+
+        async def module():
+            return type(asyncio.get_running_loop()).__module__
+
+        print(run_sync(module()))
+    """
+    environment = {**os.environ, "ASYNCLLM_ACCELERATE": setting}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("asyncio.")
 
 
 def test_a_manager_of_another_loop_is_refused_with_what_to_do(server):

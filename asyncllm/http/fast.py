@@ -1,0 +1,81 @@
+"""TLS by aiofastnet, which the extra `speed` brings."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from asyncllm.http.other_tls import OtherTLS
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from collections.abc import Callable
+
+log = logging.getLogger("asyncllm")
+
+_KNOWN = "1.2."
+
+
+class FastTLS(OtherTLS):
+    """An event loop that has aiofastnet begin TLS, by way of Python's own `ssl` module.
+
+    aiofastnet would rather call OpenSSL itself, which is faster still. But so it goes past what a
+    context of a class of its own does, crashes where the context has a callback, such as that of
+    SSLKEYLOGFILE, and writes each server's certificate to the disk, without which it hangs.
+
+    Args:
+        loop: the event loop.
+        aiofastnet: the library.
+
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, aiofastnet: Any) -> None:
+        super().__init__(loop)
+        self._aiofastnet = aiofastnet
+
+    async def create_connection(
+        self,
+        factory: Callable[[], asyncio.BaseProtocol],
+        *,
+        ssl: ssl.SSLContext | None = None,
+        **options: Any,
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        """Do what the event loop's method of this name does."""
+        if ssl is None:
+            return await self._loop.create_connection(factory, **options)
+        _have_pythons_ssl(ssl)
+        made: tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
+        made = await self._aiofastnet.create_connection(self._loop, factory, ssl=ssl, **options)
+        return made
+
+    async def start_tls(
+        self, transport: Any, protocol: Any, ssl: ssl.SSLContext, **options: Any
+    ) -> Any:
+        """Do what the event loop's method of this name does."""
+        _have_pythons_ssl(ssl)
+        return await self._aiofastnet.start_tls(self._loop, transport, protocol, ssl, **options)
+
+
+def _have_pythons_ssl(context: Any) -> None:
+    context._aiofastnet_force_fallback_ssl = True  # noqa: SLF001 - its own name for it
+
+
+@functools.cache
+def known_aiofastnet() -> Any:
+    """Return aiofastnet; None where it is not installed, or, which is logged, can't be used."""
+    if find_spec("aiofastnet") is None:
+        return None
+    try:
+        import aiofastnet  # noqa: PLC0415 - an extra
+
+        # What makes it use Python's `ssl` is not public, so another version may do otherwise.
+        if aiofastnet.__version__.startswith(_KNOWN):
+            return aiofastnet
+        problem = f"its version is {aiofastnet.__version__}, and {_KNOWN}x is needed"
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it
+        problem = f"{type(error).__name__}: {error}"
+    log.warning("aiofastnet can't be used, so the event loop does without it: %s", problem)
+    return None
