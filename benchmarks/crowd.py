@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SETTLE = 1.2  # seconds; TCP acknowledges the first 16 packets after a rest one by one
 _REST = 0.15  # seconds until nothing is on its way any more
 _OPENED_TOGETHER = 50
-_PATIENCE = 10.0  # seconds for those
+_PATIENCE = 10.0  # seconds until the next of them
 _PERCENT_99 = 99
 _TRIES = 3  # anything may disturb one
 _ENOUGH = 0.95  # of the tokens due
@@ -56,10 +56,12 @@ class Crowd:
             for _ in range(more):
                 listening = self._contender.consume(f"paced/{self._name}", self._take)
                 self._streams.append(asyncio.ensure_future(listening))
-            until = time.monotonic() + _PATIENCE
-            while len(self._delays) < more:
+            came, since = 0, time.monotonic()
+            while came < more:
                 self._check()
-                if time.monotonic() > until:
+                if len(self._delays) > came:
+                    came, since = len(self._delays), time.monotonic()
+                elif time.monotonic() > since + _PATIENCE:
                     return False
                 await asyncio.sleep(0.005)
         return True

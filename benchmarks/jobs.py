@@ -92,8 +92,13 @@ class Jobs:
         return await self._crowd.keep_up(streams, seconds)
 
     async def many(self, *, streams: int) -> Result:
-        """Open streams and keep them open: bytes of memory for each."""
-        await self.burst(streams=1, tokens=_SHORT, times=_AT_ONCE)
+        """Open streams and keep them open: bytes of memory for each.
+
+        Streams that end before that, to warm it up, leave memory to the first of the others; so
+        few of them are open at once.
+        """
+        at_once = max(1, min(_AT_ONCE, streams // 100))
+        await self.burst(streams=at_once, tokens=_SHORT, times=_AT_ONCE // at_once)
         before = _memory()
         if not await self._crowd.grow(streams):
             raise AssertionError(f"{streams} streams can't be opened at once")

@@ -19,16 +19,16 @@ LIGHT, DARK = "#ffffff", "#0d1117"
 _STYLE = f"""
 .asyncllm-chart {{ --ink: #24292f; --soft: #57606a; --line: #d0d7de; --page: {LIGHT};
   background: var(--color-background-primary, var(--page));
-  font-family: system-ui, sans-serif; font-size: 13px }}
+  font-family: system-ui, sans-serif }}
 @media (prefers-color-scheme: dark) {{
   .asyncllm-chart {{ --ink: #e6edf3; --soft: #9da7b3; --line: #3d444d; --page: {DARK} }}
 }}
-.asyncllm-chart text {{ fill: var(--color-foreground-primary, var(--ink)) }}
+.asyncllm-chart text {{ fill: var(--color-foreground-primary, var(--ink)); font-size: 13px }}
 .asyncllm-chart .soft {{ fill: var(--color-foreground-secondary, var(--soft)); font-size: 12px }}
 .asyncllm-chart .strong {{ font-weight: 600 }}
 .asyncllm-chart line {{ stroke: var(--color-background-border, var(--line)) }}
 """
-_WIDTH, _LEFT, _RIGHT = 720, 232, 78
+_WIDTH, _LEFT, _RIGHT = 720, 252, 70
 _BAR, _GAP, _TOP = 15, 12, 34
 _TICKS = 6  # at the most, beside zero
 
@@ -90,13 +90,14 @@ class Chart:
         return (_WIDTH - _LEFT - _RIGHT) / ticks[-1], ticks
 
     def _legend(self) -> list[str]:
-        parts, x = [], float(_LEFT)
-        for name, colour in zip(self.series, COLOURS, strict=False):
+        widths = [34 + 6.5 * len(name) for name in self.series]
+        parts, x = [], min(float(_LEFT), _WIDTH - sum(widths))
+        for name, width, colour in zip(self.series, widths, COLOURS, strict=False):
             parts.append(
                 f'<rect x="{x:g}" y="10" width="12" height="12" fill="{colour}" class="key"/>'
             )
             parts.append(_text(x + 17, 20, name, "soft", "start"))
-            x += 34 + 6.5 * len(name)
+            x += width
         return parts
 
     def _axis(self, bottom: float) -> list[str]:

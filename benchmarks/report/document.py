@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncllm
 from benchmarks.rows import Figure, Row
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from benchmarks.rows import Outcome
 
 _PACKAGES = (
-    "asyncllm-sdk",
     "aiohttp",
     "msgspec",
     "uvloop",
@@ -88,6 +88,7 @@ def document(outcomes: Iterable[Outcome], command: str, seconds: float) -> Docum
         machine=f"{_processor()}, {os.cpu_count()} cores, {platform.platform()}",
         versions={
             platform.python_implementation(): platform.python_version(),
+            "asyncllm": asyncllm.__version__,
             **{package: _version(package) for package in _PACKAGES},
         },
         rows=[row for outcome in outcomes for row in outcome.rows],

@@ -21,7 +21,7 @@ _WAYS = {"http": "", "https": "-tls"}  # what is appended to a scenario's name
 _ENTRIES = {
     "asyncllm": (SDK, _ASYNCIO),
     "asyncllm on uvloop": (SDK, _UVLOOP),
-    "asyncllm with the extra speed": (SDK, _UVLOOP.accelerated),
+    "asyncllm, extra speed": (SDK, _UVLOOP.accelerated),
     "aiohttp + msgspec": (FLOOR, _ASYNCIO),
     "aiohttp + msgspec, 64 KiB reads": (REMEDIED, _ASYNCIO),
     "aiohttp + msgspec on uvloop": (FLOOR, _UVLOOP),

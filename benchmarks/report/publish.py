@@ -22,8 +22,8 @@ def written(page: str, document: Document) -> str:
     parts = {"origin": origin(document), "ratios": ratios(document.rows)}
     parts |= {name: each.table(document) for name, each in COMPARISONS.items()}
     for name, text in parts.items():
-        between = re.compile(rf"(<!-- results: {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        page, count = between.subn(lambda match: f"{match[1]}{text}{match[2]}", page)  # noqa: B023
+        between = re.compile(rf"(<!-- results: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        page, count = between.subn(lambda match: f"{match[1]}{text}\n{match[2]}", page)  # noqa: B023
         if count != 1:
             raise ValueError(f"{PAGE.name} has {count} places for {name!r}")
     return page

@@ -24,7 +24,7 @@ _METHOD = (
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table."""
-    cells = [head, *rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (head, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -46,7 +46,7 @@ def figures(found: Iterable[Figure]) -> str:
 
 def origin(document: Document) -> str:
     """Return by what, when and where it was measured."""
-    versions = [f"{name} {has or 'is missing'}" for name, has in document.versions.items()]
+    versions = [f"{name} {has}" if has else f"no {name}" for name, has in document.versions.items()]
     return (
         f"Measured by `{document.command}` on {document.date} UTC, in {document.minutes} minutes; "
         f"{document.machine}; {', '.join(versions)}."

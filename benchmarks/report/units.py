@@ -48,8 +48,8 @@ UNITS: dict[str, Unit] = {
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, and none cut before the point."""
-    if not value:
-        return "0"
+    """Return a number with three digits that count; a whole one as it is."""
+    if value == round(value):
+        return f"{value:,.0f}"
     decimals = _DIGITS - 1 - math.floor(math.log10(abs(value)))
     return f"{value:,.{max(0, decimals)}f}"

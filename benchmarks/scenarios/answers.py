@@ -42,7 +42,7 @@ def first_token(bench: Bench, *, is_tls: bool = False, is_cold: bool = False) ->
         bench,
         contest,
         measure,
-        loops=loops(is_tls=is_tls, has_uvloop=is_tls),
+        loops=loops(is_tls=is_tls, has_uvloop=is_tls and not bench.is_quick),
         references=(BY_HAND, FLOOR),
         beside=partial(measure, processes=1),
     )

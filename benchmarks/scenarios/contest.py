@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contenders import BY_HAND, FLOOR, REMEDIED
 from benchmarks.contenders.peers import installed_peers
-from benchmarks.measure import median, ratio
+from benchmarks.measure import JobError, median, ratio
 from benchmarks.rows import Figure, Outcome, Row
 from benchmarks.setups import Runner, Setup
 
@@ -60,6 +60,13 @@ class Contest:
         """Return what everybody did."""
         return [self._figure(runner, results) for runner, results in runs.items()]
 
+    def failure(self, runner: Runner, error: JobError) -> Row:
+        """Return a row that says that somebody failed."""
+        *_, why = str(error).strip().splitlines()
+        figure = f"{self.compared[0]} of {runner.name}"
+        on = runner.setup.name
+        return Row.judged(self.scenario, figure, None, load=self.load, on=on, note=why)
+
     def _figure(self, runner: Runner, results: list[Result]) -> Figure:
         values = {name: median(results, key) for name, key in self.told.items()}
         load = self.loads.get(runner.name, self.load)
@@ -99,8 +106,9 @@ def compete(
         outcome.figures.extend(contest.figures(runs))
         if beside is not None and bench.has_peers and not loop.is_uvloop:
             outside = [Runner(name, loop) for name in (BY_HAND, *installed_peers())]
-            runs = beside([runner for runner in outside if runner not in runs])
-            outcome.figures.extend(contest.figures(runs))
+            for runner in outside:
+                if runner not in runs:
+                    _add(outcome, contest, runner, beside)
     return outcome
 
 
@@ -112,6 +120,19 @@ def loops(*, is_tls: bool, has_uvloop: bool = True) -> list[Setup]:
 def scenario_name(name: str, *, is_tls: bool) -> str:
     """Return what a scenario is called."""
     return f"{name}-tls" if is_tls else name
+
+
+def _add(
+    outcome: Outcome,
+    contest: Contest,
+    runner: Runner,
+    measure: Callable[[list[Runner]], Runs],
+) -> None:
+    """Add what somebody did who is not compared; whoever fails does not end the whole run."""
+    try:
+        outcome.figures.extend(contest.figures(measure([runner])))
+    except JobError as error:
+        outcome.rows.append(contest.failure(runner, error))
 
 
 def _setups(bench: Bench, loop: Setup) -> list[Setup]:

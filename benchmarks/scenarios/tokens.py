@@ -73,7 +73,7 @@ def paced(bench: Bench, *, is_tls: bool = False) -> Outcome:
             runners,
             "listen",
             processes=processes,
-            rounds=2 if bench.is_quick else 3,
+            rounds=(1 if is_tls else 2) if bench.is_quick else 3,
             arguments={"streams": 200, "seconds": 0.5 if bench.is_quick else 1 if is_tls else 2},
             instead={peer: {"streams": streams} for peer, streams in fewer.items()},
         )

@@ -109,6 +109,7 @@ def test_each_colour_stands_out_from_a_light_and_from_a_dark_page(colour, page):
         ("CPU per token", 1.07e-6, "1.07 µs"),
         ("p99", 0.00023, "0.230 ms"),
         ("streams", 2539.0, "2,539"),
+        ("streams", 92.0, "92"),
         ("memory per stream", 17.3 * 1024, "17.3 KiB"),
         ("server late by", 0.0, "0 ms"),
     ],
