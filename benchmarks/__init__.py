@@ -1,5 +1,5 @@
 """How fast asyncllm is, always as a ratio to something measured at its side.
 
-`python -m benchmarks` measures everything in some ten minutes, `--quick` in little more than one;
+`python -m benchmarks` measures everything in some forty minutes, `--quick` in about six;
 `python -m benchmarks --help` says what else there is. All traffic stays on 127.0.0.1.
 """

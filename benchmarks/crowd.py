@@ -10,15 +10,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.server import RATE
+from benchmarks.pacing import RATE
 
 if TYPE_CHECKING:
-    from benchmarks.contenders import Contender
+    from benchmarks.contenders.base import Contender
 
 _SETTLE = 1.2  # seconds; TCP acknowledges the first 16 packets after a rest one by one
 _REST = 0.15  # seconds until nothing is on its way any more
 _OPENED_TOGETHER = 50
-_PATIENCE = 10.0  # seconds for those
+_PATIENCE = 10.0  # seconds until the next of them
 _PERCENT_99 = 99
 _TRIES = 3  # anything may disturb one
 _ENOUGH = 0.95  # of the tokens due
@@ -30,11 +30,17 @@ IN_TIME = 0.050
 
 
 class Crowd:
-    """Paced streams; each of their tokens says when it was sent."""
+    """Paced streams; each of their tokens says when it was sent.
 
-    def __init__(self, contender: Contender, origin: str) -> None:
+    Args:
+        contender: who listens.
+        control: where the load server is told what to do.
+
+    """
+
+    def __init__(self, contender: Contender, control: str) -> None:
         self._contender = contender
-        self._origin = origin
+        self._control = control
         self._name = f"{os.getpid()}-{next(_NUMBERS)}"
         self._streams: list[asyncio.Task[None]] = []
         self._delays: list[int] = []  # nanoseconds
@@ -50,10 +56,12 @@ class Crowd:
             for _ in range(more):
                 listening = self._contender.consume(f"paced/{self._name}", self._take)
                 self._streams.append(asyncio.ensure_future(listening))
-            until = time.monotonic() + _PATIENCE
-            while len(self._delays) < more:
+            came, since = 0, time.monotonic()
+            while came < more:
                 self._check()
-                if time.monotonic() > until:
+                if len(self._delays) > came:
+                    came, since = len(self._delays), time.monotonic()
+                elif time.monotonic() > since + _PATIENCE:
                     return False
                 await asyncio.sleep(0.005)
         return True
@@ -98,7 +106,7 @@ class Crowd:
         if not await self.grow(streams):
             return False
         gc.collect()  # it takes long enough to be seen, if it comes by itself
-        await control(self._origin, f"pace/{self._name}/{streams}")
+        await control(self._control, f"pace/{self._name}/{streams}")
         await asyncio.sleep(_SETTLE)
         return True
 
@@ -116,7 +124,7 @@ class Crowd:
 
     async def _rest(self) -> float:
         """Let no stream get tokens; return by how much the server was late at the worst."""
-        state = await control(self._origin, f"pace/{self._name}/0")
+        state = await control(self._control, f"pace/{self._name}/0")
         await asyncio.sleep(_REST)
         self._check()
         return float(state["lag"])

@@ -7,20 +7,23 @@ import contextlib
 import gc
 import resource
 import statistics
+import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.contenders.h2o import H2O_CONTENDERS, H2oAsyncllm
 from benchmarks.crowd import Crowd, control
-from benchmarks.h2o import H2O_CONTENDERS, H2oAsyncllm
+from benchmarks.sampling import Sampler
+from benchmarks.setups import AIOFASTNET
 from benchmarks.wires import tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from benchmarks.contenders import BlockingContender, Contender, Take
-    from benchmarks.h2o import H2oContender
+    from benchmarks.contenders.base import BlockingContender, Contender, Take
+    from benchmarks.contenders.h2o import H2oContender
 
 Result = dict[str, float]
 
@@ -53,14 +56,14 @@ class Jobs:
 
     Args:
         contender: who does them; open.
-        origin: where the load server is.
+        http: the load server's origin in plain HTTP, where it is told what to do.
 
     """
 
-    def __init__(self, contender: Contender, origin: str) -> None:
+    def __init__(self, contender: Contender, http: str) -> None:
         self._contender = contender
-        self._origin = origin
-        self._crowd = Crowd(contender, origin)
+        self._http = http
+        self._crowd = Crowd(contender, http)
 
     async def close(self) -> None:
         """End what was left open."""
@@ -89,15 +92,25 @@ class Jobs:
         return await self._crowd.keep_up(streams, seconds)
 
     async def many(self, *, streams: int) -> Result:
-        """Open streams and keep them open: bytes of memory for each."""
-        await self.burst(streams=_AT_ONCE, tokens=_SHORT)
-        before = _memory()
-        await self._crowd.grow(streams)
-        return {"bytes": (_memory() - before) / streams}
+        """Open streams and keep them open: bytes of memory for each.
 
-    async def first_token(self, *, requests: int) -> Result:
-        """Ask one question after the other: median seconds to the first token, CPU for each."""
-        ask = partial(self._contender.consume, f"burst/{_SHORT}")
+        A quarter of them is open before, as the first find memory that was used already.
+        """
+        await self.burst(streams=1, tokens=_SHORT, times=_AT_ONCE)
+        first = streams // 4
+        await self._crowd.grow(first)
+        before = _memory()
+        if not await self._crowd.grow(streams):
+            raise AssertionError(f"{streams} streams can't be opened at once")
+        return {"bytes": (_memory() - before) / (streams - first)}
+
+    async def first_token(self, *, requests: int, is_cold: bool) -> Result:
+        """Ask one question after the other: median seconds to the first token, CPU for each.
+
+        Where it is cold, the server closes each connection after its answer.
+        """
+        program = "once" if is_cold else "burst"
+        ask = partial(self._contender.consume, f"{program}/{_SHORT}")
         cpu = time.process_time()
         waits = [await _first_token(ask) for _ in range(requests)]
         cpu = time.process_time() - cpu
@@ -105,7 +118,7 @@ class Jobs:
 
     async def h2o_first_token(self, *, rtt: int) -> Result:
         """Wait for the first token of H2o: in round trips of `rtt` milliseconds each."""
-        base_url = f"{self._origin}/h2o/{rtt}/{_SHORT}"
+        base_url = f"{self._http}/h2o/{rtt}/{_SHORT}"
         async with H2oAsyncllm(base_url) as h2o:
             cold = await _first_token(h2o.consume)
             accepted = await _first_token(h2o.consume)
@@ -128,21 +141,33 @@ class Jobs:
 
         gc.collect()
         began, cpu = time.perf_counter(), time.process_time()
-        async with kind(f"{self._origin}/h2o/0/{tokens}") as h2o:
+        async with kind(f"{self._http}/h2o/0/{tokens}") as h2o:
             await _together(use(h2o, one.append) for one in taken)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         if any(one != tokens_of(tokens) * per_user for one in taken):
             raise AssertionError("something else than the whole answers came")
-        if left := (await control(self._origin, "state"))["conversations"]:
+        if left := (await control(self._http, "state"))["conversations"]:
             raise AssertionError(f"{left} conversations are left on the server")
         return {"rate": answers / seconds, "cpu": cpu / answers}
+
+    async def takes_aiofastnet(self) -> Result:
+        """Ask one question, and tell by 1 or 0 whether aiofastnet was loaded for it."""
+        await self.burst(streams=1, tokens=_SHORT)
+        return {"taken": AIOFASTNET in sys.modules}
+
+    async def profile(self, *, of: str, arguments: dict[str, Any]) -> Result:
+        """Do a job twice, and sample the second time: CPU seconds for each token, by part."""
+        came: Result = await getattr(self, of)(**arguments)
+        with Sampler() as sampler:
+            await getattr(self, of)(**arguments)
+        return sampler.split(came["cpu"])
 
     async def soak(self, *, streams: int, first: int) -> Result:
         """Run short streams: bytes of memory after `first` and after all of them.
 
         Every tenth is H2o's with a conversation of its own; every twentieth is left half-way.
         """
-        async with H2oAsyncllm(f"{self._origin}/h2o/0/{_SHORT}") as h2o:
+        async with H2oAsyncllm(f"{self._http}/h2o/0/{_SHORT}") as h2o:
 
             async def run(numbers: range) -> None:
                 for number in numbers:

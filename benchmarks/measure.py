@@ -10,18 +10,20 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from benchmarks.jobs import Result
+    from benchmarks.load import Site
+    from benchmarks.setups import Runner
 
 ROOT = Path(__file__).parent.parent
 _PATIENCE = 300.0  # seconds for one job
 _T = TypeVar("_T")
+_Who = TypeVar("_Who", bound="Hashable")
 
 
 class JobError(Exception):
@@ -39,31 +41,18 @@ def environment() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Runner:
-    """Who is measured: a contender on an event loop.
-
-    Attributes:
-        contender: its name.
-        is_uvloop: whether it runs on uvloop.
-        sdk: a folder to import asyncllm from, or None for this one.
-
-    """
-
-    contender: str
-    is_uvloop: bool = False
-    sdk: str | None = None
-
-
 class Worker:
     """A client process, which does one job at a time; `with` ends it."""
 
-    def __init__(self, runner: Runner, origin: str) -> None:
+    def __init__(self, runner: Runner, site: Site) -> None:
         self._words = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - as long as it
-        command = [sys.executable, "-m", "benchmarks.worker", runner.contender, origin]
-        command += ["--uvloop"] * runner.is_uvloop
+        setup = runner.setup
+        origin = site.https if setup.is_tls else site.http
+        command = [sys.executable, "-m", "benchmarks.worker", runner.contender, origin, site.http]
+        command += ["--uvloop"] * setup.is_uvloop
         command += ["--sdk", runner.sdk] if runner.sdk else []
-        self._process = start(command, self._words)
+        trusting = {"SSL_CERT_FILE": site.authority} if setup.is_tls else {}
+        self._process = start(command, self._words, setup.environment() | trusting)
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +89,11 @@ class Worker:
         return result
 
 
-def start(command: Sequence[str], words: IO[str] | None = None) -> subprocess.Popen[str]:
+def start(
+    command: Sequence[str],
+    words: IO[str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
     """Start a process of ours, which ends with its standard input."""
     return subprocess.Popen(  # noqa: S603 - our own
         command,
@@ -109,7 +102,7 @@ def start(command: Sequence[str], words: IO[str] | None = None) -> subprocess.Po
         stderr=words,
         text=True,
         cwd=ROOT,
-        env=environment(),
+        env={**environment(), **(variables or {})},
     )
 
 
@@ -126,12 +119,12 @@ def stop(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def in_turn(runs: Mapping[str, Callable[[], _T]], rounds: int) -> dict[str, list[_T]]:
+def in_turn(runs: Mapping[_Who, Callable[[], _T]], rounds: int) -> dict[_Who, list[_T]]:
     """Do all `runs` one after the other, and that `rounds` times: A B A B."""
-    results: dict[str, list[_T]] = {name: [] for name in runs}
+    results: dict[_Who, list[_T]] = {who: [] for who in runs}
     for _ in range(rounds):
-        for name, run in runs.items():
-            results[name].append(run())
+        for who, run in runs.items():
+            results[who].append(run())
     return results
 
 

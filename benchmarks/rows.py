@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Self
+
+from benchmarks.limits import LIMITS
 
 WIDENED = 1.25
 """By how much a limit is widened in a check: the machine is somebody else's too."""
@@ -14,6 +17,8 @@ class Row:
 
     Attributes:
         scenario: what was done.
+        load: how much of it.
+        on: which event loop it was done on, where that matters.
         figure: what was compared with what.
         value: the ratio; None where it could not be measured.
         limit: what it must reach; None where it is only told.
@@ -23,11 +28,30 @@ class Row:
     """
 
     scenario: str
+    load: str
+    on: str
     figure: str
     value: float | None
     limit: float | None = None
     at_least: bool = False
     note: str = ""
+
+    @classmethod
+    def judged(
+        cls,
+        scenario: str,
+        figure: str,
+        value: float | None,
+        *,
+        load: str = "",
+        on: str = "",
+        note: str = "",
+    ) -> Self:
+        """Return a row with the limit that there is for it."""
+        limit = LIMITS.get((scenario, figure, on))
+        if limit is None:
+            return cls(scenario, load, on, figure, value, note=note)
+        return cls(scenario, load, on, figure, value, limit.value, limit.at_least, note)
 
     def is_met(self, widened: float = 1.0) -> bool:
         """Tell whether the limit is kept; a row without a value or a limit has nothing to keep."""
@@ -61,17 +85,31 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one scenario came to.
+class Figure:
+    """What one contender did.
 
     Attributes:
-        rows: the ratios.
-        figures: what they were made of, as (contender, figures) in words.
+        scenario: what it was asked to do.
+        load: how much of it.
+        on: which event loop it ran on, where that matters.
+        who: its name.
+        values: what was measured, in seconds, bytes and counts.
 
     """
 
-    rows: list[Row]
-    figures: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    scenario: str
+    load: str
+    on: str
+    who: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one scenario came to: the ratios, and what they were made of."""
+
+    rows: list[Row] = field(default_factory=list[Row])
+    figures: list[Figure] = field(default_factory=list[Figure])
 
     def better(self, other: Outcome) -> Outcome:
         """Return this with the better one of two tries in each row."""

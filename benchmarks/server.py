@@ -3,13 +3,15 @@
 What a path says, `<wire>` being the end by which its wire is known, as in `/chat/completions`:
 
 - `/burst/<tokens>/<wire>`: an answer of so many tokens, in 4 KiB writes as fast as they go.
+- `/once/<tokens>/<wire>`: the same, and the connection is closed after it.
 - `/paced/<crowd>/<wire>`: an answer without end; each token is the time of its sending. The first
   comes at once; those after it to the first so many streams of the crowd, `RATE` a second, as
   `/control/pace/<crowd>/<streams>` says.
 - `/h2o/<rtt in ms>/<tokens>/…`: chat-ui: `settings`, `conversation`, `conversation/<id>`.
 - `/control/state`: what there is, as JSON.
 
-It ends with its standard input, or after `LIFETIME` seconds.
+It listens in plain HTTP and over TLS, with the certificate in the file that its command line names,
+and prints both ports, as JSON. It ends with its standard input, or after `LIFETIME` seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import sys
 import time
 from collections import defaultdict
@@ -25,6 +28,9 @@ from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
+from typing_extensions import override
+
+from benchmarks.pacing import Crowd
 from benchmarks.processors import keep_apart
 from benchmarks.wires import TGI, stamped_parts, wire_of, writes_of
 
@@ -33,67 +39,11 @@ if TYPE_CHECKING:
 
     from benchmarks.wires import Wire
 
-RATE = 20  # tokens a second of each paced stream
 LIFETIME = 7200.0
 
-_TICK = 0.001
-_SLOTS = round(1 / RATE / _TICK)
 _BODY_SIZE = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _SESSION = re.compile(rb"\r\ncookie:[^\r]*hf-chat=(\w+)", re.IGNORECASE)
 _COOKIE = b"Set-Cookie: hf-chat=%b; Path=/; HttpOnly; Secure; SameSite=None\r\n"
-
-
-class Crowd:
-    """The paced streams of one client; the first `active` of them get tokens.
-
-    They are spread evenly over the milliseconds of a period.
-
-    Attributes:
-        active: how many streams get tokens.
-        lag: the longest that a tick was late since the last change, in seconds.
-
-    """
-
-    def __init__(self) -> None:
-        self.active = 0
-        self.lag = 0.0
-        self._size = 0
-        self._slots: list[list[tuple[int, Connection]]] = [[] for _ in range(_SLOTS)]
-        self._slot = 0
-        self._next_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def join(self, connection: Connection) -> None:
-        """Add a stream."""
-        self._slots[self._size % _SLOTS].append((self._size, connection))
-        self._size += 1
-
-    def leave(self, connection: Connection) -> None:
-        """Forget a stream."""
-        for slot in self._slots:
-            slot[:] = [member for member in slot if member[1] is not connection]
-
-    def pace(self, active: int) -> None:
-        """Give tokens to `active` streams from now on."""
-        loop = asyncio.get_running_loop()
-        self.active, self.lag = active, 0.0
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if active:
-            self._next_at = loop.time() + _TICK
-            self._timer = loop.call_at(self._next_at, self._tick)
-
-    def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.lag = max(self.lag, loop.time() - self._next_at)
-        while self._next_at <= loop.time():
-            for index, connection in self._slots[self._slot]:
-                if index < self.active:
-                    connection.send_stamp()
-            self._slot = (self._slot + 1) % _SLOTS
-            self._next_at += _TICK
-        self._timer = loop.call_at(self._next_at, self._tick)
 
 
 class State:
@@ -112,36 +62,43 @@ class Connection(asyncio.Protocol):
         self._state = state
         self._received = b""
         self._is_paused = False
+        self._is_last = False
         self._writes: Iterator[bytes] = iter(())
         self._crowd: Crowd | None = None
         self._stamp: tuple[bytes, bytes] = (b"", b"")
         self._loop = asyncio.get_running_loop()
         self._programs: dict[str, Callable[[list[str], str, bytes], None]] = {
             "burst": self._burst,
+            "once": self._once,
             "paced": self._paced,
             "h2o": self._h2o,
             "control": self._control,
         }
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop what runs."""
         self._writes = iter(())
         if self._crowd is not None:
             self._crowd.leave(self)
 
+    @override
     def pause_writing(self) -> None:
         """Wait for the client."""
         self._is_paused = True
 
+    @override
     def resume_writing(self) -> None:
         """Go on."""
         self._is_paused = False
         self._write_on()
 
+    @override
     def data_received(self, data: bytes) -> None:
         """Answer when a request is whole."""
         self._received += data
@@ -164,6 +121,10 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"%b%019d%b" % (before, time.monotonic_ns(), after))
 
     def _burst(self, rest: list[str], asked: str, head: bytes) -> None:
+        self._stream(wire_of(asked), int(rest[0]))
+
+    def _once(self, rest: list[str], asked: str, head: bytes) -> None:
+        self._is_last = True
         self._stream(wire_of(asked), int(rest[0]))
 
     def _paced(self, rest: list[str], asked: str, head: bytes) -> None:
@@ -216,7 +177,7 @@ class Connection(asyncio.Protocol):
             self._stream(TGI, tokens)
 
     def _stream(self, wire: Wire, tokens: int) -> None:
-        self._writes = iter(writes_of(wire, tokens))
+        self._writes = iter(writes_of(wire, tokens, is_last=self._is_last))
         self._write_on()
 
     def _write_on(self) -> None:
@@ -225,6 +186,8 @@ class Connection(asyncio.Protocol):
         if write is not None:
             self._transport.write(write)
             self._loop.call_soon(self._write_on)
+        elif self._is_last and not self._is_paused:
+            self._transport.close()
 
     def _answer(self, status: str, body: bytes, headers: bytes = b"") -> None:
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n".encode()
@@ -232,18 +195,24 @@ class Connection(asyncio.Protocol):
         self._transport.write(head + headers + size + body)
 
 
-async def serve() -> None:
-    """Serve until standard input ends."""
+async def serve(certificate: str) -> None:
+    """Serve until standard input ends, with the certificate and the key in that file."""
     loop = asyncio.get_running_loop()
     state = State()
-    server = await loop.create_server(lambda: Connection(state), "127.0.0.1", 0, backlog=4096)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    servers = [
+        await loop.create_server(lambda: Connection(state), "127.0.0.1", 0, backlog=4096, ssl=way)
+        for way in (None, tls)
+    ]
+    sys.stdout.write(f"{[server.sockets[0].getsockname()[1] for server in servers]}\n")
     sys.stdout.flush()
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), ended.set)
     loop.call_later(LIFETIME, ended.set)
     await ended.wait()
-    server.close()
+    for server in servers:
+        server.close()
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -257,4 +226,4 @@ def new_loop() -> asyncio.AbstractEventLoop:
 if __name__ == "__main__":
     keep_apart(is_server=True)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve())
+        runner.run(serve(sys.argv[1]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 WRITE_BYTES = 4096
+_CLOSE = "Connection: close\r\n"
 STAMP_DIGITS = 19  # of a time in nanoseconds, so that every paced event is equally long
 
 _WORDS = (
@@ -50,13 +51,13 @@ class Wire:
     after: str
     closing: str
 
-    def head(self) -> bytes:
-        """Return the answer's status line and headers."""
+    def head(self, *, is_last: bool = False) -> bytes:
+        """Return the answer's status line and headers, which say if the connection ends with it."""
         return (
             "HTTP/1.1 200 OK\r\n"
             f"Content-Type: {self.content_type}\r\n"
             "Cache-Control: no-cache\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n"
+            f"{_CLOSE * is_last}Transfer-Encoding: chunked\r\n\r\n"
         ).encode()
 
     def event(self, token: str) -> bytes:
@@ -135,7 +136,7 @@ def tokens_of(count: int) -> list[str]:
 
 
 @lru_cache
-def writes_of(wire: Wire, count: int) -> list[bytes]:
+def writes_of(wire: Wire, count: int, *, is_last: bool = False) -> list[bytes]:
     """Return an answer of `count` tokens as the writes that send it, 4 KiB of body in each.
 
     Events are cut in two wherever a write is full. The headers go with the first write and the
@@ -147,7 +148,7 @@ def writes_of(wire: Wire, count: int) -> list[bytes]:
     )
     starts = range(0, len(body), WRITE_BYTES)
     writes = [http_chunk(body[start : start + WRITE_BYTES]) for start in starts]
-    writes[0] = wire.head() + writes[0]
+    writes[0] = wire.head(is_last=is_last) + writes[0]
     writes[-1] += b"0\r\n\r\n"
     return writes
 

@@ -11,15 +11,18 @@ import resource
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.contenders import Contender, contender
+from benchmarks.contenders import contender
+from benchmarks.contenders.base import Contender
 from benchmarks.jobs import BlockingJobs, Jobs
 from benchmarks.processors import keep_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from benchmarks.contenders.base import BlockingContender
     from benchmarks.jobs import Result
 
+    AnyContender = Contender | BlockingContender
     Do = Callable[..., Result]
 
 
@@ -27,7 +30,8 @@ def main() -> None:
     """Do the jobs that come on standard input until it ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("contender")
-    parser.add_argument("origin")
+    parser.add_argument("origin", help="where its streams are")
+    parser.add_argument("http", help="the load server's origin in plain HTTP")
     parser.add_argument("--uvloop", action="store_true")
     parser.add_argument("--sdk", help="a folder to import asyncllm from")
     options = parser.parse_args()
@@ -39,7 +43,8 @@ def main() -> None:
     # Whatever a library prints must not be taken for a result.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with _jobs(options.contender, options.origin, is_uvloop=options.uvloop) as do:
+    found = contender(options.contender, options.origin)
+    with _jobs(found, options.http, is_uvloop=options.uvloop) as do:
         for line in sys.stdin:
             job, arguments = json.loads(line)
             replies.write(json.dumps(do(job, arguments)) + "\n")
@@ -47,9 +52,8 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _jobs(name: str, origin: str, *, is_uvloop: bool) -> Generator[Do]:
+def _jobs(found: AnyContender, http: str, *, is_uvloop: bool) -> Generator[Do]:
     """Give a function that does a job."""
-    found = contender(name, origin)
     if not isinstance(found, Contender):
         blocking = BlockingJobs(found)
         yield lambda job, arguments: getattr(blocking, job)(**arguments)
@@ -61,7 +65,7 @@ def _jobs(name: str, origin: str, *, is_uvloop: bool) -> Generator[Do]:
         new_loop = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_enter(found))
-        jobs = Jobs(found, origin)
+        jobs = Jobs(found, http)
         yield lambda job, arguments: runner.run(getattr(jobs, job)(**arguments))
         runner.run(jobs.close())
         runner.run(_leave(found))

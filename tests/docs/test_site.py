@@ -74,6 +74,6 @@ def test_nothing_is_loaded_from_elsewhere(pages):
 
 
 def test_every_page_says_its_diagram_in_words_too(site):
-    for name in ("quick-start", "streaming", "architecture"):
+    for name in ("quick-start", "streaming", "architecture", "performance"):
         html = (site / f"{name}.html").read_text(encoding="utf-8")
         assert re.search(r'<svg[^>]* role="img" aria-label="[^"]{20,}"', html)

@@ -8,17 +8,19 @@ from functools import partial
 from statistics import linear_regression
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import FLOOR, SDK
 from benchmarks.measure import Worker, in_turn, median
-from benchmarks.rows import Outcome, Row
-from benchmarks.scenarios import FLOOR, SDK
+from benchmarks.rows import Figure, Outcome, Row
+from benchmarks.setups import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.jobs import Result
-    from benchmarks.scenarios import Bench
+    from benchmarks.scenarios.bench import Bench
 
-_LIMIT = 1.05
+    Costs = dict[str, dict[int, float]]  # by contender and load
+
 _TOKENS = 100  # of each answer where the streams grow
 
 
@@ -34,32 +36,30 @@ def growth(bench: Bench) -> Outcome:
         tokens: {"streams": 1, "tokens": tokens, "times": max(1, answers * 50 // tokens)}
         for tokens in (1000, 10_000, 100_000)
     }
-    rows: list[Row] = []
-    figures: list[tuple[str, str]] = []
+    outcome = Outcome()
     for what, loads in (("streams at once", streams), ("tokens in one answer", lengths)):
         costs = _costs(bench, loads, rounds)
-        rows.append(Row("growth", f"slope with {what}", _slope(costs[SDK]), _LIMIT))
-        for who, cost in costs.items():
-            table = ", ".join(f"{load:,}: {each * 1e6:.2f} µs" for load, each in cost.items())
-            figures.append((who, f"CPU a token by {what}: {table}"))
-    return Outcome(rows, figures)
+        outcome.rows.append(Row.judged("growth", f"slope with {what}", _slope(costs[SDK])))
+        outcome.figures.extend(
+            Figure("growth", f"{load:,} {what}", "", who, {"CPU per token": each})
+            for who, cost in costs.items()
+            for load, each in cost.items()
+        )
+    return outcome
 
 
-def _costs(
-    bench: Bench, loads: dict[int, dict[str, int]], rounds: int
-) -> dict[str, dict[int, float]]:
-    """Return the CPU seconds for each token, by contender and load."""
+def _costs(bench: Bench, loads: dict[int, dict[str, int]], rounds: int) -> Costs:
+    """Return the CPU seconds for each token."""
     with ExitStack() as stack:
-        runs: dict[str, Callable[[], Result]] = {}
-        for who, runner in bench.runners(SDK, FLOOR).items():
-            worker = stack.enter_context(Worker(runner, bench.origin))
+        runs: dict[tuple[str, int], Callable[[], Result]] = {}
+        for runner in (*bench.sdks(), Runner(FLOOR)):
+            worker = stack.enter_context(Worker(runner, bench.site))
             for load, arguments in loads.items():
-                runs[f"{who}|{load}"] = partial(worker.ask, "burst", **arguments)
+                runs[runner.name, load] = partial(worker.ask, "burst", **arguments)
         in_turn(runs, 1)
-        costs: dict[str, dict[int, float]] = {}
-        for name, results in in_turn(runs, rounds).items():
-            who, _, at = name.partition("|")
-            costs.setdefault(who, {})[int(at)] = median(results, "cpu")
+        costs: Costs = {}
+        for (who, load), results in in_turn(runs, rounds).items():
+            costs.setdefault(who, {})[load] = median(results, "cpu")
     return costs
 
 

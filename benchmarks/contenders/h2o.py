@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import aiohttp
+from typing_extensions import override
 from yarl import URL
 
-from benchmarks.contenders import QUESTION
+from benchmarks.contenders.base import QUESTION
 
 if TYPE_CHECKING:
-    from benchmarks.contenders import Take
+    from benchmarks.contenders.base import Take
 
 _MODEL = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
 _SETTINGS = {
@@ -78,6 +79,7 @@ class H2oByHand(H2oContender):
 
     name = "4 requests"
 
+    @override
     async def __aenter__(self) -> Self:
         jar = aiohttp.CookieJar(unsafe=True, treat_as_secure_origin=URL(self._base_url).origin())
         self._session = aiohttp.ClientSession(
@@ -87,9 +89,11 @@ class H2oByHand(H2oContender):
         )
         return self
 
+    @override
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
+    @override
     async def consume(self, take: Take) -> None:
         """Send one after the other."""
         session, base_url = self._session, self._base_url
@@ -114,6 +118,7 @@ class H2oAsyncllm(H2oContender):
 
     name = "asyncllm"
 
+    @override
     async def __aenter__(self) -> Self:
         from asyncllm import H2o, SessionManager  # noqa: PLC0415 - others do without
 
@@ -121,9 +126,11 @@ class H2oAsyncllm(H2oContender):
         self._provider = H2o(base_url=self._base_url, sessions=self._sessions)
         return self
 
+    @override
     async def __aexit__(self, *_: object) -> None:
         await self._sessions.aclose()
 
+    @override
     async def consume(self, take: Take) -> None:
         """Iterate over a stream."""
         async with self._provider.stream(QUESTION) as stream:

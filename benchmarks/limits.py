@@ -1,0 +1,39 @@
+"""What must be reached: a check fails where one of these is missed by far; other rows are told."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limit(NamedTuple):
+    """What a row must reach: at most this, or at least."""
+
+    value: float
+    at_least: bool = False
+
+
+_FLOOR = "aiohttp + msgspec"
+
+LIMITS: dict[tuple[str, str, str], Limit] = {
+    ("burst", f"CPU per token ÷ {_FLOOR}", "asyncio"): Limit(1.5),
+    ("burst", "CPU per token ÷ openai", "asyncio"): Limit(0.02),
+    ("paced", f"CPU per token ÷ {_FLOOR}", "asyncio"): Limit(1.2),
+    ("paced", f"p99 ÷ {_FLOOR}", "asyncio"): Limit(1.2),
+    ("hold", f"streams ÷ {_FLOOR}", "asyncio"): Limit(0.85, at_least=True),
+    ("hold", f"streams ÷ {_FLOOR}", "uvloop"): Limit(0.85, at_least=True),
+    ("many", f"memory per stream ÷ {_FLOOR}", "asyncio"): Limit(1.3),
+    ("first-token", "wait ÷ aiohttp + json", "asyncio"): Limit(1.3),
+    ("h2o-first-token", "round trips, cold", ""): Limit(3.2),
+    ("h2o-first-token", "round trips, settings accepted", ""): Limit(2.2),
+    ("h2o-first-token", "round trips, with a spare conversation", ""): Limit(1.2),
+    ("h2o-throughput", "answers per second ÷ 4 requests by hand", "asyncio"): Limit(
+        1.3, at_least=True
+    ),
+    ("run-sync", "CPU per token ÷ async", ""): Limit(3),
+    ("run-sync", "CPU per token ÷ requests + json", ""): Limit(1),
+    ("import", "import asyncllm ÷ aiohttp", ""): Limit(1.15),
+    ("soak", "memory at the end ÷ early", ""): Limit(1.02),
+    ("growth", "slope with streams at once", ""): Limit(1.05),
+    ("growth", "slope with tokens in one answer", ""): Limit(1.05),
+}
+"""By scenario, figure, and what it ran on."""
