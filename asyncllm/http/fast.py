@@ -54,7 +54,13 @@ class FastTLS(OtherTLS):
     async def start_tls(
         self, transport: Any, protocol: Any, ssl: ssl.SSLContext, **options: Any
     ) -> Any:
-        """Do what the event loop's method of this name does."""
+        """Do what the event loop's method of this name does.
+
+        Over uvloop's own transport, as through a tunnel, uvloop does it: it takes aiofastnet's
+        protocol for one that has a buffer, which it has not.
+        """
+        if type(transport).__module__.startswith("uvloop"):
+            return await self._loop.start_tls(transport, protocol, ssl, **options)
         _have_pythons_ssl(ssl)
         return await self._aiofastnet.start_tls(self._loop, transport, protocol, ssl, **options)
 

@@ -11,8 +11,9 @@ import base64
 
 import pytest
 
-from asyncllm import H2o, OpenAICompatible, ProxyError
+from asyncllm import H2o, OpenAICompatible, ProxyError, SessionManager
 from asyncllm.sandbox import Sandbox
+from support.loops import LOOPS
 from support.tls import buffers, open_transports
 
 from .conftest import GUARDED, MODEL, ROUTES, ask_openai, raises
@@ -69,6 +70,27 @@ async def test_tls_through_a_proxy_is_begun_by_the_routes_own_loop(
     else:
         assert len(layers) == (2 if url.startswith("https") else 1)
         assert all(len(buffer) < 64 * 1024 for buffer in layers)
+
+
+@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
+@pytest.mark.parametrize(("kind", "scheme"), ROUTES)
+def test_tls_goes_through_on_uvloop_too(kind, scheme, proxies, server_tls, trust, accelerate):
+    proxy = proxies(kind)
+    credentials = f"{USER}:{PASSWORD}@" if proxy.wants_credentials else ""
+    url = f"{scheme}://{credentials}127.0.0.1:{proxy.port}"
+
+    async def ask():
+        async with (
+            Sandbox(ssl=server_tls) as server,
+            SessionManager(proxy=url, ssl=trust, accelerate=accelerate) as sessions,
+        ):
+            model = ask_openai(server, sessions)
+            assert (await model.complete("Hello")).finish_reason == "stop"
+            async with model.stream("Hello") as stream:
+                await anext(stream)
+
+    with asyncio.Runner(loop_factory=LOOPS["uvloop"]) as runner:
+        runner.run(ask())
 
 
 async def test_a_stream_takes_the_connection_that_was_opened_ahead(server, route, manager):
