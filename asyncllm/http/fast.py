@@ -48,7 +48,7 @@ class FastTLS(OtherTLS):
             return await self._loop.create_connection(factory, **options)
         _have_pythons_ssl(ssl)
         made: tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
-        made = await self._aiofastnet.create_connection(self._loop, factory, ssl=ssl, **options)
+        made = await self._aiofastnet.create_connection(self, factory, ssl=ssl, **options)
         return made
 
     async def start_tls(
@@ -62,7 +62,17 @@ class FastTLS(OtherTLS):
         if type(transport).__module__.startswith("uvloop"):
             return await self._loop.start_tls(transport, protocol, ssl, **options)
         _have_pythons_ssl(ssl)
-        return await self._aiofastnet.start_tls(self._loop, transport, protocol, ssl, **options)
+        return await self._aiofastnet.start_tls(self, transport, protocol, ssl, **options)
+
+    def call_soon(self, callback: Any, *arguments: Any, **options: Any) -> asyncio.Handle:
+        """Do what the event loop's method of this name does, but for what aiofastnet means.
+
+        Where reading goes on, it asks for a call that it has only for its own use of OpenSSL
+        (`NotImplementedError`); what it has to do then is read on.
+        """
+        if getattr(callback, "__name__", "") == "buffer_updated":
+            callback, arguments = callback.__self__._retry_ssl_read, ()  # noqa: SLF001 - its own
+        return self._loop.call_soon(callback, *arguments, **options)
 
 
 def _have_pythons_ssl(context: Any) -> None:

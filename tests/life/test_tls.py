@@ -74,6 +74,27 @@ async def test_much_at_once_comes_whole_through_a_small_buffer(contexts, acceler
     await pool.aclose()
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_reader_that_is_slow_gets_all_and_nothing_is_logged(contexts, accelerate, loop, caplog):
+    text = [b"%d" % number * 1000 for number in range(2000)]
+    answer = [CHUNKED, b"".join(chunk(b"data: %s\n\n" % each) for each in text), END]
+
+    async def read_slowly():
+        pool = ConnectionPool(ssl=contexts[1], accelerate=accelerate)
+        async with (
+            raw_server(answer, tls=contexts[0]) as (url, _),
+            Http(pool, connect=30.0).open("POST", url, json={}) as response,
+        ):
+            [transport] = open_transports(pool)
+            await until(lambda: not transport.is_reading())
+            assert [each async for batch in response.payloads() for each in batch] == text
+        await pool.aclose()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(read_slowly())
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_a_protocol_of_asyncios_that_is_not_known_is_left_alone(
     contexts, pool, http, monkeypatch
 ):
