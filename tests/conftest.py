@@ -58,3 +58,12 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if (name.startswith("ASYNCLLM_") and name != kept) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["plain", "accelerated"])
+def accelerate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Return whether TLS is to be aiofastnet's, and have it be so whatever the environment says."""
+    if request.param == "accelerated":
+        pytest.importorskip("aiofastnet")
+        monkeypatch.delenv("ASYNCLLM_ACCELERATE", raising=False)
+    return request.param == "accelerated"

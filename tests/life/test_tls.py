@@ -24,13 +24,6 @@ END = b"0\r\n\r\n"
 ANSWER = CHUNKED + chunk(b"data: 1\n\n") + END
 
 
-@pytest.fixture(params=["plain", "accelerated"])
-def accelerate(request):
-    if request.param == "accelerated":
-        pytest.importorskip("aiofastnet")
-    return request.param == "accelerated"
-
-
 @pytest.fixture
 async def pool(contexts):
     pool = ConnectionPool(ssl=contexts[1], accelerate=False)

@@ -52,13 +52,10 @@ async def test_a_stream_goes_through_and_so_does_all_of_its_life(ask, server, ro
 # Hooks into aiohttp and into aiohttp_socks.
 
 
-@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
 async def test_tls_through_a_proxy_is_begun_by_the_routes_own_loop(
     route, server_tls, manager, accelerate
 ):
     _, url = route
-    if accelerate:
-        pytest.importorskip("aiofastnet")
     async with Sandbox(ssl=server_tls) as server:
         sessions = await manager(proxy=url, accelerate=accelerate)
         async with ask_openai(server, sessions).stream("Hello") as stream:
@@ -72,7 +69,6 @@ async def test_tls_through_a_proxy_is_begun_by_the_routes_own_loop(
         assert all(len(buffer) < 64 * 1024 for buffer in layers)
 
 
-@pytest.mark.parametrize("accelerate", [False, True], ids=["plain", "accelerated"])
 @pytest.mark.parametrize(("kind", "scheme"), ROUTES)
 def test_tls_goes_through_on_uvloop_too(kind, scheme, proxies, server_tls, trust, accelerate):
     proxy = proxies(kind)
