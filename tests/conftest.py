@@ -14,7 +14,7 @@ from asyncllm.sandbox import Sandbox
 pytest_plugins = ["support.connections", "support.tls"]
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("patient", settings(deadline=None))
+settings.register_profile("patient", settings(deadline=None, max_examples=50))
 settings.load_profile("patient")
 
 # A shell that runs pytest in the background has it ignore Ctrl-C, and so would what tests start.

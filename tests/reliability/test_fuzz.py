@@ -226,8 +226,8 @@ def mutated(draw):
 BODIES = st.binary(max_size=60) | STREAMS | mutated()
 LIMITS = st.just(1 << 20) | st.integers(10, 120)
 CUTS = st.lists(st.integers(0, 10**6), max_size=6)
-quick = settings(deadline=None, max_examples=100, derandomize=True)
-rare = settings(deadline=None, max_examples=40, derandomize=True)
+quick = settings(deadline=None, max_examples=50, derandomize=True)
+rare = settings(deadline=None, max_examples=20, derandomize=True)
 
 
 # --- what holds ---------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_any_bytes_give_tokens_or_a_typed_error(provider, body, cuts):
 
 
 @pytest.mark.parametrize("name", ["h2o", "lockchat"])  # one for each decoder
-@settings(deadline=None, max_examples=300, derandomize=True)
+@settings(deadline=None, max_examples=120, derandomize=True)
 @given(body=STREAMS | mutated(), cuts=CUTS, limit=LIMITS)
 @example(body=b"event: error\r\ndata: no\r\n\r\n", cuts=[], limit=1 << 20)
 @example(body=GOOD[1], cuts=[], limit=100)  # its tool call is larger

@@ -231,7 +231,7 @@ def items_of(asked, chunks):
 
 
 @pytest.mark.parametrize("asked", WRITTEN)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     texts=st.lists(
         st.text(st.sampled_from('a"\\{}[],: \u2028\u2029\x85é😀\n\r\t'), max_size=6), max_size=5

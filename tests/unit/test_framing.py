@@ -231,7 +231,7 @@ points = st.lists(st.integers(min_value=0, max_value=200), max_size=12)
 limits = st.integers(min_value=3, max_value=40) | st.just(MIB)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(stream=streams, points=points, limit=limits)
 @example(stream=b":c\n\ndata: x\n\n", points=[3], limit=MIB)
 @example(stream=BOM + b"data: x\r\n\r\n", points=[1, 2, 11, 12, 13], limit=MIB)

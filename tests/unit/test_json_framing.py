@@ -73,7 +73,7 @@ def reference_lines(body: bytes) -> list[object]:
     return [json.loads(line) for line in body.decode().split("\n") if line.strip(" \t\r")]
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(values, plain, spaces, spaces), max_size=6),
     ends=st.booleans(),
@@ -91,7 +91,7 @@ def test_any_cut_of_any_json_lines_gives_the_same_objects(rows, ends, points):
     assert not failure
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(value=objects, indent=st.integers(0, 3), ends=st.booleans(), points=points)
 def test_an_object_over_several_lines_is_one_event_among_lines(value, indent, ends, points):
     pretty = json.dumps(value, indent=indent).replace("\n", "\n\n").encode()
@@ -109,7 +109,7 @@ limits = st.integers(1, 30) | st.just(MIB)
 
 
 @every_decoder
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(body=bodies, points=points, limit=limits)
 @example(body=b"[{}]x", points=[], limit=2)
 @example(body=b'{"a":\n\n1}\n', points=[6], limit=7)
@@ -175,7 +175,7 @@ def test_a_read_that_looks_like_a_line_is_what_it_is_in_pieces(first, read):
 # --- arrays -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(objects, plain, spaces, spaces), max_size=6),
     indent=st.none() | st.integers(0, 2),
@@ -193,7 +193,7 @@ def test_any_cut_of_any_array_gives_the_same_objects(rows, indent, around, point
     assert not failure
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(values=st.lists(objects, max_size=4), end=st.integers(0, 2000), points=points)
 def test_an_array_that_has_not_been_closed_never_looks_whole(values, end, points):
     body = json.dumps(values).encode()
