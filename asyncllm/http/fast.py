@@ -74,6 +74,16 @@ class FastTLS(OtherTLS):
             callback, arguments = callback.__self__._retry_ssl_read, ()  # noqa: SLF001 - its own
         return self._loop.call_soon(callback, *arguments, **options)
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Do what the event loop's method of this name does, but for what a caller is told.
+
+        Of a connection that breaks in its handshake aiofastnet tells the loop too, as what it holds
+        is a kind of `OSError`, and no such error.
+        """
+        error = context.get("exception")
+        if not (isinstance(error, type) and issubclass(error, OSError)):
+            self._loop.call_exception_handler(context)
+
 
 def _have_pythons_ssl(context: Any) -> None:
     context._aiofastnet_force_fallback_ssl = True  # noqa: SLF001 - its own name for it

@@ -106,8 +106,10 @@ async def test_a_protocol_of_asyncios_that_is_not_known_is_left_alone(
         assert len(buffer) == sslproto.SSLProtocol.max_size
 
 
-@pytest.mark.parametrize("breaks", ["untrusted", "cancelled", "hangs up"])
+@pytest.mark.parametrize("breaks", ["untrusted", "cancelled", "hangs up", "resets"])
 async def test_a_handshake_that_fails_leaves_nothing(contexts, accelerate, breaks):
+    said = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
     pool = ConnectionPool(ssl=contexts[1] if breaks != "untrusted" else None, accelerate=accelerate)
     before = open_descriptors()
     came = asyncio.Event()
@@ -115,7 +117,10 @@ async def test_a_handshake_that_fails_leaves_nothing(contexts, accelerate, break
     async def serve(reader, writer):
         came.set()
         if breaks == "hangs up":
+            await reader.read(1)  # with anything unread it would be a reset
             writer.close()
+        if breaks == "resets":
+            writer.transport.abort()
         await reader.read()
         writer.close()
 
@@ -135,6 +140,7 @@ async def test_a_handshake_that_fails_leaves_nothing(contexts, accelerate, break
     await server.wait_closed()
     await until(lambda: open_descriptors() == before)
     await pool.aclose()
+    assert said == []
 
 
 def handshakes():
