@@ -101,6 +101,4 @@ class Exchange:
             del failure  # its traceback holds this frame: they would be a cycle of garbage
 
     def _masked(self, error: AsyncLLMError) -> AsyncLLMError:
-        """Return `error`, without what its text may quote of the request or the answer."""
-        error.redact(self._request.secrets(self._answer))
-        return error
+        return self._request.masked(error, self._answer)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from asyncllm.errors import AsyncLLMError
     from asyncllm.http.proxies import Proxy
 
 
@@ -54,6 +55,13 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def is_forwarded(self) -> bool:
         """Whether a proxy forwards it, without a tunnel."""
         return self.proxy is not None and self.proxy.forwards(self.url)
+
+    def masked(
+        self, error: AsyncLLMError, answer: aiohttp.ClientResponse | None = None
+    ) -> AsyncLLMError:
+        """Return `error`, without what its text may quote of this request, or of its `answer`."""
+        error.redact(self.secrets(answer))
+        return error
 
     def secrets(self, answer: aiohttp.ClientResponse | None = None) -> list[str]:
         """Return what no text about this request may show.

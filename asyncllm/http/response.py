@@ -193,8 +193,7 @@ class Response:
 
     def masked(self, error: AsyncLLMError) -> AsyncLLMError:
         """Return `error`, without what its text may quote of the request or the answer."""
-        error.redact(self._request.secrets(self._raw))
-        return error
+        return self._request.masked(error, self._raw)
 
     def close(self) -> None:
         """Close the connection, unless the answer has been read to its end.

@@ -55,8 +55,7 @@ async def warm(
     except AsyncLLMError:
         raise
     except request_errors() as error:
-        failure = request_failure(error, request)
-        failure.redact(request.secrets())
+        failure = request.masked(request_failure(error, request))
         let_go(error)
     try:
         raise failure  # outside of the handler: aiohttp's own texts must not be its context

@@ -44,10 +44,7 @@ class OpenAI(_Peer):
         """Iterate over chunks."""
         completions = self._client(program).chat.completions
         stream = await completions.create(model=MODEL, messages=MESSAGES, stream=True)
-        async for chunk in stream:
-            for choice in chunk.choices:
-                if choice.delta.content:
-                    take(choice.delta.content)
+        await _take_contents(stream, take)
 
     @override
     def _new_client(self, program: str) -> Any:
@@ -73,10 +70,7 @@ class LiteLLM(_Peer):
             stream=True,
             timeout=NO_LIMIT,
         )
-        async for chunk in stream:
-            for choice in chunk.choices:
-                if choice.delta.content:
-                    take(choice.delta.content)
+        await _take_contents(stream, take)
 
     @override
     def _new_client(self, program: str) -> Any:
@@ -94,10 +88,7 @@ class HuggingFace(_Peer):
         """Iterate over chunks."""
         completions = self._client(program).chat.completions
         stream = await completions.create(messages=MESSAGES, stream=True)
-        async for chunk in stream:
-            for choice in chunk.choices:
-                if choice.delta.content:
-                    take(choice.delta.content)
+        await _take_contents(stream, take)
 
     @override
     def _new_client(self, program: str) -> Any:
@@ -154,3 +145,11 @@ PEERS: tuple[type[Contender], ...] = (OpenAI, LiteLLM, HuggingFace, Anthropic, O
 def installed_peers() -> tuple[str, ...]:
     """Return the names of the peers that can run."""
     return tuple(peer.name for peer in PEERS if find_spec(peer.needs))
+
+
+async def _take_contents(chunks: Any, take: Take) -> None:
+    """Hand on what each of OpenAI's chunks adds to the text."""
+    async for chunk in chunks:
+        for choice in chunk.choices:
+            if choice.delta.content:
+                take(choice.delta.content)
