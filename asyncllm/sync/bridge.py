@@ -20,7 +20,8 @@ from typing_extensions import override
 from asyncllm.errors import ConfigurationError
 from asyncllm.stream.stream import Stream
 from asyncllm.sync.loop import running
-from asyncllm.sync.pump import LOOK_UP_SECONDS, Pump
+from asyncllm.sync.pump import Pump
+from asyncllm.sync.waiting import result_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -159,7 +160,7 @@ class _SyncContext(AbstractContextManager[_T]):
         self._background = running()
         self._held = self._background.start(self._hold())
         try:
-            return _wait_for(self._entered)
+            return result_of(self._entered)
         except BaseException:
             self._held.cancel()
             raise
@@ -176,7 +177,7 @@ class _SyncContext(AbstractContextManager[_T]):
         if not self._background.is_ours:
             return None  # the process that was forked leaves it
         self._leaving.set_result((kind, error, traceback))
-        return _wait_for(self._held)
+        return result_of(self._held)
 
     async def _hold(self) -> bool | None:
         try:
@@ -198,7 +199,7 @@ def _result_of(awaitable: Awaitable[_T]) -> _T:
     future: Future[_T] | None = None
     try:
         future = running().start(work)
-        return _wait_for(future)
+        return result_of(future)
     except BaseException:
         # A KeyboardInterrupt or a wrong thread; what has ended by itself is not changed by it.
         if future is None:
@@ -206,16 +207,6 @@ def _result_of(awaitable: Awaitable[_T]) -> _T:
         else:
             future.cancel()
         raise
-
-
-def _wait_for(future: Future[_T]) -> _T:
-    """Return the result of `future` once it is there."""
-    while True:
-        try:
-            return future.result(LOOK_UP_SECONDS)
-        except TimeoutError:
-            if future.done():
-                return future.result()  # its own error, or what came meanwhile
 
 
 async def _await(awaitable: Awaitable[_T]) -> _T:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from asyncllm.errors import ConfigurationError
 from asyncllm.options import environment_accelerates
 from asyncllm.session.manager import close_managers
+from asyncllm.sync.waiting import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -34,23 +35,19 @@ _UNWINDING_SECONDS = 2.0  # for tasks that are cancelled at exit, after all mana
 
 
 class Background:
-    """The event loop of `run_sync`, in its thread."""
+    """The event loop of `run_sync`, in its thread, which makes it.
+
+    A KeyboardInterrupt strikes in the main thread only. It can cut `open` short there at any
+    point, and `open` and `close` still know what there is.
+    """
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._loop = _new_loop()
-        self._loop.set_task_factory(self._new_task)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self._run, name="asyncllm run_sync", daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            self._loop.close()
-            raise ConfigurationError(
-                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 starts "
-                "none once the main thread has ended; use run_sync before that, or let the main "
-                "thread join this one"
-            ) from error
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._making = threading.Lock()
+        self._is_closed = False
 
     @property
     def is_here(self) -> bool:
@@ -62,14 +59,38 @@ class Background:
         """Whether this process started it; in a forked child nothing runs its loop."""
         return self._process == os.getpid()
 
+    def open(self) -> None:
+        """Start the thread where there is none, and wait until it has made the loop.
+
+        Raises:
+            ConfigurationError: there can't be another thread.
+            OSError: there can't be an event loop, as too many files are open, say.
+
+        """
+        if self._loop is not None:
+            return
+        made = Future[None]()
+        try:
+            threading.Thread(
+                target=self._run, args=(made,), name="asyncllm run_sync", daemon=True
+            ).start()
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 starts "
+                "none once the main thread has ended; use run_sync before that, or let the main "
+                "thread join this one"
+            ) from error
+        result_of(made)
+
     def call(self, function: Any) -> None:
         """Call `function` in the loop, soon; never where the loop has ended."""
         with suppress(RuntimeError):
-            if self.is_ours:
+            if self.is_ours and self._loop is not None:
                 self._loop.call_soon_threadsafe(function)
 
     def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
-        """Start `coroutine` in the loop."""
+        """Start `coroutine` in the loop, which is open."""
+        assert self._loop is not None
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
@@ -79,6 +100,10 @@ class Background:
         waits for is bounded, and would be left on servers otherwise. A second Ctrl-C does, and so
         does a loop that something blocks.
         """
+        with self._making:  # a thread that is just beginning either has made the loop or never does
+            self._is_closed = True
+        if self._loop is None or self._thread is None:
+            return
         closing = self.start(_close_all())
         interruptions = 0
         while self._thread.is_alive():
@@ -119,12 +144,30 @@ class Background:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+    def _run(self, made: Future[None]) -> None:
         try:
-            self._loop.run_forever()
+            loop = self._make()
+        except BaseException as error:  # noqa: BLE001 - for the thread that waits
+            made.set_exception(error)
+            return
+        made.set_result(None)
+        if loop is None:
+            return
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
         finally:
-            self._loop.close()
+            loop.close()
+
+    def _make(self) -> asyncio.AbstractEventLoop | None:
+        """Make the loop, unless another thread has, or nobody needs it any longer."""
+        with self._making:
+            if self._loop is not None or self._is_closed:
+                return None
+            loop = _new_loop()
+            loop.set_task_factory(self._new_task)
+            self._loop, self._thread = loop, threading.current_thread()
+            return loop
 
 
 async def _close_all() -> None:
@@ -167,6 +210,7 @@ def running() -> Background:
     global _background  # noqa: PLW0603 - there is one for the process
     with _starting:
         background = _background = _background or Background()
+        background.open()
     if background.is_here:
         raise ConfigurationError(
             "run_sync was called on the thread of its own event loop, which would wait for itself "

@@ -16,6 +16,7 @@ import anyio
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.stream.stream import Stream
+from asyncllm.sync.waiting import LOOK_UP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")
-LOOK_UP_SECONDS = 1.0
-"""How long the main thread waits at a time.
-
-A SIGINT may come just before a wait begins, and Python takes note of it only when that is over.
-"""
-
 _BATCHES_AHEAD = 16  # how many reads of the network a consumer may lag behind
 
 
