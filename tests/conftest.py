@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from asyncllm import H2o, Retry, SessionManager
-from asyncllm.http import inflow
+from asyncllm.http import inflow, sending
 from asyncllm.sandbox import Sandbox
 
 pytest_plugins = ["support.connections", "support.tls"]
@@ -25,14 +25,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--as-offered",
         action="store_true",
-        help="read bodies as where aiohttp's reader is another than the one that is known",
+        help="send and read as where aiohttp is another than the one that is known",
     )
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _reading(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--as-offered"):
-        inflow.IS_KNOWN = False
+        inflow.IS_KNOWN = sending.IS_KNOWN = False
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _STALE_SECONDS = 0.1
+_IDEMPOTENT = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"}
 _TURNS = 4  # of the event loop, in which it has certainly read what was there at first
 
 
@@ -44,8 +45,6 @@ class KeptConnection(asyncio.Protocol):
         transport: as given.
         closed: as given.
         is_untried: whether it was opened ahead, and has served nobody.
-        stale_until: until when a broken connection is one that had been closed before it was to
-            serve again, on the monotonic clock; 0 where it has not served before.
 
     """
 
@@ -53,9 +52,9 @@ class KeptConnection(asyncio.Protocol):
         "_handler",
         "_is_readable",
         "_server",
+        "_stale_until",
         "closed",
         "is_untried",
-        "stale_until",
         "transport",
     )
 
@@ -69,7 +68,7 @@ class KeptConnection(asyncio.Protocol):
         self.transport = transport
         self.closed = closed
         self.is_untried = False
-        self.stale_until = 0.0
+        self._stale_until = 0.0  # by the monotonic clock; 0 where it has not served before
         self._handler = handler
         self._server = server
         self._is_readable: Callable[[], object] | None = None
@@ -80,9 +79,12 @@ class KeptConnection(asyncio.Protocol):
         return self.transport.is_closing() or self.transport.get_protocol() is self
 
     def keep(self) -> None:
-        """Watch the connection: its answer has ended."""
-        if not self.transport.is_closing():
-            self.transport.set_protocol(self)
+        """Watch the connection: its answer has ended; close it where its request has not."""
+        if self.transport.is_closing():
+            return
+        self.transport.set_protocol(self)
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     async def settle(self) -> None:
         """Let the event loop read what has come over TLS: a session's ticket is no answer.
@@ -98,6 +100,15 @@ class KeptConnection(asyncio.Protocol):
                 return
             await asyncio.sleep(0)
 
+    def was_stale(self, method: str) -> bool:
+        """Tell of a broken connection whether a request is to be sent on another one.
+
+        It had served before, and broke at once, or the request may be sent twice.
+        """
+        if not self._stale_until:
+            return False
+        return method in _IDEMPOTENT or time.monotonic() < self._stale_until
+
     def take(self) -> bool:
         """Give the connection back to aiohttp for a request; False where it must not serve again.
 
@@ -110,7 +121,7 @@ class KeptConnection(asyncio.Protocol):
         elif self._has_something():
             log.info("%s: a kept connection was closed, or bytes came on it", self._server)
         else:
-            self.stale_until = time.monotonic() + _STALE_SECONDS
+            self._stale_until = time.monotonic() + _STALE_SECONDS
             self.transport.set_protocol(handler)
             return True
         self.transport.abort()
@@ -180,7 +191,7 @@ def response_class(
             try:
                 await super().start(connection)
             except aiohttp.ClientConnectionError:
-                if kept is not None and time.monotonic() < kept.stale_until:
+                if kept is not None and kept.was_stale(self.method):
                     raise StaleConnectionError from None
                 raise
             return self

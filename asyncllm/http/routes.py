@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import copy
 import functools
 import math
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from multidict import CIMultiDict
 
+from asyncllm.http.client import (
+    DEFAULT_HEADERS,
+    Destinations,
+    client_timeout,
+    request_by,
+    whole_url,
+)
 from asyncllm.http.connectors import DirectConnector
 from asyncllm.http.kept import KeptConnection, response_class
+from asyncllm.http.sending import Sender, is_for_client
 from asyncllm.http.tls import loop_for_tls
 
 if TYPE_CHECKING:
@@ -29,11 +38,6 @@ if TYPE_CHECKING:
 # kernel, and gives it back, unless there happens to be such a hole in the heap: then each token
 # costs several times as much (https://github.com/python/cpython/issues/85451).
 _READ_BYTES = 64 * 1024
-_DEFAULT_HEADERS = {
-    "User-Agent": "asyncllm",
-    # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
-    "Accept-Encoding": "identity",
-}
 
 
 class Route:
@@ -73,42 +77,36 @@ class Route:
         self._open: dict[ResponseHandler | None, KeptConnection] = {}
         self._connect = connector.connect
         connector.connect = self._connect_noted  # type: ignore[method-assign] # the seam
+        reading: dict[str, Any] = {
+            # Of what may wait, aiohttp's readers hold twice as much.
+            "read_bufsize": read_ahead // 2,
+            "response_class": response_class(self._open.get),
+        }
         self._client = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_DEFAULT_HEADERS,
+            headers=DEFAULT_HEADERS,
             auto_decompress=False,
-            read_bufsize=read_ahead // 2,  # of what may wait, aiohttp's readers hold twice as much
-            response_class=response_class(self._open.get),
+            **reading,
         )
+        self._sender = Sender(self._client, closes=not keeps, **reading)
+        self._destinations = Destinations(self._client)
 
     @property
     def is_idle(self) -> bool:
         """Whether nobody is sending a request, or reading an answer."""
         return not self._requests and all(each.is_idle for each in self._open.values())
 
-    async def request(self, request: HttpRequest, **options: Any) -> aiohttp.ClientResponse:
-        """Send a request, and return its answer once the head of that has come.
-
-        Args:
-            request: what to send.
-            options: aiohttp's, besides those that the request has.
-
-        """
-        if request.proxy is not None:
-            options |= request.proxy.request_options()
+    async def request(self, request: HttpRequest) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer once the head of that has come."""
         self._requests += 1
         try:
-            return await self._client.request(
-                request.method,
-                request.url,
-                params=request.query,
-                data=request.data,
-                headers=request.headers,
-                timeout=_client_timeout(request.connect),
-                allow_redirects=False,
-                **options,
-            )
+            if is_for_client(request):
+                return await request_by(self._client, request)
+            url = whole_url(request)
+            to = await self._destinations.of(request, url)
+            connection = await self._connected(to.asked, request)
+            return await self._sender.send(request, url, connection, to)
         finally:
             self._requests -= 1
 
@@ -119,21 +117,17 @@ class Route:
         ends early, and keeps none, where the route is closed meanwhile.
         """
         held: list[Connection] = []
+        to = await self._destinations.of(request, whole_url(request))
 
-        async def connect_only(asked: aiohttp.ClientRequest, _: object) -> Any:
-            limit = _client_timeout(request.connect)
+        async def hold_one() -> None:
+            self._requests += 1
             try:
-                connection = await self._connect_noted(asked, [], limit)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError from error
+                connection = await self._connected(to.asked, request)
+            finally:
+                self._requests -= 1
             held.append(connection)
             if kept := self._open.get(connection.protocol):
                 kept.is_untried = True
-            raise _ConnectedError
-
-        async def hold_one() -> None:
-            with contextlib.suppress(_ConnectedError):
-                await self.request(request, middlewares=[connect_only])
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -162,6 +156,20 @@ class Route:
         await self._client.close()
         if closed := [connection.closed for connection in self._open.values()]:
             await asyncio.wait(closed)
+
+    async def _connected(self, asked: aiohttp.ClientRequest, request: HttpRequest) -> Connection:
+        """Return a connection for what aiohttp's client was asked, or raise, as it would."""
+        if request.proxy is not None and not request.proxy.is_socks:
+            asked = copy.copy(asked)  # aiohttp adds to the headers, of which it makes a key before
+            asked.proxy_headers = CIMultiDict(asked.proxy_headers or ())
+        try:
+            return await self._connect_noted(asked, [], client_timeout(request.connect))
+        except aiohttp.ClientError:
+            raise
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        except OSError as error:
+            raise aiohttp.ClientOSError(*error.args) from error
 
     async def _connect_noted(
         self,
@@ -215,16 +223,3 @@ async def _settled(kept: KeptConnection, connection: Connection) -> None:
     except BaseException:
         connection.close()
         raise
-
-
-class _ConnectedError(Exception):
-    """A connection is open, and its request is not to be sent."""
-
-
-@functools.lru_cache
-def _client_timeout(connect: float | None) -> aiohttp.ClientTimeout:
-    """Return aiohttp's limits, of which we use one; one object for all streams."""
-    # `sock_connect` is for SOCKS, which would give up after 60 seconds of its own.
-    return aiohttp.ClientTimeout(
-        total=None, connect=connect, sock_connect=math.inf, ceil_threshold=math.inf
-    )

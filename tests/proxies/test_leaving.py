@@ -129,7 +129,7 @@ async def test_a_stream_cancelled_before_its_answer_leaves_no_connection_behind_
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp's advice
-async def test_a_request_that_the_server_does_not_take_leaves_no_connection_behind_its_manager(
+async def test_a_request_that_the_server_does_not_take_leaves_no_connection_behind(
     server_tls, manager
 ):
     for tls in (None, server_tls):
@@ -140,8 +140,6 @@ async def test_a_request_that_the_server_does_not_take_leaves_no_connection_behi
             await server.asked.wait()
             asking.cancel()
             await asyncio.wait([asking])
-            assert connections_to(server.port) == 1  # with what is left to send
-            await sessions.aclose()
             assert connections_to(server.port) == 0
 
 
