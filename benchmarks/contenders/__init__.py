@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders.bare import BareProtocol
 from benchmarks.contenders.by_hand import ByHand, Floor, RemediedFloor, Requests
 from benchmarks.contenders.ours import Asyncllm, RunSync
 from benchmarks.contenders.peers import PEERS
@@ -18,6 +19,7 @@ _CONTENDERS: tuple[type[Contender | BlockingContender], ...] = (
     Asyncllm,
     Floor,
     RemediedFloor,
+    BareProtocol,
     ByHand,
     *PEERS,
     RunSync,
@@ -25,6 +27,7 @@ _CONTENDERS: tuple[type[Contender | BlockingContender], ...] = (
 )
 
 SDK, FLOOR, REMEDIED = Asyncllm.name, Floor.name, RemediedFloor.name
+BARE = BareProtocol.name
 BY_HAND, BLOCKING, BLOCKING_BY_HAND = ByHand.name, RunSync.name, Requests.name
 
 

@@ -56,7 +56,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice]
 
 
-_DECODE_CHUNK = msgspec.json.Decoder(_Chunk).decode
+DECODE_CHUNK = msgspec.json.Decoder(_Chunk).decode
 
 
 class Floor(_OnAiohttp):
@@ -67,7 +67,7 @@ class Floor(_OnAiohttp):
     @override
     async def consume(self, program: str, take: Take) -> None:
         """Split what each read brings, and decode what of it is needed."""
-        decode, tail = _DECODE_CHUNK, b""
+        decode, tail = DECODE_CHUNK, b""
         async with self._post(program) as response:
             async for read in self._reads(response):
                 *events, tail = (tail + read).split(b"\n\n")

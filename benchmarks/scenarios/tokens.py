@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from benchmarks.contenders import (
+    BARE,
     BLOCKING,
     BLOCKING_BY_HAND,
     FLOOR,
@@ -83,6 +84,7 @@ def paced(bench: Bench, *, is_tls: bool = False) -> Outcome:
         contest,
         partial(measure, processes=2 if bench.is_quick else 3 if is_tls else 5),
         loops=loops(is_tls=is_tls),
+        references=(FLOOR, REMEDIED) if is_tls else (FLOOR, REMEDIED, BARE),
         beside=partial(measure, processes=1),
     )
 
