@@ -1,6 +1,7 @@
 """Requests that are sent in one piece: the same bytes as aiohttp's client sends."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import re
@@ -243,6 +244,18 @@ async def test_what_may_not_be_sent_twice_is_not_where_a_kept_connection_breaks_
         assert len(connections) == 1
 
 
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("DELETE", 2)])
+async def test_a_request_whose_answer_has_begun_was_read(http, method, times):
+    begun = [HEAD + b"Content-Len", None]
+    async with raw_server([DONE], begun, [DONE]) as (url, connections):
+        async with http.open(method, url):
+            pass
+        with contextlib.suppress(asyncllm.TransportError):
+            async with http.open(method, url) as response:
+                assert response.status == 200
+        assert len(connections) == times
+
+
 async def test_a_connection_that_is_lost_as_soon_as_it_is_open_is_no_fault_of_ours(
     http, monkeypatch
 ):
@@ -263,8 +276,13 @@ async def test_a_connection_that_is_lost_as_soon_as_it_is_open_is_no_fault_of_ou
         assert came == []
 
 
-async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_connection(http):
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_connection(
+    contexts, accelerate, is_secure
+):
     connections, is_taken = [], asyncio.Event()
+    pool = ConnectionPool(ssl=contexts[1], accelerate=accelerate)
+    http = Http(pool)
 
     async def refuse(reader, writer):
         connections.append(writer)
@@ -274,8 +292,11 @@ async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_conne
         await is_taken.wait()
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(
+        refuse, "127.0.0.1", 0, ssl=contexts[0] if is_secure else None
+    )
+    scheme = "https" if is_secure else "http"
+    url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     for _ in range(2):
         with pytest.raises(asyncllm.HTTPStatusError):
             async with asyncio.timeout(20), http.open("POST", url, json=b" " * 24_000_000):
@@ -283,6 +304,7 @@ async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_conne
     assert len(connections) == 2
     is_taken.set()
     await until(lambda: all(writer.is_closing() for writer in connections))
+    await pool.aclose()
     server.close()
 
 
