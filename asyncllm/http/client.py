@@ -66,7 +66,8 @@ class Destinations:
         key = (url.scheme, url.raw_authority, request.proxy)
         known = self._known.get(key)
         if known is None:
-            asked = await self._asked(msgspec.structs.replace(request, **_BARE))
+            bare = {**_BARE, "url": str(url.origin())} if url.absolute else _BARE
+            asked = await self._asked(msgspec.structs.replace(request, **bare))
             known = Destination(asked, asked.request_info, is_forwarding=request.is_forwarded)
             if len(self._known) == _REMEMBERED:
                 self._known.clear()

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+from aiohttp.http_parser import RawResponseMessage
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class KeptConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         self.transport.set_protocol(self)
-        if self.transport.get_write_buffer_size():
+        if _waiting(self.transport):
             self.transport.abort()
 
     async def settle(self) -> None:
@@ -100,14 +101,21 @@ class KeptConnection(asyncio.Protocol):
                 return
             await asyncio.sleep(0)
 
-    def was_stale(self, method: str) -> bool:
+    def was_stale(self, method: str, *, has_begun: bool) -> bool:
         """Tell of a broken connection whether a request is to be sent on another one.
 
         It had served before, and broke at once, or the request may be sent twice.
+
+        Args:
+            method: the request's.
+            has_begun: whether an answer had begun, so that the request was read.
+
         """
         if not self._stale_until:
             return False
-        return method in _IDEMPOTENT or time.monotonic() < self._stale_until
+        if method in _IDEMPOTENT:
+            return True
+        return not has_begun and time.monotonic() < self._stale_until
 
     def take(self) -> bool:
         """Give the connection back to aiohttp for a request; False where it must not serve again.
@@ -190,13 +198,24 @@ def response_class(
             kept = noted(connection.protocol)
             try:
                 await super().start(connection)
-            except aiohttp.ClientConnectionError:
-                if kept is not None and kept.was_stale(self.method):
+            except aiohttp.ClientConnectionError as error:
+                has_begun = isinstance(getattr(error, "message", None), RawResponseMessage)
+                if kept is not None and kept.was_stale(self.method, has_begun=has_begun):
                     raise StaleConnectionError from None
                 raise
             return self
 
     return StaleTellingResponse
+
+
+def _waiting(transport: Any) -> int:
+    """Return how many bytes have yet to be sent.
+
+    Of TLS, asyncio counts none that is encrypted, and it encrypts a write of any size at once.
+    """
+    below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    waiting: int = transport.get_write_buffer_size()
+    return waiting + (_waiting(below) if below is not None else 0)
 
 
 def _has_begun_another(handler: ResponseHandler) -> bool:

@@ -101,7 +101,7 @@ class Route:
         """Send a request, and return its answer once the head of that has come."""
         self._requests += 1
         try:
-            if is_for_client(request):
+            if is_for_client(request, self._client):
                 return await request_by(self._client, request)
             url = whole_url(request)
             to = await self._destinations.of(request, url)

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import re
 from functools import lru_cache
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ _AT_ONCE = 64 * 1024  # the largest body that is copied behind its head, for one
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 _WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
 _METHODS = _WITH_BODY | _WITHOUT_BODY | {"DELETE"}
-_FRAMING = {"host", "content-length", "transfer-encoding", "connection"}
+_FRAMING = {"host", "content-length", "transfer-encoding", "connection", "expect"}
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OF_ANSWERS = {
     *("method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop"),
@@ -48,18 +48,25 @@ _CLIENTS_FILE = aiohttp.ClientSession.close.__code__.co_filename
 _SENT: Any = SimpleNamespace(output_size=0)
 
 
-def is_for_client(request: HttpRequest) -> bool:
+def is_for_client(request: HttpRequest, client: aiohttp.ClientSession) -> bool:
     """Tell whether aiohttp's client has to send a request.
 
     So it is where aiohttp is another than the one that is known, where somebody has put something
-    of theirs in its place, as `aioresponses` and `vcrpy` do, and where the request tells more than
-    a path and what belongs to it: another method, credentials in its URL, or a header that says how
-    it is sent.
+    of theirs in its place, as `aioresponses` and `vcrpy` do, or is told of what it sends, as tools
+    for tracing are, and where the request tells more than a path and what belongs to it: another
+    method, credentials in its URL, or a header that says how it is sent.
+
+    Args:
+        request: what is to be sent.
+        client: aiohttp's.
+
     """
     sends: Any = aiohttp.ClientSession._request  # noqa: SLF001 - what such libraries replace
     return (
         not IS_KNOWN
+        or type(sends) is not FunctionType  # what wraps it may say that it has its code
         or sends.__code__.co_filename != _CLIENTS_FILE
+        or bool(client.trace_configs)
         or request.method not in _METHODS
         or "@" in request.url
         or _beside(tuple(request.headers), "") is None
@@ -109,10 +116,8 @@ class Sender:
 
         """
         answer = self._answer_to(request, url, to)
-        protocol, transport = connection.protocol, connection.transport
         try:
-            assert protocol is not None
-            assert transport is not None
+            protocol, transport = _ends_of(connection)
             body, media_type = _body_of(request)
             head = _head_of(request, url, to, body, media_type, closes=self._closes)
             protocol.set_response_params(
@@ -147,6 +152,13 @@ class Sender:
         )
 
 
+def _ends_of(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None:
+        raise aiohttp.ClientConnectionResetError("the connection was lost as soon as it was open")
+    return protocol, transport
+
+
 def _body_of(request: HttpRequest) -> tuple[bytes, str]:
     """Return the body and, where no header says otherwise, its media type."""
     data = request.data
@@ -159,9 +171,9 @@ def _body_of(request: HttpRequest) -> tuple[bytes, str]:
 def _head_of(
     request: HttpRequest, url: URL, to: Destination, body: bytes, media_type: str, *, closes: bool
 ) -> bytes:
-    target = str(url) if to.is_forwarding else url.raw_path_qs
+    target = str(url.with_fragment(None)) if to.is_forwarding else url.raw_path_qs
     lines = [f"{name}: {value}" for name, value in request.headers.items()]
-    if body or request.method not in _WITHOUT_BODY:
+    if request.data is not None or request.method not in _WITHOUT_BODY:
         lines.append(f"Content-Length: {len(body)}")
     if closes:
         lines.append("Connection: close")
@@ -175,9 +187,12 @@ def _head_of(
 
 @lru_cache(maxsize=256)
 def _beside(names: tuple[str, ...], media_type: str) -> str | None:
-    """Return the headers that are sent besides those with the `names`; None if that says how."""
+    """Return the headers that are sent besides those with the `names`.
+
+    None where these say how a request is sent, or have one name twice, in upper and lower case.
+    """
     given = {name.lower() for name in names}
-    if given & _FRAMING:
+    if given & _FRAMING or len(given) < len(names):
         return None
     own = {**DEFAULT_HEADERS, "Accept": "*/*"}
     if media_type:

@@ -1,6 +1,7 @@
 """Requests that are sent in one piece: the same bytes as aiohttp's client sends."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import re
@@ -22,6 +23,7 @@ from support.waiting import until
 
 DONE = HEAD + b"Content-Length: 2\r\n\r\n{}"
 KNOWN = sending.IS_KNOWN
+KNOWN_CODE = aiohttp.ClientSession._request.__code__
 
 
 @asynccontextmanager
@@ -93,6 +95,8 @@ async def sent_both_ways(method, path="/", *, proxy=None, keeps=True, **options)
         ("GET", {"query": {"a b": "c&d=ё", "e": "+%"}}),
         ("GET", {"headers": {"accept": "text/event-stream", "user-agent": "ours", "X-Ä": "ß ё"}}),
         ("GET", {"headers": {"Accept-Encoding": "gzip", "Cookie": "a=b"}}),
+        ("GET", {"headers": {"X-A": "1", "x-a": "2"}}),
+        ("GET", {"json": b""}),
         ("OPTIONS", {}),
     ],
 )
@@ -111,12 +115,12 @@ VALUES = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=[
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=10)
 
 
-@given(path=PATHS, value=VALUES, word=WORDS)
-def test_whatever_is_sent_is_what_aiohttps_client_sends(path, value, word):
+@given(path=PATHS, value=VALUES, word=WORDS, proxy=st.sampled_from([None, "nobody@"]))
+def test_whatever_is_sent_is_what_aiohttps_client_sends(path, value, word, proxy):
     async def compare():
         try:
             here, by_client = await sent_both_ways(
-                "POST", path, headers={"X-Value": value}, form={word: value}
+                "POST", path, proxy=proxy, headers={"X-Value": value}, form={word: value}
             )
         except asyncllm.ConfigurationError:
             assert not value.isprintable() or not path.isprintable()
@@ -126,9 +130,18 @@ def test_whatever_is_sent_is_what_aiohttps_client_sends(path, value, word):
     asyncio.run(compare())
 
 
-@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "Connection"])
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Transfer-Encoding", "Connection", "Expect"]
+)
 def test_headers_that_say_how_a_request_is_sent_are_left_to_aiohttps_client(name):
     assert sending._beside((name,), "") is None
+
+
+@pytest.mark.parametrize("proxy", [None, "nobody@"])
+async def test_a_fragment_is_not_sent(proxy):
+    here, by_client = await sent_both_ways("GET", "/a?b=c#d", proxy=proxy)
+    assert here == by_client
+    assert here[0].endswith("/a?b=c HTTP/1.1")
 
 
 @pytest.mark.parametrize("way", [KNOWN, False])
@@ -155,7 +168,33 @@ async def test_a_header_with_a_control_character_is_not_sent(monkeypatch, http, 
         assert came == []
 
 
-async def test_where_somebody_stands_in_for_aiohttps_client_that_is_asked(http, monkeypatch):
+class Wrapper:
+    """What stands in for a function, and says that it has its code, as wrapt's wrappers do."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __get__(self, instance, owner):
+        return type(self)(self.function.__get__(instance, owner))
+
+    def __call__(self, *arguments, **options):
+        return self.function(*arguments, **options)
+
+    @property
+    def __code__(self):
+        return KNOWN_CODE
+
+
+class Codeless(Wrapper):
+    """What stands in for a function, and has no code to show, as mocks have none."""
+
+    __code__ = property()
+
+
+@pytest.mark.parametrize("stand_in", [lambda function: function, Wrapper, Codeless])
+async def test_where_somebody_stands_in_for_aiohttps_client_that_is_asked(
+    http, monkeypatch, stand_in
+):
     asked, original = [], aiohttp.ClientSession._request
 
     @functools.wraps(original)
@@ -163,9 +202,26 @@ async def test_where_somebody_stands_in_for_aiohttps_client_that_is_asked(http, 
         asked.append(arguments[1:])
         return await original(*arguments, **options)
 
-    monkeypatch.setattr(aiohttp.ClientSession, "_request", wrapped)
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", stand_in(wrapped))
     async with recorder() as (url, _), http.open("POST", url, json={}):
         assert asked == [("POST", url)]
+
+
+async def test_who_traces_what_aiohttps_client_sends_is_told(http, monkeypatch):
+    traced = aiohttp.TraceConfig()
+    told, original = [], aiohttp.ClientSession.__init__
+
+    async def tell(_, __, started):
+        told.append((started.method, str(started.url)))
+
+    traced.on_request_start.append(tell)
+    monkeypatch.setattr(
+        aiohttp.ClientSession,
+        "__init__",
+        functools.partialmethod(original, trace_configs=[traced]),
+    )
+    async with recorder() as (url, _), http.open("POST", f"{url}/", json={}):
+        assert told == [("POST", f"{url}/")]
 
 
 async def test_what_may_be_sent_twice_is_where_a_kept_connection_breaks_later(http):
@@ -188,8 +244,45 @@ async def test_what_may_not_be_sent_twice_is_not_where_a_kept_connection_breaks_
         assert len(connections) == 1
 
 
-async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_connection(http):
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("DELETE", 2)])
+async def test_a_request_whose_answer_has_begun_was_read(http, method, times):
+    begun = [HEAD + b"Content-Len", None]
+    async with raw_server([DONE], begun, [DONE]) as (url, connections):
+        async with http.open(method, url):
+            pass
+        with contextlib.suppress(asyncllm.TransportError):
+            async with http.open(method, url) as response:
+                assert response.status == 200
+        assert len(connections) == times
+
+
+async def test_a_connection_that_is_lost_as_soon_as_it_is_open_is_no_fault_of_ours(
+    http, monkeypatch
+):
+    create = aiohttp.TCPConnector._create_connection
+
+    async def create_and_lose(*arguments):
+        protocol = await create(*arguments)
+        lost = protocol.closed
+        protocol.transport.abort()
+        await lost
+        return protocol
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", create_and_lose)
+    async with recorder() as (url, came):
+        with pytest.raises(asyncllm.TransportError, match="broke before there was an answer"):
+            async with http.open("POST", url, json={}):
+                pass
+        assert came == []
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_connection(
+    contexts, accelerate, is_secure
+):
     connections, is_taken = [], asyncio.Event()
+    pool = ConnectionPool(ssl=contexts[1], accelerate=accelerate)
+    http = Http(pool)
 
     async def refuse(reader, writer):
         connections.append(writer)
@@ -199,8 +292,11 @@ async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_conne
         await is_taken.wait()
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(
+        refuse, "127.0.0.1", 0, ssl=contexts[0] if is_secure else None
+    )
+    scheme = "https" if is_secure else "http"
+    url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     for _ in range(2):
         with pytest.raises(asyncllm.HTTPStatusError):
             async with asyncio.timeout(20), http.open("POST", url, json=b" " * 24_000_000):
@@ -208,6 +304,7 @@ async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_conne
     assert len(connections) == 2
     is_taken.set()
     await until(lambda: all(writer.is_closing() for writer in connections))
+    await pool.aclose()
     server.close()
 
 
@@ -216,7 +313,7 @@ async def test_nothing_of_a_request_is_remembered_with_its_destination(http, poo
         for number in range(3):
             headers = {"Authorization": "Bearer canary"}
             secret = {"query": {"key": "canary"}, "json": b"canary", "headers": headers}
-            async with http.open("POST", f"{url}/{number}", **secret):
+            async with http.open("POST", f"{url}/canary/{number}", **secret):
                 pass
         [route] = pool._routes.values()
         [known] = route._destinations._known.values()
