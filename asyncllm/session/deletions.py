@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("asyncllm")
 
-_LAST_AT_ONCE = 8
+_AT_ONCE = 8
 
 
 class Deletion(msgspec.Struct, frozen=True, eq=False):
@@ -49,7 +49,8 @@ class Deletions:
 
     The first of a place's queue is the probe. While it fails the rest of the queue waits, so that
     a server that is away is asked once in a while, however much is to be deleted there, and
-    nothing waits for a proxy that it does not go through.
+    nothing waits for a proxy that it does not go through. Once it is gone, the rest goes several
+    at a time, until one fails.
 
     Args:
         tasks: who owns the tasks that try again.
@@ -123,12 +124,10 @@ class Deletions:
         wait = self._retry.initial_wait
         while queue:
             if await self._closes_within(random.uniform(wait / 2, wait)):  # noqa: S311 - jitter
-                workers = (self._try_the_last_time(queue) for _ in range(_LAST_AT_ONCE))
-                await asyncio.gather(*workers)
+                await self._try_several(queue, is_last=True)
             elif await self._try_first(queue):
                 wait = self._retry.initial_wait
-                while queue and await self._try_first(queue):
-                    pass
+                await self._try_several(queue, is_last=False)
             else:
                 wait = min(2 * wait, self._retry.max_wait)
         del self._queues[place]
@@ -149,9 +148,19 @@ class Deletions:
             queue.rotate(-1)
         return is_gone
 
-    async def _try_the_last_time(self, queue: deque[Deletion]) -> None:
-        while queue:
-            await self._try(queue.popleft())
+    async def _try_several(self, queue: deque[Deletion], *, is_last: bool) -> None:
+        """Work off `queue`: the last time to its end, otherwise until one fails, which is kept."""
+        failed: list[Deletion] = []
+
+        async def work() -> None:
+            while queue and (is_last or not failed):
+                deletion = queue.popleft()
+                if not await self._try(deletion):
+                    failed.append(deletion)
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        if not is_last:
+            queue.extend(failed)
 
     async def _try(self, deletion: Deletion) -> bool:
         if (failure := await self._failure_of(_send(deletion))) is not None:

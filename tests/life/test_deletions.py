@@ -246,6 +246,27 @@ async def test_the_first_of_a_place_is_asked_for_all_of_it(tasks):
     assert things.deletions._kept == set()
 
 
+async def test_once_the_first_of_a_place_is_gone_the_rest_goes_eight_at_a_time(tasks):
+    deletions, eight, gone = Deletions(tasks, retry=SOON, step=60), asyncio.Barrier(8), []
+
+    def deletion(number):
+        failures = [TransportError("away")]
+
+        async def send():
+            if failures:
+                raise failures.pop()
+            assert eight.n_waiting < 8
+            if number > 0:
+                await eight.wait()
+
+        return Deletion("it", lambda: "here", send, partial(gone.append, number), list)
+
+    for number in range(17):
+        await deletions.delete(deletion(number))
+    await until(lambda: len(gone) == 17)
+    assert gone[0] == 0
+
+
 async def test_one_that_always_fails_keeps_no_other(monkeypatch, tasks):
     may_go_on = asyncio.Event()
     deletions = Deletions(tasks, retry=SOON, step=5)
