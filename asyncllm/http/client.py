@@ -84,6 +84,7 @@ class Destinations:
 
         with contextlib.suppress(_AskedError):
             await request_by(self._client, request, middlewares=[ask_only])
+            raise aiohttp.ClientConnectionError  # what stands in for the client asks no middleware
         return asked[0]
 
 
