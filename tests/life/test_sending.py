@@ -26,6 +26,11 @@ KNOWN = sending.IS_KNOWN
 KNOWN_CODE = aiohttp.ClientSession._request.__code__
 
 
+@pytest.fixture(autouse=True)
+def _known(monkeypatch):
+    monkeypatch.setattr(sending, "IS_KNOWN", KNOWN)  # whatever the tests are run with
+
+
 @asynccontextmanager
 async def recorder(answer=DONE):
     """Serve requests, and give the list of those that have come, each as its head and its body."""
