@@ -154,7 +154,8 @@ class Sender:
 
 def _ends_of(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
     protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
+    # One that is closing drops what is written, and over TLS it may be 30 s until it is lost.
+    if protocol is None or transport is None or transport.is_closing():
         raise aiohttp.ClientConnectionResetError("the connection was lost as soon as it was open")
     return protocol, transport
 

@@ -261,16 +261,20 @@ async def test_a_request_whose_answer_has_begun_was_read(http, method, times):
         assert len(connections) == times
 
 
+@pytest.mark.parametrize("is_lost", [True, False])
 async def test_a_connection_that_is_lost_as_soon_as_it_is_open_is_no_fault_of_ours(
-    http, monkeypatch
+    http, monkeypatch, is_lost
 ):
     create = aiohttp.TCPConnector._create_connection
 
     async def create_and_lose(*arguments):
         protocol = await create(*arguments)
         lost = protocol.closed
-        protocol.transport.abort()
-        await lost
+        if is_lost:
+            protocol.transport.abort()
+            await lost
+        else:  # as over TLS, where it is closing until the other side has said farewell too
+            monkeypatch.setattr(protocol.transport, "is_closing", lambda: True)
         return protocol
 
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", create_and_lose)
