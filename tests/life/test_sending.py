@@ -285,6 +285,7 @@ async def test_a_connection_that_is_lost_as_soon_as_it_is_open_is_no_fault_of_ou
         assert came == []
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # aiohttp's advice
 @pytest.mark.parametrize("is_secure", [False, True])
 async def test_an_answer_that_comes_before_its_request_was_taken_costs_the_connection(
     contexts, accelerate, is_secure
