@@ -10,14 +10,12 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from benchmarks.contenders.base import BODY, Contender
-from benchmarks.contenders.by_hand import DECODE_CHUNK
+from benchmarks.contenders.by_hand import DECODE_CHUNK, limit_reads
 
 if TYPE_CHECKING:
     from typing import Any
 
     from benchmarks.contenders.base import Take
-
-_READ_BYTES = 65536
 
 
 class BareProtocol(Contender):
@@ -74,8 +72,7 @@ class _Arrivals(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: Any) -> None:
-        if hasattr(transport, "max_size"):
-            transport.max_size = _READ_BYTES
+        limit_reads(transport)
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -59,6 +59,12 @@ class _Chunk(msgspec.Struct):
 DECODE_CHUNK = msgspec.json.Decoder(_Chunk).decode
 
 
+def limit_reads(transport: Any) -> None:
+    """Have at most 64 KiB read at once, where asyncio's own event loop reads without TLS."""
+    if hasattr(transport, "max_size"):
+        transport.max_size = _READ_BYTES
+
+
 class Floor(_OnAiohttp):
     """The least that can be done with aiohttp: no limits, no errors, nothing is checked."""
 
@@ -93,8 +99,7 @@ class RemediedFloor(Floor):
     def _reads(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         connection = response.connection  # None where the whole answer has come already
         transport: Any = connection.transport if connection is not None else None
-        if hasattr(transport, "max_size"):
-            transport.max_size = _READ_BYTES
+        limit_reads(transport)
         return super()._reads(response)
 
 
