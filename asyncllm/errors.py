@@ -30,11 +30,14 @@ class AsyncLLMError(Exception):
         most_characters: how much of its text is shown: 1,000 characters, or fewer.
         is_passing: whether the same request may well succeed a little later, so that it is tried
             again before the first event of a stream. Providers may know better, and set it.
+        was_resent: whether the request was sent twice, as a kept connection had been closed: the
+            server may have done what was asked first.
 
     """
 
     reply: Reply | None = None
     is_passing: bool = False
+    was_resent: bool = False
     most_characters: int = 1000
     _sought: frozenset[int] = frozenset()  # hashes of what was masked
     _masked_texts: int | None = None  # a hash of what was left of the texts

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError, TransportError
 from asyncllm.http.cookies import CookieJars
-from asyncllm.http.kept import StaleConnectionError
 from asyncllm.http.routes import Route
 from asyncllm.options import READ_AHEAD, environment_accelerates
 
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from asyncllm.http.proxies import Proxy
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
-
-log = logging.getLogger("asyncllm")
 
 _IDLE_TUNNELS = 16
 
@@ -65,31 +61,18 @@ class ConnectionPool:
         """Return the proxy that the environment names for `url`, if it is asked."""
         return self._environment.proxy_for(url) if self._environment is not None else None
 
-    async def request(self, request: HttpRequest) -> tuple[aiohttp.ClientResponse, bool]:
-        """Send a request; once more, on a new connection, where a kept one had been closed.
+    async def request(self, request: HttpRequest, *, keeps: bool = True) -> aiohttp.ClientResponse:
+        """Send a request, and return its answer once the head of that has come.
 
-        Returns:
-            The answer, and whether the request was sent twice.
+        Args:
+            request: what to send.
+            keeps: whether on a connection that may have served, and may serve again.
 
-        A server may hang up at any time between two requests. llama.cpp's does so a millisecond
-        after each stream, and tinyproxy after each answer, both having promised to keep the
-        connection; aiohttp resends only what is idempotent. What hangs up at once has not read
-        the request; what does so later may have, and that is the retry policy's business.
+        Raises:
+            StaleConnectionError: one that had served was closed just then.
 
         """
-        route = self._route_for(request.proxy, keeps=True)
-        try:
-            return await route.request(request), False
-        except StaleConnectionError:
-            if self._is_closed:
-                raise
-        log.info(
-            "%s %s: the kept connection had been closed; sent on a new one",
-            request.method,
-            request.url,
-        )
-        route = self._route_for(request.proxy, keeps=False)
-        return await route.request(request), True
+        return await self._route_for(request.proxy, keeps=keeps).request(request)
 
     async def warm(self, request: HttpRequest, count: int) -> None:
         """Have so many connections kept for what goes the way of `request`, which is not sent."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from multidict import istr
 
 from asyncllm.errors import AsyncLLMError, let_go
 from asyncllm.http.failures import request_errors, request_failure
+from asyncllm.http.kept import StaleConnectionError
 from asyncllm.http.response import Response
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from asyncllm.http.connections import ConnectionPool
     from asyncllm.http.cookies import CookieJar
     from asyncllm.http.request import HttpRequest
+
+log = logging.getLogger("asyncllm")
 
 _SET_COOKIE = istr("Set-Cookie")  # made once: to look up a plain `str` takes twice as long
 
@@ -42,7 +46,16 @@ class Exchange:
 
     """
 
-    __slots__ = ("_accept", "_answer", "_jar", "_max_event_bytes", "_pool", "_request", "_response")
+    __slots__ = (
+        "_accept",
+        "_answer",
+        "_jar",
+        "_max_event_bytes",
+        "_pool",
+        "_request",
+        "_response",
+        "_was_resent",
+    )
 
     def __init__(
         self,
@@ -60,6 +73,7 @@ class Exchange:
         self._max_event_bytes = max_event_bytes
         self._answer: aiohttp.ClientResponse | None = None
         self._response: Response | None = None
+        self._was_resent = False
 
     async def __aenter__(self) -> Response:
         response = await self._send()
@@ -84,7 +98,7 @@ class Exchange:
     async def _send(self) -> Response:
         request = self._request
         try:
-            answer, was_resent = await self._pool.request(request)
+            answer = await self._sent()
         except AsyncLLMError:
             raise  # the pool's own, which is one of the others too, and quotes nobody
         except request_errors() as error:
@@ -94,11 +108,35 @@ class Exchange:
             self._answer = answer
             if told := answer.headers.getall(_SET_COOKIE, ()):
                 self._jar.keep(told, request.url)
-            return Response(answer, self._max_event_bytes, request=request, was_resent=was_resent)
+            return Response(
+                answer, self._max_event_bytes, request=request, was_resent=self._was_resent
+            )
         try:
             raise failure  # outside of the handler: aiohttp's own texts must not be its context
         finally:
             del failure  # its traceback holds this frame: they would be a cycle of garbage
 
+    async def _sent(self) -> aiohttp.ClientResponse:
+        """Send the request; once more, on a new connection, where a kept one had been closed.
+
+        A server may hang up at any time between two requests. llama.cpp's does so a millisecond
+        after each stream, and tinyproxy after each answer, both having promised to keep the
+        connection; aiohttp resends only what is idempotent. What hangs up at once has hardly read
+        the request; what does so later may well have, and that is the retry policy's business.
+        """
+        request = self._request
+        try:
+            return await self._pool.request(request)
+        except StaleConnectionError:
+            self._was_resent = True
+        log.info(
+            "%s %s: the kept connection had been closed; sent on a new one",
+            request.method,
+            request.url,
+        )
+        return await self._pool.request(request, keeps=False)
+
     def _masked(self, error: AsyncLLMError) -> AsyncLLMError:
+        if self._was_resent:
+            error.was_resent = True
         return self._request.masked(error, self._answer)

@@ -116,6 +116,8 @@ def _warn(server: ConversationServer, error: BaseException, session: Entry | Non
 
 def _may_have_created(error: BaseException) -> bool:
     """Tell whether a conversation may exist though asking for it ended in `error`."""
+    if isinstance(error, AsyncLLMError) and error.was_resent:
+        return True
     match error:
         case ConfigurationError():
             return False

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from benchmarks.soak.plans import Plan
 
 _NUMBER = re.compile(rb"stream-(\d+)")
-_PORT = re.compile(r"://127\.0\.0\.1:(\d+)")
+_UNSURE = re.compile(  # of the SDK's log: a server may have made what nobody knows of
+    r"creating a conversation on https?://127\.0\.0\.1:(\d+): (?:the answer was lost|no answer in)"
+    r"|POST https?://127\.0\.0\.1:(\d+)/conversation: the kept connection had been closed"
+)
 _NAMES_KEPT = 1000  # for requests that overtake each other on their connections
 _LONGEST = 60.0  # seconds: a stream may last for 30, and so may the deletion behind it
 
@@ -32,7 +35,9 @@ class Ledger:
         events: what befell the server, and how many warnings were logged.
         faults: how many of which kind were declared.
         trials: how many rounds of which trial there were.
-        unsure: for each port, how many warnings said that a conversation may have been made there.
+        unsure: for each port, how often the log said that a conversation may have been made there
+            of which nobody knows until the session manager closes.
+        lost: for each port, how many of these are there for good.
         violations: what must not be, each beginning with its kind and a colon.
 
     """
@@ -45,6 +50,7 @@ class Ledger:
         self.faults: Counter[str] = Counter()
         self.trials: Counter[str] = Counter()
         self.unsure: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
         self.violations: list[str] = []
         self._begun = 0
         self._asked: dict[int, int] = {}  # how often, for each stream that runs
@@ -68,11 +74,13 @@ class Ledger:
         """Note what must not be."""
         self.violations.append(words)
 
-    def warn(self, line: str) -> None:
-        """Note what the SDK warns of."""
-        self.events["warnings logged"] += 1
-        if "creat" in line and (found := _PORT.search(line)):
-            self.unsure[found[1]] += 1
+    def listen(self, line: str, *, is_warning: bool) -> None:
+        """Note what the SDK logs."""
+        self.events["warnings logged"] += is_warning
+        if found := _UNSURE.match(line):
+            port = found[1] or found[2]
+            self.unsure[port] += 1
+            self.lost[port] += "there still" in line
 
     def fail(self, error: AsyncLLMError | None) -> None:
         """Note with which error a stream failed, if with any."""

@@ -40,8 +40,8 @@ class Logs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Read one record."""
         line = record.getMessage()
-        if record.levelno >= logging.WARNING and record.name == "asyncllm":
-            self._ledger.warn(line)
+        if record.name == "asyncllm":
+            self._ledger.listen(line, is_warning=record.levelno >= logging.WARNING)
         if self._canaries.are_shown(line):
             self._ledger.complain(f"a secret is logged: {record.name} {record.msg!r}")
         if record.exc_info is not None and record.exc_info[1] is not None:

@@ -103,7 +103,7 @@ async def kill_amid_a_stream(server, path, *, conversations=1, **options):
 
 
 @contextlib.asynccontextmanager
-async def relay_to(server, *, loses=b"nothing", after=0.0):
+async def relay_to(server, *, loses=b"nothing", after=0.0, on_loss=lambda listening: None):
     """A relay, or a proxy that forwards; the first answer to a request that begins with `loses`
     is lost on the way, `after` seconds later. Yields its URL, and what went through it."""
     heard, lost = [], []
@@ -113,6 +113,7 @@ async def relay_to(server, *, loses=b"nothing", after=0.0):
         while data := await reader.read(2**16):
             if reader is not client and lost == ["now"]:
                 lost.append("done")
+                on_loss(listening)
                 await asyncio.sleep(after)
                 return
             if reader is client:
@@ -290,6 +291,33 @@ async def test_what_was_created_twice_as_the_connection_was_lost_is_deleted(serv
             await until(lambda: server.conversations == 1)
         assert server.conversations == 0
         assert rows(path) + rows(path, sessions=True) == []
+
+
+async def test_what_was_perhaps_created_before_it_was_asked_for_again_in_vain_is_deleted(
+    server, caplog
+):
+    def refuse_from_now_on(_):
+        server.add_fault(Status(status=503, on="create"))
+
+    lost = b"POST /conversation HTTP"
+    async with relay_to(server, loses=lost, on_loss=refuse_from_now_on) as (url, _):
+        async with SessionManager(retry=Retry(attempts=1)) as sessions:
+            with pytest.raises(HTTPStatusError):
+                await H2o(base_url=url, sessions=sessions).complete("Hello")
+            assert server.conversations == 1
+        assert server.conversations == 0
+    assert f"on {url}: the answer was lost; if it was created, it is deleted" in caplog.text
+
+
+async def test_what_was_perhaps_created_before_a_server_was_away_is_told_of(server, caplog):
+    lost = b"POST /conversation HTTP"
+    async with (
+        relay_to(server, loses=lost, on_loss=asyncio.Server.close) as (url, _),
+        SessionManager(retry=Retry(attempts=1)) as sessions,
+    ):
+        with pytest.raises(TransportError, match="cannot connect"):
+            await H2o(base_url=url, sessions=sessions).complete("Hello")
+        assert f"on {url}: the answer was lost; if it was created, it is deleted" in caplog.text
 
 
 def refusal(status):

@@ -55,7 +55,7 @@ async def server_away(stage: Stage) -> None:
     ):
         provider = H2o(base_url=f"http://127.0.0.1:{door.port}", sessions=sessions)
         await _break(stage, "a server is away", door, provider, is_amid_streams=True)
-        await _hold_empty(stage, "a server is away", sandbox, sessions, is_strict=True)
+        await _hold_empty(stage, "a server is away", sandbox, sessions)
 
 
 async def _through_a_proxy(
@@ -66,6 +66,7 @@ async def _through_a_proxy(
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
     ours = ssl.create_default_context()
     authority.configure_trust(ours)
+    spares = 0 if is_amid_streams else 2
     async with (
         stage.sandbox(token_rate=_RATE, ssl=theirs if has_tls else None) as sandbox,
         stage.served(HttpProxy(stage.canaries.password)) as proxy,
@@ -75,12 +76,12 @@ async def _through_a_proxy(
             retry=_QUICK,
             timeouts=_TIMEOUTS,
             grace=_GRACE,
-            spare_conversations=0 if is_amid_streams else 2,
+            spare_conversations=spares,
         ) as sessions,
     ):
         provider = H2o(base_url=sandbox.url, sessions=sessions)
         await _break(stage, name, proxy, provider, is_amid_streams=is_amid_streams)
-        await _hold_empty(stage, name, sandbox, sessions, is_strict=is_amid_streams)
+        await _hold_empty(stage, name, sandbox, sessions, spares=spares)
 
 
 async def _break(
@@ -111,21 +112,20 @@ async def _break(
 
 
 async def _hold_empty(
-    stage: Stage, name: str, sandbox: Sandbox, sessions: SessionManager, *, is_strict: bool
+    stage: Stage, name: str, sandbox: Sandbox, sessions: SessionManager, *, spares: int = 0
 ) -> None:
-    """Complain of conversations that stay, but for those of which there was a warning.
-
-    `is_strict` forgives none.
-    """
-    port = str(sandbox.port)
-
-    def is_empty() -> bool:
-        forgiven = 0 if is_strict else stage.ledger.unsure[port]
-        return sandbox.conversations <= forgiven
-
-    await stage.hold(is_empty, f"conversations stay where {name}, while their manager lives")
+    """Complain of conversations that stay, but for spare ones and those that the log tells of."""
+    ledger, port = stage.ledger, str(sandbox.port)
+    await stage.hold(
+        lambda: sandbox.conversations <= ledger.unsure[port] + spares,
+        f"conversations stay where {name}, while their manager lives",
+    )
     began = time.monotonic()
     await sessions.aclose()
     if (took := time.monotonic() - began) > _GRACE + 1:
-        stage.ledger.complain(f"closing takes longer than its grace: {took:.1f} s")
-    await stage.hold(is_empty, f"conversations stay where {name}, when it is closed", seconds=1.0)
+        ledger.complain(f"closing takes longer than its grace: {took:.1f} s")
+    await stage.hold(
+        lambda: sandbox.conversations <= ledger.lost[port],
+        f"conversations stay where {name}, when it is closed",
+        seconds=1.0,
+    )
