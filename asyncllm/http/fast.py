@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from asyncllm.http.other_tls import OtherTLS
+from asyncllm.http.readers import Readers
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,6 +36,7 @@ class FastTLS(OtherTLS):
     def __init__(self, loop: asyncio.AbstractEventLoop, aiofastnet: Any) -> None:
         super().__init__(loop)
         self._aiofastnet = aiofastnet
+        self._readers = Readers(loop) if _is_uvloops(loop) else loop
 
     async def create_connection(
         self,
@@ -59,10 +61,18 @@ class FastTLS(OtherTLS):
         Over uvloop's own transport, as through a tunnel, uvloop does it: it takes aiofastnet's
         protocol for one that has a buffer, which it has not.
         """
-        if type(transport).__module__.startswith("uvloop"):
+        if _is_uvloops(transport):
             return await self._loop.start_tls(transport, protocol, ssl, **options)
         _have_pythons_ssl(ssl)
         return await self._aiofastnet.start_tls(self, transport, protocol, ssl, **options)
+
+    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
+        """Do what the event loop's method of this name does."""
+        self._readers.add_reader(descriptor, callback)
+
+    def remove_reader(self, descriptor: int) -> bool:
+        """Do what the event loop's method of this name does."""
+        return self._readers.remove_reader(descriptor)
 
     def call_soon(self, callback: Any, *arguments: Any, **options: Any) -> asyncio.Handle:
         """Do what the event loop's method of this name does, but for what aiofastnet means.
@@ -83,6 +93,10 @@ class FastTLS(OtherTLS):
         error = context.get("exception")
         if not (isinstance(error, type) and issubclass(error, OSError)):
             self._loop.call_exception_handler(context)
+
+
+def _is_uvloops(thing: object) -> bool:
+    return type(thing).__module__.startswith("uvloop")
 
 
 def _have_pythons_ssl(context: Any) -> None:

@@ -54,8 +54,7 @@ def is_for_client(request: HttpRequest, client: aiohttp.ClientSession) -> bool:
     So it is where aiohttp is another than the one that is known, where somebody has put something
     of theirs in its place, as `aioresponses` and `vcrpy` do, or is told of what it sends, as tools
     for tracing are, and where the request tells more than a path and what belongs to it: another
-    method, credentials in its URL, or a header that says how it is sent. What goes over TLS is its
-    client's too: there, requests to a server that was being restarted have hung.
+    method, credentials in its URL, or a header that says how it is sent.
 
     Args:
         request: what is to be sent.
@@ -69,7 +68,6 @@ def is_for_client(request: HttpRequest, client: aiohttp.ClientSession) -> bool:
         or sends.__code__.co_filename != _CLIENTS_FILE
         or bool(client.trace_configs)
         or request.method not in _METHODS
-        or request.url[:5].lower() == "https"
         or "@" in request.url
         or _beside(tuple(request.headers), "") is None
     )

@@ -2,15 +2,18 @@
 
 import asyncio
 import re
+import socket
 import ssl
+import struct
 import sys
+import threading
 import types
 from asyncio import sslproto
 from importlib.machinery import ModuleSpec
 
 import pytest
 
-from asyncllm import TransportError
+from asyncllm import StreamInterrupted, TransportError
 from asyncllm.http import fast
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.http import Http
@@ -86,6 +89,50 @@ def test_a_reader_that_is_slow_gets_all_and_nothing_is_logged(contexts, accelera
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(read_slowly())
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def answer_and_reset(listening, context, answer, block):
+    """Answers a request over TLS, and resets the connection, while `block` holds up its reader."""
+    with listening, listening.accept()[0] as raw:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or a reset drops the answer
+        server = context.wrap_socket(raw, server_side=True)
+        server.recv(2**16)
+        was_reset = block()
+        server.sendall(answer)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.close()
+        was_reset.set()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_connection_that_is_reset_with_bytes_still_to_be_read_is_told_of(
+    contexts, accelerate, loop
+):
+    async def read():
+        loop = asyncio.get_running_loop()
+
+        def block():
+            is_blocked, was_reset = threading.Event(), threading.Event()
+            loop.call_soon_threadsafe(lambda: (is_blocked.set(), was_reset.wait(10)))
+            is_blocked.wait(10)
+            return was_reset
+
+        listening = socket.create_server(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        answer = CHUNKED + chunk(b"data: 1\n\n")
+        answering = asyncio.to_thread(answer_and_reset, listening, contexts[0], answer, block)
+        server = asyncio.ensure_future(answering)
+        pool = ConnectionPool(ssl=contexts[1], accelerate=accelerate)
+        async with asyncio.timeout(20):
+            with pytest.raises(StreamInterrupted):
+                async with Http(pool, connect=30.0).open("POST", url, json={}) as response:
+                    assert await response.next_payloads() == [b"1"]
+                    await response.next_payloads()
+        await server
+        await pool.aclose()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(read())
 
 
 async def test_a_protocol_of_asyncios_that_is_not_known_is_left_alone(
