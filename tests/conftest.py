@@ -5,13 +5,14 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from asyncllm import H2o, Retry, SessionManager
 from asyncllm.http import inflow, sending
 from asyncllm.sandbox import Sandbox
 
-pytest_plugins = ["support.connections", "support.tls"]
+# Our own plugin comes late, or what it imports would not count as covered.
+pytest_plugins = ["asyncllm.sandbox.pytest_plugin", "support.connections", "support.tls"]
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", settings(deadline=None, max_examples=50))
@@ -27,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="send and read as where aiohttp is another than the one that is known",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What is drawn by chance must not decide whether a line is covered, and takes long to measure.
+    for item in items:
+        if is_hypothesis_test(getattr(item, "obj", None)):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True, scope="session")

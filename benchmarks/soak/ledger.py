@@ -21,6 +21,10 @@ _UNSURE = re.compile(  # of the SDK's log: a server may have made what nobody kn
     r"creating a conversation on https?://127\.0\.0\.1:(\d+): (?:the answer was lost|no answer in)"
     r"|POST https?://127\.0\.0\.1:(\d+)/conversation: the kept connection had been closed"
 )
+_LEFT = re.compile(  # of the SDK's log: what a closing manager could not delete
+    r".*https?://127\.0\.0\.1:(\d+)\S*: not deleted(?: within|: (?!.* tried again$))"
+    r"|not deleted, though tried again and again.*://127\.0\.0\.1:(\d+)"
+)
 _NAMES_KEPT = 1000  # for requests that overtake each other on their connections
 _LONGEST = 60.0  # seconds: a stream may last for 30, and so may the deletion behind it
 
@@ -38,6 +42,7 @@ class Ledger:
         unsure: for each port, how often the log said that a conversation may have been made there
             of which nobody knows until the session manager closes.
         lost: for each port, how many of these are there for good.
+        told: the ports of which a closing manager said that it could not delete all there.
         violations: what must not be, each beginning with its kind and a colon.
 
     """
@@ -51,6 +56,7 @@ class Ledger:
         self.trials: Counter[str] = Counter()
         self.unsure: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
+        self.told: set[str] = set()
         self.violations: list[str] = []
         self._begun = 0
         self._asked: dict[int, int] = {}  # how often, for each stream that runs
@@ -81,6 +87,8 @@ class Ledger:
             port = found[1] or found[2]
             self.unsure[port] += 1
             self.lost[port] += "there still" in line
+        if found := _LEFT.match(line):
+            self.told.add(found[1] or found[2])
 
     def fail(self, error: AsyncLLMError | None) -> None:
         """Note with which error a stream failed, if with any."""

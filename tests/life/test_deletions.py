@@ -242,7 +242,7 @@ async def test_the_first_of_a_place_is_asked_for_all_of_it(tasks):
     await until(lambda: len(things.gone) == 101)
     again = [what for what in things.asked[101:] if what != "elsewhere"]
     assert len(again) == 98 + 2 * 4
-    assert things.deletions._queues == {}
+    await until(lambda: things.deletions._queues == {})
     assert things.deletions._kept == set()
 
 

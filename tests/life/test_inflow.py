@@ -1,6 +1,7 @@
 """The bytes of a body as they come: by aiohttp's parser, or as aiohttp offers them to everybody."""
 
 import asyncio
+import socket
 
 import aiohttp
 import pytest
@@ -113,6 +114,8 @@ async def test_a_body_that_nobody_takes_stops_its_server(http, size, is_direct):
 
     async def flood(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
+        little = (socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)  # or the kernel takes megabytes
+        writer.get_extra_info("socket").setsockopt(*little)
         writer.write(CHUNKED)
         while not stuck.is_set():
             writer.write(block)

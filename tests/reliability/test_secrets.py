@@ -47,6 +47,8 @@ from support.misdeeds import MISDEEDS, OTHERS, error_in, raw
 from support.policies import ONCE, TWICE
 from support.telltale import Telltale, answer, step_of
 
+pytestmark = pytest.mark.no_cover  # a hundred times through what others go through too
+
 PROVIDERS = {
     "openai": lambda url, **more: OpenAICompatible(
         base_url=f"{url}/v1", model="m", api_key=KEY, headers={"Cookie": f"sid={COOKIE}"}, **more

@@ -125,7 +125,7 @@ async def _hold_empty(
     if (took := time.monotonic() - began) > _GRACE + 1:
         ledger.complain(f"closing takes longer than its grace: {took:.1f} s")
     await stage.hold(
-        lambda: sandbox.conversations <= ledger.lost[port],
-        f"conversations stay where {name}, when it is closed",
+        lambda: sandbox.conversations <= ledger.lost[port] or port in ledger.told,
+        f"conversations stay where {name}, when it is closed, without a word of it",
         seconds=1.0,
     )
