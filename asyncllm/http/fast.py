@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from importlib.util import find_spec
@@ -11,7 +12,6 @@ from asyncllm.http.other_tls import OtherTLS
 from asyncllm.http.readers import Readers
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class FastTLS(OtherTLS):
     def __init__(self, loop: asyncio.AbstractEventLoop, aiofastnet: Any) -> None:
         super().__init__(loop)
         self._aiofastnet = aiofastnet
-        self._readers = Readers(loop) if _is_uvloops(loop) else loop
+        self._readers = loop if isinstance(loop, asyncio.BaseEventLoop) else Readers(loop)
 
     async def create_connection(
         self,
@@ -61,7 +61,7 @@ class FastTLS(OtherTLS):
         Over uvloop's own transport, as through a tunnel, uvloop does it: it takes aiofastnet's
         protocol for one that has a buffer, which it has not.
         """
-        if _is_uvloops(transport):
+        if type(transport).__module__.startswith("uvloop"):
             return await self._loop.start_tls(transport, protocol, ssl, **options)
         _have_pythons_ssl(ssl)
         return await self._aiofastnet.start_tls(self, transport, protocol, ssl, **options)
@@ -93,10 +93,6 @@ class FastTLS(OtherTLS):
         error = context.get("exception")
         if not (isinstance(error, type) and issubclass(error, OSError)):
             self._loop.call_exception_handler(context)
-
-
-def _is_uvloops(thing: object) -> bool:
-    return type(thing).__module__.startswith("uvloop")
 
 
 def _have_pythons_ssl(context: Any) -> None:

@@ -17,6 +17,7 @@ from asyncllm import StreamInterrupted, TransportError
 from asyncllm.http import fast
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.http import Http
+from asyncllm.sync.uv import ForkableLoop
 from support.leftovers import open_descriptors
 from support.loops import LOOPS
 from support.raw_server import CHUNKED, chunk, raw_server
@@ -104,9 +105,9 @@ def answer_and_reset(listening, context, answer, block):
         was_reset.set()
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("make_loop", [*LOOPS.values(), ForkableLoop], ids=[*LOOPS, "run_sync"])
 def test_a_connection_that_is_reset_with_bytes_still_to_be_read_is_told_of(
-    contexts, accelerate, loop
+    contexts, accelerate, make_loop
 ):
     async def read():
         loop = asyncio.get_running_loop()
@@ -131,7 +132,7 @@ def test_a_connection_that_is_reset_with_bytes_still_to_be_read_is_told_of(
         await server
         await pool.aclose()
 
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+    with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(read())
 
 
