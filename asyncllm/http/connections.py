@@ -77,7 +77,7 @@ class ConnectionPool:
     async def warm(self, request: HttpRequest, count: int) -> None:
         """Have so many connections kept for what goes the way of `request`, which is not sent."""
         await self._route_for(request.proxy, keeps=True).warm(request, count)
-        self._check_open()
+        self.check_open()
 
     @property
     def has_own_tls(self) -> bool:
@@ -116,7 +116,7 @@ class ConnectionPool:
 
     def _route_for(self, proxy: Proxy | None, *, keeps: bool) -> Route:
         """Return the route to servers through `proxy`; `keeps` its connections."""
-        self._check_open()
+        self.check_open()
         # aiohttp speaks to HTTP proxies by itself; a SOCKS proxy needs a connector of its own.
         tunnel = proxy if proxy is not None and proxy.is_socks else None
         route = self._routes.pop((tunnel, keeps), None)
@@ -132,7 +132,8 @@ class ConnectionPool:
         self._routes[tunnel, keeps] = route
         return route
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise a `TransportError` where this is closed."""
         if self._is_closed:
             raise TransportError("the session manager was closed meanwhile")
 

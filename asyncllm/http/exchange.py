@@ -128,7 +128,8 @@ class Exchange:
         try:
             return await self._pool.request(request)
         except StaleConnectionError:
-            self._was_resent = True
+            self._pool.check_open()
+        self._was_resent = True
         log.info(
             "%s %s: the kept connection had been closed; sent on a new one",
             request.method,

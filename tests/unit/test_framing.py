@@ -255,7 +255,7 @@ NASTY = [
 ]
 
 
-@pytest.mark.no_cover
+@pytest.mark.no_cover  # thousands of times through a few lines
 @pytest.mark.parametrize("stream", NASTY)
 def test_every_split_and_every_pair_of_splits_gives_the_same(stream):
     assert expected(stream).payloads
