@@ -34,7 +34,23 @@ if TYPE_CHECKING:
         StreamTimeout,
         TransportError,
     )
-    from asyncllm.events import Event, Finish, Item, Ping, Reasoning, Reply, ToolCall, Usage
+    from asyncllm.events import (
+        About,
+        Citation,
+        Event,
+        Finish,
+        Item,
+        Logprob,
+        Logprobs,
+        Media,
+        Ping,
+        Reasoning,
+        Refusal,
+        Restart,
+        ToolCall,
+        ToolResult,
+        Usage,
+    )
     from asyncllm.framing import NamedEvent, Payload
     from asyncllm.http import Entry, Http, Proxy, Response, Step, Way, path_segment
     from asyncllm.messages import Message, Messages, format_prompt
@@ -45,6 +61,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.providers.services import Service
     from asyncllm.registry import provider
+    from asyncllm.reply import Reply
     from asyncllm.session import ConversationServer, SessionManager
     from asyncllm.stream import Begun, Stream
     from asyncllm.sync import SyncIterator, SyncStream, run_sync
@@ -65,7 +82,10 @@ _NAMES_OF = {
         "HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError RateLimitError "
         "ReplyTooLargeError ServerError StreamInterrupted StreamTimeout TransportError"
     ),
-    "events": "Event Finish Item Ping Reasoning Reply ToolCall Usage",
+    "events": (
+        "About Citation Event Finish Item Logprob Logprobs Media Ping Reasoning Refusal Restart "
+        "ToolCall ToolResult Usage"
+    ),
     "framing": "NamedEvent Payload",
     "http": "Entry Http Proxy Response Step Way path_segment",
     "messages": "Message Messages format_prompt",
@@ -76,6 +96,7 @@ _NAMES_OF = {
     "providers.openai": "OpenAI OpenAICompatible",
     "providers.services": "Service",
     "registry": "provider",
+    "reply": "Reply",
     "session": "ConversationServer SessionManager",
     "stream": "Begun Stream",
     "sync": "SyncIterator SyncStream run_sync",
@@ -84,12 +105,14 @@ _NAMES_OF = {
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
+    "About",
     "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",
     "AuthenticationError",
     "BadRequestError",
     "Begun",
+    "Citation",
     "ConfigurationError",
     "ConversationProvider",
     "ConversationServer",
@@ -104,6 +127,9 @@ __all__ = [
     "Item",
     "JSONTranslator",
     "Lockchat",
+    "Logprob",
+    "Logprobs",
+    "Media",
     "Message",
     "Messages",
     "NamedEvent",
@@ -121,10 +147,12 @@ __all__ = [
     "Question",
     "RateLimitError",
     "Reasoning",
+    "Refusal",
     "Reply",
     "ReplyTooLargeError",
     "Request",
     "Response",
+    "Restart",
     "Retry",
     "ServerError",
     "ServerProvider",
@@ -138,6 +166,7 @@ __all__ = [
     "SyncStream",
     "Timeouts",
     "ToolCall",
+    "ToolResult",
     "Translator",
     "TransportError",
     "Usage",

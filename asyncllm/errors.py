@@ -15,7 +15,7 @@ from asyncllm.redaction import Mask, excerpt, in_one_line, masked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from asyncllm.events import Reply
+    from asyncllm.reply import Reply
 
 _MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from typing import TypeAlias
 
 import msgspec
-from typing_extensions import override
 
 
 class Reasoning(msgspec.Struct, frozen=True):
     """A piece of the model's visible thinking, before or between the answer's text.
+
+    Attributes:
+        text: the piece.
+
+    """
+
+    text: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A piece of what the model says in the place of an answer that it refuses to give.
 
     Attributes:
         text: the piece.
@@ -26,12 +37,15 @@ class ToolCall(msgspec.Struct, frozen=True):
         id: the server's name for the call, to be given back with the tool's result.
         name: the function's name.
         arguments: its arguments as the model wrote them: meant as JSON, perhaps not valid.
+        opaque: what the server wants back with the call, such as a signature, as a JSON object; ""
+            for nothing. `Reply.message` has it in its place.
 
     """
 
     id: str
     name: str
     arguments: str
+    opaque: str = ""
 
     @property
     def parsed_arguments(self) -> dict[str, object] | None:
@@ -42,19 +56,125 @@ class ToolCall(msgspec.Struct, frozen=True):
             return None
 
 
+class ToolResult(msgspec.Struct, frozen=True):
+    """What a tool returned that was called while the answer came.
+
+    Attributes:
+        id: of the call.
+        name: the function's name.
+        content: what the model is told.
+        is_error: whether the tool failed.
+
+    """
+
+    id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+class Citation(msgspec.Struct, frozen=True):
+    """A source that the answer names, or that the server searched for it.
+
+    Attributes:
+        url: where it is; "" where it has no address.
+        title: what it is called.
+        text: what it says, or the part of it that is cited.
+        start: where in the answer's text the part begins that cites it, in characters as the server
+            counts them; None where it does not say.
+        end: where that part ends.
+
+    """
+
+    url: str = ""
+    title: str = ""
+    text: str = ""
+    start: int | None = None
+    end: int | None = None
+
+
+class Media(msgspec.Struct, frozen=True):
+    """An image or a sound that the model made.
+
+    Attributes:
+        media_type: such as "image/png".
+        data: the bytes; b"" where there is a URL.
+        url: where it is; "" where there are bytes.
+
+    """
+
+    media_type: str
+    data: bytes = b""
+    url: str = ""
+
+
+class Logprob(msgspec.Struct, frozen=True):
+    """How likely the model held a token to be.
+
+    Attributes:
+        token: its text, as far as it is text.
+        logprob: the natural logarithm of its probability.
+        bytes: its bytes; None where the server does not say.
+        top: the likeliest tokens in its place, where they were asked for.
+
+    """
+
+    token: str
+    logprob: float
+    bytes: bytes | None = None
+    top: tuple[Logprob, ...] = ()
+
+
+class Logprobs(msgspec.Struct, frozen=True):
+    """How likely the tokens of a piece of the answer's text were.
+
+    Attributes:
+        tokens: one for each token.
+
+    """
+
+    tokens: tuple[Logprob, ...]
+
+
 class Usage(msgspec.Struct, frozen=True):
     """What the answer cost, in tokens; None where the server did not say.
+
+    The counts are the server's own. Servers differ in whether `completion_tokens` has the tokens
+    of the reasoning: `input_tokens` and `output_tokens` mean the same for every provider.
 
     Attributes:
         prompt_tokens: of what was sent.
         completion_tokens: of the answer.
         total_tokens: of both.
+        cached_tokens: those of what was sent that the server had in a cache.
+        cache_write_tokens: those of what was sent that it put into a cache.
+        reasoning_tokens: those of the thinking, shown or not.
+        cost: in US dollars, where the server says it.
 
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+
+    @property
+    def input_tokens(self) -> int | None:
+        """The tokens of all that was sent, cached or not."""
+        return self.prompt_tokens
+
+    @property
+    def output_tokens(self) -> int | None:
+        """The tokens of all that was written, the thinking included."""
+        written, thought = self.completion_tokens, self.reasoning_tokens
+        if written is None or not thought or self.total_tokens is None:
+            return written
+        # xAI's counts are 12 + 1 + 290 = 303, where others' are 12 + 291 = 303.
+        is_beside = (self.prompt_tokens or 0) + written + thought == self.total_tokens
+        return written + thought if is_beside else written
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -62,10 +182,23 @@ class Finish(msgspec.Struct, frozen=True):
 
     Attributes:
         reason: "stop", "length", "tool_calls", "content_filter" or the server's own word.
+        raw: the server's own word, where `reason` is another; otherwise "".
 
     """
 
     reason: str
+    raw: str = ""
+
+
+class Restart(msgspec.Struct, frozen=True):
+    """What came before is taken back: another answer begins in its place.
+
+    Attributes:
+        discarded: what had come of the answer's text.
+
+    """
+
+    discarded: str = ""
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -79,34 +212,43 @@ class Ping(msgspec.Struct, frozen=True):
     comment: str = ""
 
 
-Event: TypeAlias = Reasoning | ToolCall | Usage | Finish | Ping
-Item: TypeAlias = str | Event
+class About(msgspec.Struct, frozen=True):
+    """What a server says of its answer besides the answer: for `Reply`, and never given out.
 
-
-class Reply(msgspec.Struct, frozen=True):
-    """An answer, whole or as far as it came; `str(reply)` is its text.
+    There may be several in an answer; each adds to those before it.
 
     Attributes:
-        text: the answer's text.
-        reasoning: the thinking that came with it.
-        tool_calls: the calls that the model asks for.
-        usage: what it cost, or None where the server did not say.
-        finish_reason: `Finish.reason`; "cancelled" when the stream was closed or cancelled
-            before its end; None while it runs and after a failure.
-        model: the full id of the model that was asked.
+        id: the server's name for the answer.
+        model: the full id of the model that answers.
+        provider: who answers, where the server passes requests on to others.
+        opaque: what the server wants back with the answer, for `Reply.message`: by the names that
+            it has there.
+        extra: anything else, by the server's own names.
 
     """
 
-    text: str = ""
-    reasoning: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    usage: Usage | None = None
-    finish_reason: str | None = None
+    id: str = ""
     model: str = ""
+    provider: str = ""
+    opaque: Mapping[str, object] = {}
+    extra: Mapping[str, object] = {}
 
-    @override
-    def __str__(self) -> str:
-        return self.text
+
+Event: TypeAlias = (
+    Reasoning
+    | Refusal
+    | ToolCall
+    | ToolResult
+    | Citation
+    | Media
+    | Logprobs
+    | Usage
+    | Finish
+    | Restart
+    | Ping
+    | About
+)
+Item: TypeAlias = str | Event
 
 
 def parts_of(batch: list[Item]) -> tuple[str, list[Event]]:

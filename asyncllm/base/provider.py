@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from asyncllm.events import Reply
     from asyncllm.messages import Messages
+    from asyncllm.reply import Reply
     from asyncllm.session.manager import SessionManager
 
     Begin: TypeAlias = Callable[[], Awaitable[Begun]]

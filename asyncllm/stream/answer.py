@@ -170,6 +170,7 @@ class Answer:
         if self._owner is not None:
             self._owner.attach(self)
         self._reader = Reader()
+        self.partial.begin()
         # Weak, so that a timer does not keep alive an answer that its caller has dropped.
         self._watchdog = Watchdog(self._timeouts, weakref.ref(self))
 

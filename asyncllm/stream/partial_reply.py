@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from time import monotonic
+from typing import Final, TypeVar, assert_never
+
+import msgspec
 
 from asyncllm.errors import AsyncLLMError, ReplyTooLargeError
 from asyncllm.events import (
+    About,
+    Citation,
     Event,
     Finish,
     Item,
+    Logprobs,
+    Media,
     Ping,
     Reasoning,
-    Reply,
+    Refusal,
+    Restart,
     ToolCall,
+    ToolResult,
     Usage,
     parts_of,
 )
+from asyncllm.reply import Reply
 
 CANCELLED: Final = "cancelled"
 """The `finish_reason` of an answer that was ended before it was whole."""
+
+_E = TypeVar("_E", bound=Event)
+_LOGPROB_BYTES = 200  # of one token's, without those that stood in its place
 
 
 class PartialReply:
@@ -37,39 +50,62 @@ class PartialReply:
     """
 
     __slots__ = (
+        "_about",
+        "_began",
+        "_ended",
+        "_events",
+        "_finish",
+        "_first_came",
         "_keep",
         "_max_bytes",
         "_reasoning",
         "_texts",
-        "_tool_calls",
         "_usage",
         "finish_reason",
         "model",
         "room",
     )
 
+    finish_reason: str | None
+    room: int
+    _texts: list[str]
+    _reasoning: list[str]
+    _events: list[Event]  # those of which there may be several, and which are few
+    _usage: Usage | None
+    _finish: Finish | None
+
     def __init__(self, model: str, max_bytes: int, *, keep: bool) -> None:
         self.model = model
-        self.finish_reason: str | None = None
-        self.room = self._max_bytes = max_bytes
+        self._max_bytes = max_bytes
         self._keep = keep
-        self._texts: list[str] = []
-        self._reasoning: list[str] = []
-        self._tool_calls: list[ToolCall] = []
-        self._usage: Usage | None = None
+        self._about = About()
+        self._began = self._first_came = self._ended = 0.0  # by the clock, each once it is so
+        self._forget()
+
+    def begin(self) -> None:
+        """Say that it is read from now on."""
+        self._began = monotonic()
 
     def add(self, batch: list[Item]) -> bool:
-        """Add a batch, and tell whether it is more than pings; an empty one is."""
+        """Add a batch, and tell whether it is more than pings; an empty one is.
+
+        What is not to be given out is taken out of it.
+        """
         text, events = parts_of(batch)
         if text:
             self._keep_text(self._texts, text)
-        if not events:
-            return True
-        told = [self._add_event(event) for event in events]
-        return bool(text) or any(told)
+        if events:
+            told = [self._add_event(event) for event in events]
+            if any(isinstance(event, About) for event in events):
+                batch[:] = [item for item in batch if not isinstance(item, About)]
+            if not (text or any(told)):
+                return False
+        self._first_came = self._first_came or monotonic()
+        return True
 
     def close(self, error: Exception | None) -> None:
         """Say that nothing more comes; `error`, if that is why, has what came as its `reply`."""
+        self._ended = self._ended or monotonic()
         if error is None:
             self.finish_reason = self.finish_reason or CANCELLED
         elif isinstance(error, AsyncLLMError):
@@ -94,30 +130,57 @@ class PartialReply:
 
     def reply(self) -> Reply:
         """Return what has arrived so far."""
+        about, finish = self._about, self._finish
+        refusals = self._those(Refusal)
         return Reply(
             text="".join(self._texts),
             reasoning="".join(self._reasoning),
-            tool_calls=tuple(self._tool_calls),
+            tool_calls=self._those(ToolCall),
             usage=self._usage,
             finish_reason=self.finish_reason,
-            model=self.model,
+            model=about.model or self.model,
+            id=about.id,
+            provider=about.provider,
+            refusal="".join([refusal.text for refusal in refusals]),
+            raw_finish_reason=(finish.raw or finish.reason) if finish is not None else None,
+            citations=self._those(Citation),
+            media=self._those(Media),
+            tool_results=self._those(ToolResult),
+            logprobs=tuple([token for each in self._those(Logprobs) for token in each.tokens]),
+            time_to_first_token=self._since_it_began(self._first_came),
+            duration=self._since_it_began(self._ended),
+            opaque=about.opaque,
+            extra=about.extra,
         )
 
+    def _forget(self) -> None:
+        """Be as if nothing had come."""
+        self.finish_reason, self._finish = None, None
+        self.room = self._max_bytes
+        self._texts, self._reasoning, self._events = [], [], []
+        self._usage = None
+
     def _add_event(self, event: Event) -> bool:
-        """Add what is no text, and tell whether it is more than a ping."""
+        """Add what is no text, and tell whether it is content."""
         match event:
             case Reasoning():
                 self._keep_text(self._reasoning, event.text)
-            case ToolCall():
-                self._tool_calls.append(event)
-                for part in (event.id, event.name, event.arguments):
-                    self.room -= part.__sizeof__()
             case Usage():
                 self._usage = event
             case Finish():
-                self.finish_reason = event.reason
+                self._finish, self.finish_reason = event, event.reason
+                self._ended = monotonic()
+            case Restart():
+                self._forget()
             case Ping():
                 return False
+            case About():
+                self._about = _both(self._about, event)
+                self.room -= len(msgspec.json.encode(event))
+                return False
+            case Refusal() | ToolCall() | ToolResult() | Citation() | Media() | Logprobs():
+                self._events.append(event)
+                self.room -= _size_of(event)
             case _:
                 assert_never(event)
         return True
@@ -126,3 +189,28 @@ class PartialReply:
         if self._keep:
             texts.append(text)
             self.room -= text.__sizeof__()
+
+    def _those(self, kind: type[_E]) -> tuple[_E, ...]:
+        return tuple([event for event in self._events if isinstance(event, kind)])
+
+    def _since_it_began(self, moment: float) -> float | None:
+        return moment - self._began if moment and self._began else None
+
+
+def _size_of(event: Refusal | ToolCall | ToolResult | Citation | Media | Logprobs) -> int:
+    """Return about how many bytes of memory an event takes."""
+    if isinstance(event, Logprobs):
+        return _LOGPROB_BYTES * sum(1 + len(token.top) for token in event.tokens)
+    values = [getattr(event, name) for name in event.__struct_fields__]
+    return sum(value.__sizeof__() for value in values if isinstance(value, str | bytes))
+
+
+def _both(older: About, newer: About) -> About:
+    """Return what both say; where they differ, what `newer` says."""
+    return About(
+        id=newer.id or older.id,
+        model=newer.model or older.model,
+        provider=newer.provider or older.provider,
+        opaque={**older.opaque, **newer.opaque},
+        extra={**older.extra, **newer.extra},
+    )

@@ -16,8 +16,8 @@ from asyncllm.stream.partial_reply import CANCELLED, PartialReply
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from asyncllm.events import Reply
     from asyncllm.options import Timeouts
+    from asyncllm.reply import Reply
     from asyncllm.stream.answer import Owner
     from asyncllm.stream.begun import Begun
 

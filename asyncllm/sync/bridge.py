@@ -26,7 +26,7 @@ from asyncllm.sync.waiting import result_of
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from asyncllm.events import Reply
+    from asyncllm.reply import Reply
     from asyncllm.sync.loop import Background
 
 _T = TypeVar("_T")

@@ -120,7 +120,9 @@ async def test_a_stream_that_keeps_nothing_may_be_of_any_length(kind):
             async for item in stream.events():
                 came += len(getattr(item, "text", item)) if item != asyncllm.Finish("stop") else 0
     assert came == 30_000_001
-    assert stream.reply == asyncllm.Reply(finish_reason="stop", model=stream.reply.model)
+    assert stream.reply == asyncllm.Reply(
+        finish_reason="stop", raw_finish_reason="stop", model=stream.reply.model
+    )
 
 
 async def test_without_a_session_manager_a_reply_is_bounded_too():

@@ -29,8 +29,9 @@ from asyncllm.errors import (
     StreamTimeout,
     TransportError,
 )
-from asyncllm.events import Reply, ToolCall, Usage
+from asyncllm.events import ToolCall, Usage
 from asyncllm.options import Timeouts
+from asyncllm.reply import Reply
 
 TEXT_ERRORS = [
     AsyncLLMError,

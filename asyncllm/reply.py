@@ -1,0 +1,109 @@
+"""`Reply`: an answer, and what to say it was in the next turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
+
+import msgspec
+from typing_extensions import override
+
+from asyncllm.events import (  # noqa: TC001 - msgspec reads the annotations
+    Citation,
+    Logprob,
+    Media,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer, whole or as far as it came; `str(reply)` is its text.
+
+    Two are equal where the same came, however long it took.
+
+    Attributes:
+        text: the answer's text.
+        reasoning: the thinking that came with it.
+        tool_calls: the calls that the model asks for.
+        usage: what it cost, or None where the server did not say.
+        finish_reason: `Finish.reason`; "cancelled" when the stream was closed or cancelled
+            before its end; None while it runs and after a failure.
+        model: the full id of the model that answered, where the server says it; otherwise of the
+            one that was asked.
+        id: the server's name for the answer; "" where it has none.
+        provider: who answered, where the server passes requests on to others; otherwise "".
+        refusal: what the model said in the place of an answer.
+        raw_finish_reason: the server's own word for why the answer ended.
+        citations: the sources that it names.
+        media: the images and sounds that it has.
+        tool_results: what the tools returned that were called while it came.
+        logprobs: how likely its tokens were, where that was asked for.
+        time_to_first_token: seconds from the first read to the first content; None before it.
+        duration: seconds from the first read to the end; None while it runs.
+        opaque: what the server wants back with it; `message` has it in its place.
+        extra: what else the server said of it, by the server's own names, such as
+            "system_fingerprint" or "content_filter_results".
+
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    model: str = ""
+    id: str = ""
+    provider: str = ""
+    refusal: str = ""
+    raw_finish_reason: str | None = None
+    citations: tuple[Citation, ...] = ()
+    media: tuple[Media, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+    logprobs: tuple[Logprob, ...] = ()
+    time_to_first_token: float | None = None
+    duration: float | None = None
+    opaque: Mapping[str, object] = {}
+    extra: Mapping[str, object] = {}
+
+    @override
+    def __str__(self) -> str:
+        return self.text
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reply):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+
+    __hash__ = None  # type: ignore[assignment] # it has mappings
+
+    @property
+    def cost(self) -> float | None:
+        """What it cost in US dollars; None where the server did not say."""
+        return None if self.usage is None else self.usage.cost
+
+    @property
+    def message(self) -> dict[str, object]:
+        """What to append to `messages` for the next turn.
+
+        It is a new assistant's message each time, with its tool calls and whatever the server wants
+        back unchanged, such as the signatures of its thinking. A result for each of its calls goes
+        behind it, as `{"role": "tool", "tool_call_id": call.id, "content": …}`.
+        """
+        said = self.text or self.refusal
+        message: dict[str, object] = {"role": "assistant", "content": said or None, **self.opaque}
+        if self.tool_calls:
+            message["tool_calls"] = [_call(call) for call in self.tool_calls]
+        elif not said:
+            message["content"] = ""
+        return message
+
+
+_COMPARED = set(Reply.__struct_fields__) - {"time_to_first_token", "duration"}
+
+
+def _call(call: ToolCall) -> dict[str, object]:
+    function = {"name": call.name, "arguments": call.arguments}
+    opaque: dict[str, object] = msgspec.json.decode(call.opaque) if call.opaque else {}
+    return {"id": call.id, "type": "function", "function": function, **opaque}
