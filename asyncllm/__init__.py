@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ConversationProvider,
         Provider,
         ProviderOptions,
+        ProviderParams,
         Question,
         Request,
         ServerProvider,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from asyncllm.http import Entry, Http, Proxy, Response, Step, Way, path_segment
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
+    from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -73,8 +75,8 @@ __version__ = "0.1.0"
 # its pytest plugin in every test run, and whoever imports it for one provider pays for that one.
 _NAMES_OF = {
     "base": (
-        "Ask AsyncGeneratorProvider ConversationProvider Provider ProviderOptions Question Request "
-        "ServerProvider"
+        "Ask AsyncGeneratorProvider ConversationProvider Provider ProviderOptions ProviderParams "
+        "Question Request ServerProvider"
     ),
     "compose": "Fallback",
     "errors": (
@@ -90,6 +92,7 @@ _NAMES_OF = {
     "http": "Entry Http Proxy Response Step Way path_segment",
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
+    "providers.azure": "AzureOpenAI",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
@@ -110,6 +113,7 @@ __all__ = [
     "AsyncGeneratorProvider",
     "AsyncLLMError",
     "AuthenticationError",
+    "AzureOpenAI",
     "BadRequestError",
     "Begun",
     "Citation",
@@ -142,6 +146,7 @@ __all__ = [
     "Provider",
     "ProviderError",
     "ProviderOptions",
+    "ProviderParams",
     "Proxy",
     "ProxyError",
     "Question",

@@ -36,13 +36,19 @@ _INSTRUCTION = (
 )
 
 
-def check_messages(messages: Messages) -> list[dict[str, object]]:
+def check_messages(messages: Messages, *, system: str | None = None) -> list[dict[str, object]]:
     """Return `messages` as a list of plain dictionaries; a `str` is one user message.
+
+    Args:
+        messages: what was given.
+        system: a system message to put before them.
 
     Raises:
         ConfigurationError: there is no message, or one lacks its role or its content.
 
     """
+    if system is not None:
+        return [{"role": "system", "content": system}, *check_messages(messages)]
     if isinstance(messages, str):
         return [_check_message(0, {"role": "user", "content": messages})]
     if not isinstance(messages, Sequence):

@@ -8,6 +8,7 @@ import os
 import msgspec
 
 from asyncllm.errors import ConfigurationError
+from asyncllm.hints import check_kind
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The most bytes of one event of a stream, where no session manager says otherwise."""
@@ -82,6 +83,17 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             )
         _check_positive("Retry.initial_wait", self.initial_wait)
         _check_positive("Retry.max_wait", self.max_wait)
+
+
+def check_policies(*, timeouts: object = None, retry: object = None) -> None:
+    """Refuse limits that are no `Timeouts`, and a policy that is no `Retry`.
+
+    Raises:
+        ConfigurationError: one of them is of another kind; the message says how to write it.
+
+    """
+    check_kind("timeouts", timeouts, Timeouts, "Timeouts(…), such as Timeouts(first_token=30)")
+    check_kind("retry", retry, Retry, "Retry(…), such as Retry(attempts=3)")
 
 
 def _check_positive(name: str, value: object, *, optional: bool = False) -> None:

@@ -10,11 +10,11 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from asyncllm.base.models import nearest_match
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import ConfigurationError
+from asyncllm.hints import nearest_match
 from asyncllm.providers.openai import OpenAICompatible
-from asyncllm.providers.services import SERVICES
+from asyncllm.providers.services import RETIRED, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ _OWN = {
     "gravityengine": "asyncllm.providers.gravityengine:Gravityengine",
     "lockchat": "asyncllm.providers.lockchat:Lockchat",
     "openai": "asyncllm.providers.openai:OpenAI",
+    "azure": "asyncllm.providers.azure:AzureOpenAI",
 }
 
 
@@ -44,6 +45,8 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
     """
     known = provider_classes()
     place = known.get(name.lower())
+    if place is None and name.lower() in RETIRED:
+        raise ConfigurationError(f"there is no provider {name!r}: {RETIRED[name.lower()]}")
     if place is None:
         names = {**known, **SERVICES}
         raise ConfigurationError(

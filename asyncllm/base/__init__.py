@@ -1,6 +1,7 @@
 """What the authors of providers subclass."""
 
 from asyncllm.base.conversation import ConversationProvider
+from asyncllm.base.params import ProviderParams
 from asyncllm.base.provider import Provider
 from asyncllm.base.request import ProviderOptions, Question, Request
 from asyncllm.base.server import AsyncGeneratorProvider
@@ -12,6 +13,7 @@ __all__ = [
     "ConversationProvider",
     "Provider",
     "ProviderOptions",
+    "ProviderParams",
     "Question",
     "Request",
     "ServerProvider",

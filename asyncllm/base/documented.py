@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from asyncllm.base.request import ProviderOptions
+from asyncllm.base.asking import Asking
+from asyncllm.hints import options_of
 from asyncllm.sync import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from asyncllm.messages import Messages
-    from asyncllm.stream import Stream
 
 
 class _Params:
@@ -30,7 +29,7 @@ def describe_params(name: str, function: Callable[..., object]) -> str:
     return f"{name} supports: ({', '.join(f'{p.name}: {p.annotation}' for p in taken)})"
 
 
-class Documented(ABC):
+class Documented(Asking):
     """What can be asked of the class itself; the constructor's options come with each call.
 
     Attributes:
@@ -39,10 +38,6 @@ class Documented(ABC):
     """
 
     params: ClassVar[_Params] = _Params()
-
-    @abstractmethod
-    def stream(self, messages: Messages, **options: Any) -> Stream:
-        """Return the stream of an answer; see `Provider`."""
 
     @classmethod
     async def create_async_generator(
@@ -115,6 +110,5 @@ class Documented(ABC):
     @classmethod
     def _from(cls, kwargs: dict[str, Any]) -> Self:
         """Return a provider with the constructor's options, which are taken out of `kwargs`."""
-        taken = inspect.signature(cls.__init__).parameters.keys() | ProviderOptions.__annotations__
-        names = taken - {"self", "model", "proxy", "options"}
+        names = {*options_of(cls).names} - {"model", "proxy"}
         return cls(**{name: kwargs.pop(name) for name in names & kwargs.keys()})

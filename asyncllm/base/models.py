@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError
+from asyncllm.hints import nearest_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +31,3 @@ def full_id(model: str, known: Mapping[str, str], provider: str) -> str:
         f"{provider} knows no model {model!r}{nearest_match(model, known)}; "
         f"it knows {', '.join(known)}, and any full id with a slash in it"
     )
-
-
-def nearest_match(name: str, known: Mapping[str, object]) -> str:
-    """Return a hint at the known name that is most like `name`, or ""."""
-    found = difflib.get_close_matches(name.lower(), known, n=1)
-    return f" (did you mean {found[0]!r}?)" if found else ""

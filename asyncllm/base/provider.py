@@ -9,9 +9,12 @@ from typing_extensions import override
 
 from asyncllm.base.documented import Documented
 from asyncllm.base.request import Question
+from asyncllm.errors import ConfigurationError
+from asyncllm.hints import check_kind
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.messages import check_messages
-from asyncllm.options import MAX_REPLY_BYTES, Timeouts
+from asyncllm.options import MAX_REPLY_BYTES, Timeouts, check_policies
+from asyncllm.session import SessionManager
 from asyncllm.stream import Begun, Stream
 
 if TYPE_CHECKING:
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from asyncllm.messages import Messages
-    from asyncllm.reply import Reply
-    from asyncllm.session.manager import SessionManager
 
     Begin: TypeAlias = Callable[[], Awaitable[Begun]]
 
@@ -43,6 +44,9 @@ class Provider(Documented):
         sessions: the session manager that ends its streams when it is closed.
         timeouts: the limits of its streams; default: the session manager's.
 
+    Raises:
+        ConfigurationError: an option can't be used, or is of a name that there is not.
+
     """
 
     url: str = ""
@@ -55,6 +59,8 @@ class Provider(Documented):
     def __init__(
         self, *, sessions: SessionManager | None = None, timeouts: Timeouts | None = None
     ) -> None:
+        check_kind("sessions", sessions, SessionManager, "a SessionManager")
+        check_policies(timeouts=timeouts)
         self._sessions = sessions
         self._timeouts = timeouts
         self.secrets: Sequence[str] = ()
@@ -74,32 +80,20 @@ class Provider(Documented):
         """
 
     @override
-    def stream(
+    def _stream(
         self,
         messages: Messages,
         *,
-        model: str | None = None,
-        proxy: str | None = None,
-        keep: bool = True,
-        **params: object,
+        model: str | None,
+        system: str | None,
+        proxy: str | None,
+        keep: bool,
+        params: dict[str, object],
     ) -> Stream:
-        """Return the stream of an answer; nothing is sent before it is iterated.
-
-        Args:
-            messages: role/content mappings, or a `str` for one user message.
-            model: a short name or a full id; default: the provider's.
-            proxy: for this call; comes before the provider's.
-            keep: whether its reply keeps the text and the reasoning. Without, an answer may be of
-                any length, and an error has no part of its text.
-            params: for the wire, such as temperature, max_tokens, top_p, stop or seed.
-
-        Raises:
-            ConfigurationError: an argument can't be used.
-
-        """
         sessions = self._sessions
+        check_kind("model", model, str, "a str")
         question = Question(
-            messages=check_messages(messages),
+            messages=check_messages(messages, system=system),
             model=self.resolve_model(model) if model else self.model,
             params=params,
             proxy=parse_proxy(proxy),
@@ -115,30 +109,19 @@ class Provider(Documented):
             max_reply_bytes=sessions.max_reply_bytes if sessions else MAX_REPLY_BYTES,
         )
 
-    async def complete(
-        self,
-        messages: Messages,
-        *,
-        model: str | None = None,
-        proxy: str | None = None,
-        **params: object,
-    ) -> Reply:
-        """Return the whole reply.
-
-        Args:
-            messages: role/content mappings, or a `str` for one user message.
-            model: a short name or a full id; default: the provider's.
-            proxy: for this call; comes before the provider's.
-            params: for the wire, as for `stream`.
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that can be asked for.
 
         Raises:
-            ConfigurationError: an argument can't be used.
-            AsyncLLMError: the answer can't be had, or not to its end.
+            ConfigurationError: there is nobody who could say.
+            AsyncLLMError: who could say did not.
 
         """
-        whole = self.stream(messages, model=model, proxy=proxy, keep=True, **params)
-        async with whole as stream:
-            return await stream.collect()
+        if self.models:
+            return list(self.models.values())
+        raise ConfigurationError(
+            f"{self._label} can't list its models: it has no list, and its wire no request for one"
+        )
 
     @property
     def name(self) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from asyncllm.hints import check_kind
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - the reference reads the annotations
+from asyncllm.options import check_policies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from asyncllm.options import Retry, Timeouts
     from asyncllm.session.manager import SessionManager
 
@@ -26,6 +27,24 @@ class ProviderOptions(TypedDict, total=False):
     timeouts: Timeouts | None
     retry: Retry | None
     headers: Mapping[str, str] | None
+
+
+def check_given(texts: Mapping[str, object], headers: object, retry: object) -> None:
+    """Refuse what a constructor was given of another kind; None is for the default.
+
+    Args:
+        texts: options that must be a `str`, by their names.
+        headers: the headers.
+        retry: the policy.
+
+    Raises:
+        ConfigurationError: one of them is of another kind; the message says how to write it.
+
+    """
+    for name, text in texts.items():
+        check_kind(name, text, str, "a str")
+    check_kind("headers", headers, Mapping, 'a mapping such as {"X-Team": "blue"}')
+    check_policies(retry=retry)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

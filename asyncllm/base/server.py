@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import msgspec
 from typing_extensions import override
 
+from asyncllm.base.address import chosen_address
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
-from asyncllm.base.request import Request
+from asyncllm.base.request import Request, check_given
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
-from asyncllm.http.checks import check_base_url, merged_headers
+from asyncllm.http.checks import merged_headers
 from asyncllm.http.plain_http import warn_of_plain_http
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.redaction import is_secret, secrets_in
@@ -72,7 +73,11 @@ class AsyncGeneratorProvider(Provider):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sessions=sessions, timeouts=timeouts)
-        self.base_url = check_base_url(base_url or self._environment("BASE_URL") or self.url)
+        texts = {"base_url": base_url, "api_key": api_key, "model": model, "proxy": proxy}
+        check_given(texts, headers, retry)
+        self.base_url = chosen_address(
+            base_url, self._environment_addresses(), self.url, name=self._label
+        )
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
         self._headers = merged_headers(self._own_headers(), headers or {})
@@ -152,7 +157,8 @@ class AsyncGeneratorProvider(Provider):
         async def begin() -> Begun:
             if sessions is not None:
                 return await self._begin(request, sessions, proxy)
-            return await begin_under(self._begin_alone(request, proxy))
+            own = SessionManager(timeouts=self._timeouts, retry=self._retry)
+            return await begin_under(_alone(own, lambda: self._begin(request, own, proxy)))
 
         return begin
 
@@ -194,22 +200,6 @@ class AsyncGeneratorProvider(Provider):
         source = self.generate(request, http)
         return Begun(await anext(source, None), source, source, model=request.model)
 
-    async def _begin_alone(
-        self, request: Request, proxy: Proxy | None
-    ) -> AsyncGenerator[Begun, None]:
-        """Begin with a session manager of its own, which is closed at the answer's end."""
-        sessions = SessionManager(timeouts=self._timeouts, retry=self._retry)
-        # Held here until it is closed: in a cycle of garbage it would be finalised, connections
-        # and all, together with the generator whose own end has yet to delete the conversation.
-        _at_work.add(sessions)
-        try:
-            async with sessions:
-                begun = await self._begin(request, sessions, proxy)
-                async with contextlib.aclosing(begun):
-                    yield begun
-        finally:
-            _at_work.discard(sessions)
-
     def _trying(
         self, attempt: Callable[[], Awaitable[_T]], sessions: SessionManager
     ) -> Awaitable[_T]:
@@ -228,11 +218,35 @@ class AsyncGeneratorProvider(Provider):
             refused_fields=sessions.refused_fields,
         )
 
+    def _environment_addresses(self) -> dict[str, str]:
+        """Return where the environment says that the server is, by variable; "" for unset ones."""
+        return {self._variable("BASE_URL"): self._environment("BASE_URL") or ""}
+
     def _default_api_key(self) -> str | None:
         return None
 
     def _own_headers(self) -> dict[str, str]:
         return {}
 
+    def _variable(self, option: str) -> str:
+        """Return the name of the environment's variable for an option."""
+        return f"ASYNCLLM_{self.name.upper()}_{option}"
+
     def _environment(self, option: str) -> str | None:
-        return os.environ.get(f"ASYNCLLM_{self.name.upper()}_{option}")
+        return os.environ.get(self._variable(option))
+
+
+async def _alone(
+    sessions: SessionManager, begin: Callable[[], Awaitable[Begun]]
+) -> AsyncGenerator[Begun, None]:
+    """Begin an answer that has a session manager of its own, which is closed at its end."""
+    # Held here until it is closed: in a cycle of garbage it would be finalised, connections
+    # and all, together with the generator whose own end has yet to delete the conversation.
+    _at_work.add(sessions)
+    try:
+        async with sessions:
+            begun = await begin()
+            async with contextlib.aclosing(begun):
+                yield begun
+    finally:
+        _at_work.discard(sessions)

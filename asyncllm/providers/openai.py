@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
@@ -10,19 +11,21 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.wire import Ask, ServerProvider
-from asyncllm.errors import ConfigurationError
+from asyncllm.errors import ConfigurationError, NotFoundError
 from asyncllm.framing.json import decode
-from asyncllm.providers.services import SERVICES, Service
+from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.openai_chat import ChatTranslator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncllm.base.request import ProviderOptions, Request
-    from asyncllm.errors import BadRequestError
+    from asyncllm.errors import AsyncLLMError, BadRequestError
     from asyncllm.http.http import Http
 
 _USAGE_OPTION = "stream_options"
+_CHAT = "/chat/completions"
+_IS_VERSION = re.compile(r"v\d").match  # /v1, and Gemini's /v1beta
 
 
 class OpenAICompatible(ServerProvider):
@@ -49,7 +52,7 @@ class OpenAICompatible(ServerProvider):
     """
 
     wire = "openai"
-    path: ClassVar[str] = "/chat/completions"
+    path: ClassVar[str] = _CHAT
     defaults: ClassVar[Mapping[str, object]] = MappingProxyType({})
     asks_usage: ClassVar[bool] = True
     service: Service | None = None
@@ -94,8 +97,9 @@ class OpenAICompatible(ServerProvider):
         """
         service = self.service
         if service and service.needs_auth and not self._api_key and self._is_at_home:
+            variables = " or ".join(service.key_variables)
             raise ConfigurationError(
-                f"{service.name} needs an API key: give api_key=, or set {service.key_variable}"
+                f"{service.name} needs an API key: give api_key=, or set {variables}"
             )
         if service and service.needs_auth and not request.model and self._is_at_home:
             raise ConfigurationError(
@@ -114,7 +118,13 @@ class OpenAICompatible(ServerProvider):
             **asked,
             **request.params,
         }
-        return Ask(self.path, body, query=self._query())
+        return Ask(self._path(request.model), body, query=self._query())
+
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return the error; of a 404, with what may be wrong with the base URL."""
+        self._add_hint(error)
+        return error
 
     @override
     def translator(self, request: Request) -> ChatTranslator:
@@ -127,6 +137,7 @@ class OpenAICompatible(ServerProvider):
         is_ours = self.asks_usage and _USAGE_OPTION not in request.params
         return _USAGE_OPTION if is_ours and _USAGE_OPTION in error.body else ""
 
+    @override
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the server says it has.
 
@@ -136,9 +147,15 @@ class OpenAICompatible(ServerProvider):
         """
 
         async def question(http: Http) -> list[str]:
-            url = f"{self.base_url}{self.path.removesuffix('/chat/completions')}/models"
-            async with http.open("GET", url, query=self._query()) as response:
-                return [model.id for model in decode(_MODELS, await response.read()).data]
+            url = f"{self.base_url}{self.path.removesuffix(_CHAT)}/models"
+            try:
+                async with http.open("GET", url, query=self._query()) as response:
+                    return [model.id for model in decode(_MODELS, await response.read()).data]
+            except NotFoundError as error:
+                if not self.models:
+                    self._add_hint(error)
+                    raise
+            return list(self.models.values())  # which the class knows where its server has no list
 
         return await self._ask(question)
 
@@ -146,12 +163,37 @@ class OpenAICompatible(ServerProvider):
     def _is_at_home(self) -> bool:
         return self.base_url == self.url
 
+    def _path(self, model: str) -> str:
+        """Return what follows the base URL where `model` is asked."""
+        return self.path
+
+    def _add_hint(self, error: AsyncLLMError) -> None:
+        """Say with a 404 what the base URL may lack."""
+        is_customary = self.path == _CHAT and not self._is_at_home
+        if is_customary and isinstance(error, NotFoundError):
+            hint = hint_of_404(self.base_url)
+            error.message = f"{hint}: {error.message}" if hint else error.message
+
     def _query(self) -> dict[str, str]:
         return {}
 
     @override
     def _default_api_key(self) -> str | None:
-        return os.environ.get(self.service.key_variable) if self.service else None
+        names = self.service.key_variables if self.service else ()
+        return next((key for name in names if (key := os.environ.get(name))), None)
+
+    @override
+    def _environment_addresses(self) -> dict[str, str]:
+        """Return where the environment says that the server is; a subclass's own place stays."""
+        addresses, service = super()._environment_addresses(), self.service
+        if service is None or self.url != service.base_url:
+            return addresses
+        if service.url_variable:
+            addresses[service.url_variable] = os.environ.get(service.url_variable, "")
+        if service.host_variable:
+            host = os.environ.get(service.host_variable, "")
+            addresses[service.host_variable] = host and url_of_host(host, service.base_url)
+        return addresses
 
     @override
     def _own_headers(self) -> dict[str, str]:
@@ -159,11 +201,37 @@ class OpenAICompatible(ServerProvider):
 
 
 class OpenAI(OpenAICompatible):
-    """OpenAI, with the key in `api_key` or `OPENAI_API_KEY`."""
+    """OpenAI, with the key in `api_key` or `OPENAI_API_KEY`.
+
+    `OPENAI_ORG_ID` or `OPENAI_ORGANIZATION`, and `OPENAI_PROJECT_ID`, say on whose account;
+    they are sent to OpenAI alone. `OPENAI_BASE_URL` names another server.
+    """
 
     service = SERVICES["openai"]
     url = SERVICES["openai"].base_url
     needs_auth = True
+
+    @override
+    def _own_headers(self) -> dict[str, str]:
+        headers = super()._own_headers()
+        if self.base_url == SERVICES["openai"].base_url:
+            told = os.environ.get
+            organization = told("OPENAI_ORG_ID") or told("OPENAI_ORGANIZATION")
+            account = {
+                "OpenAI-Organization": organization,
+                "OpenAI-Project": told("OPENAI_PROJECT_ID"),
+            }
+            headers |= {name: value for name, value in account.items() if value}
+        return headers
+
+
+def hint_of_404(base_url: str) -> str:
+    """Return what a 404 may mean at a base URL that has no version in its path, or ""."""
+    *_, path = base_url.partition("://")
+    parts = path.split("/")[1:]
+    if "deployments" in parts or any(map(_IS_VERSION, parts)):
+        return ""
+    return f"there may be a /v1 missing from the base URL: try base_url={base_url + '/v1'!r}"
 
 
 class _Model(msgspec.Struct):

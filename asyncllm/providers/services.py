@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 
@@ -14,6 +16,9 @@ class Service(msgspec.Struct, frozen=True):
         key_variable: the environment variable that customarily holds its API key; "" for a local
             server that needs none.
         notes: what is worth knowing.
+        other_key_variables: where its key may stand besides, in this order.
+        url_variable: the environment variable that customarily holds another address; "" for none.
+        host_variable: the one that customarily holds its host alone, or its port with it.
 
     """
 
@@ -21,6 +26,14 @@ class Service(msgspec.Struct, frozen=True):
     base_url: str
     key_variable: str = ""
     notes: str = ""
+    other_key_variables: tuple[str, ...] = ()
+    url_variable: str = ""
+    host_variable: str = ""
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that may hold its key, the first one first."""
+        return tuple(filter(None, (self.key_variable, *self.other_key_variables)))
 
     @property
     def needs_auth(self) -> bool:
@@ -31,7 +44,12 @@ class Service(msgspec.Struct, frozen=True):
 SERVICES = {
     service.name: service
     for service in (
-        Service("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+        Service(
+            "openai",
+            "https://api.openai.com/v1",
+            "OPENAI_API_KEY",
+            url_variable="OPENAI_BASE_URL",
+        ),
         Service("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "many vendors"),
         Service("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
         Service("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
@@ -42,16 +60,31 @@ SERVICES = {
         Service("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
         Service("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN", "router"),
         Service(
-            "github",
-            "https://models.github.ai/inference",
-            "GITHUB_TOKEN",
-            "GitHub Models; it lists its models elsewhere, at /catalog/models",
+            "cohere",
+            "https://api.cohere.ai/compatibility/v1",
+            "CO_API_KEY",
+            "Cohere's OpenAI endpoint",
+            other_key_variables=("COHERE_API_KEY",),
+        ),
+        Service(
+            "perplexity",
+            "https://api.perplexity.ai",
+            "PERPLEXITY_API_KEY",
+            "searches the web; it has no list of models",
+            other_key_variables=("PPLX_API_KEY",),
+        ),
+        Service(
+            "bedrock",
+            "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
+            "AWS_BEARER_TOKEN_BEDROCK",
+            "Amazon's OpenAI endpoint, with an API key of Bedrock; of another region: base_url=",
         ),
         Service(
             "gemini",
             "https://generativelanguage.googleapis.com/v1beta/openai",
             "GEMINI_API_KEY",
             "Google's OpenAI endpoint",
+            other_key_variables=("GOOGLE_API_KEY",),
         ),
         Service(
             "anthropic",
@@ -59,10 +92,46 @@ SERVICES = {
             "ANTHROPIC_API_KEY",
             "Anthropic's OpenAI endpoint",
         ),
-        Service("ollama", "http://localhost:11434/v1", notes="local: ollama serve"),
+        Service(
+            "ollama",
+            "http://localhost:11434/v1",
+            notes="local: ollama serve",
+            host_variable="OLLAMA_HOST",
+        ),
         Service("lmstudio", "http://localhost:1234/v1", notes="local: lms server start"),
         Service("vllm", "http://localhost:8000/v1", notes="local: vllm serve MODEL"),
+        Service("sglang", "http://localhost:30000/v1", notes="local: sglang.launch_server"),
         Service("llamacpp", "http://localhost:8080/v1", notes="local: llama-server -m MODEL.gguf"),
         Service("litellm", "http://localhost:4000/v1", "LITELLM_API_KEY", "local: litellm proxy"),
     )
 }
+
+RETIRED = {
+    "github": "GitHub Models was retired on 30 July 2026, and answers nobody any more",
+}
+"""Why a name that was once in the table is there no longer."""
+
+_ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where servers listen, not clients
+
+
+def url_of_host(host: str, home: str) -> str:
+    """Return the URL that Ollama's clients take a host for; what can't be one as it is.
+
+    Args:
+        host: a host, host:port, :port, or a URL.
+        home: the service's own URL, for the port and the path that `host` does not name.
+
+    """
+    own, text = urlsplit(home), host.strip()
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        port = url.port if "://" in text else url.port or own.port
+    except ValueError:
+        return host
+    if "@" in url.netloc or url.query or url.fragment:
+        return host  # refused as every such base URL is
+    name = url.hostname or "127.0.0.1"
+    name = _ANY_HOST.get(name, name)
+    place = f"[{name}]" if ":" in name else name
+    path = url.path.rstrip("/").removesuffix(own.path)
+    return f"{url.scheme}://{place}{f':{port}' if port else ''}{path}{own.path}"

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Self
 from weakref import ReferenceType, WeakSet, ref
 
 from asyncllm.errors import ConfigurationError, StreamInterrupted
+from asyncllm.hints import OptionsByName
 from asyncllm.http.connections import ConnectionPool
 from asyncllm.http.environment import EnvironmentProxies
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.http.warm import warm
-from asyncllm.options import MAX_EVENT_BYTES, MAX_REPLY_BYTES, READ_AHEAD, Retry, Timeouts
+from asyncllm.options import (
+    MAX_EVENT_BYTES,
+    MAX_REPLY_BYTES,
+    READ_AHEAD,
+    Retry,
+    Timeouts,
+    check_policies,
+)
 from asyncllm.session.conversations import ConversationPool
 from asyncllm.session.heir import clean_up
 from asyncllm.session.ledger import Ledger
@@ -37,7 +45,7 @@ async def close_managers() -> None:
     await asyncio.gather(*(manager.aclose() for manager in mine))
 
 
-class SessionManager:
+class SessionManager(OptionsByName):
     """The connections, cookies and conversations that many streams of many providers share.
 
     Use it as `async with SessionManager(...) as sessions:`, or call `aclose()`. It belongs to the
@@ -88,6 +96,7 @@ class SessionManager:
         read_ahead: int = READ_AHEAD,
         accelerate: bool = True,
     ) -> None:
+        check_policies(timeouts=timeouts, retry=retry)
         if spare_conversations < 0 or grace < 0:
             raise ConfigurationError("spare_conversations and grace must not be negative")
         sizes = {"max_event_bytes": max_event_bytes, "max_reply_bytes": max_reply_bytes}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from typing_extensions import override
 
@@ -77,6 +77,29 @@ class Stream:
                     return item
             if not await answer.read_batch():
                 raise StopAsyncIteration
+
+    if not TYPE_CHECKING:  # type checkers find these mistakes as long as they don't see them
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(
+                "a stream is iterated over by `async for token in stream`; "
+                "in blocking code by `for token in run_sync(stream)`"
+            )
+
+        def __await__(self) -> NoReturn:
+            raise TypeError(
+                "a stream is not awaited: write `async with provider.stream(…) as stream:`, "
+                "or `reply = await provider.complete(…)` for the whole reply"
+            )
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(
+                "a stream is entered by `async with provider.stream(…) as stream:`; "
+                "in blocking code by `with run_sync(provider.stream(…)) as tokens:`"
+            )
+
+        def __exit__(self, *_: object) -> None:
+            """Exist, or Python would not even try to enter."""
 
     def events(self) -> AsyncIterator[Item]:
         """Iterate over everything that comes: text as `str`, and events.

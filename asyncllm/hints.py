@@ -1,0 +1,139 @@
+"""What is said to a call whose options are misspelled, or of another kind than they must be."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+
+from asyncllm.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_NEAR = 0.8  # of difflib's ratio: "api_kye" is as near to "api_key" as 0.86
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_OTHERS = inspect.Parameter.VAR_KEYWORD
+_BY_PLACE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+
+
+def nearest_match(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like `name`, or ""."""
+    found = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def near_miss(name: str, known: Iterable[str], *, cutoff: float = _NEAR) -> str:
+    """Return the known name of which `name` is a misspelling, or ""."""
+    written = name.lower().replace("-", "_")
+    found = difflib.get_close_matches(written, known, n=1, cutoff=cutoff)
+    return found[0] if found else ""
+
+
+def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
+    """Refuse an option of another kind, without showing what may be a secret.
+
+    Args:
+        name: the option.
+        value: what was given; None is for the default, and always good.
+        kind: what it must be.
+        wanted: how to say that.
+
+    Raises:
+        ConfigurationError: it is of another kind.
+
+    """
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be {wanted}, not {type(value).__name__}")
+
+
+class _Signature:
+    """The signature of a class, which is its constructor's."""
+
+    def __get__(self, _: object, owner: type) -> inspect.Signature:
+        init = owner.__init__  # type: ignore[misc] # which is of this very class
+        _, *parameters = inspect.signature(init).parameters.values()
+        return inspect.Signature(parameters)
+
+
+class OptionsByName:
+    """A class that says which option was meant, where its constructor has none of that name.
+
+    It holds for subclasses too, with constructors of their own.
+
+    Attributes:
+        elsewhere: what to say of a name that is no option of the constructor's, but of other calls.
+
+    """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:  # type checkers and editors look at `__init__`, which knows the names
+        __signature__ = _Signature()
+
+        def __new__(cls, *args: object, **options: object) -> Self:
+            """Refuse what the constructor does not take."""
+            _check_options(cls, args, options, cls.elsewhere)
+            return super().__new__(cls)
+
+
+class Options(NamedTuple):
+    """What a constructor takes.
+
+    Attributes:
+        names: the names of its options, with those that it passes on, in its order.
+        places: how many it takes by their place.
+        is_open: whether it may take other names, and it alone knows which.
+
+    """
+
+    names: tuple[str, ...]
+    places: float
+    is_open: bool
+
+
+@lru_cache(maxsize=128)  # providers are made for each call of the documented interface
+def options_of(cls: type) -> Options:
+    """Return what the constructor of a class takes."""
+    passed = [each for init in _constructors(cls) for each in init]
+    names = {each.name: None for each in passed if each.kind in _BY_NAME}
+    is_open = any(each.kind is _OTHERS and "Unpack[" not in str(each.annotation) for each in passed)
+    kinds = [each.kind for each in inspect.signature(cls).parameters.values()]
+    is_endless = inspect.Parameter.VAR_POSITIONAL in kinds
+    places = math.inf if is_endless else sum(kind in _BY_PLACE for kind in kinds)
+    return Options(tuple(names), places, is_open)
+
+
+def _constructors(cls: type) -> Iterator[list[inspect.Parameter]]:
+    """Yield what each constructor takes, down to the one that passes no other options on."""
+    for owner in cls.__mro__:
+        if "__init__" in vars(owner):
+            _, *taken = inspect.signature(vars(owner)["__init__"]).parameters.values()
+            yield taken
+            if all(each.kind is not _OTHERS for each in taken):
+                return
+
+
+def _check_options(
+    cls: type, args: tuple[object, ...], options: Iterable[str], elsewhere: Mapping[str, str]
+) -> None:
+    """Refuse arguments that `cls` takes by name alone, and names that it does not know."""
+    known = options_of(cls)
+    if len(args) > known.places:
+        # Whoever gives one by its place means the key, mostly. It is not shown, as it may be one.
+        first = "api_key" if "api_key" in known.names else next(iter(known.names), "")
+        example = f"write {cls.__name__}({first}=…); " if first else ""
+        raise ConfigurationError(
+            f"{cls.__name__} takes its options by name: {example}there are {', '.join(known.names)}"
+        )
+    for name in options:
+        if name in known.names:
+            continue
+        meant = near_miss(name, known.names)
+        if name in elsewhere and not known.is_open:
+            raise ConfigurationError(f"{cls.__name__} has no option {name}: {elsewhere[name]}")
+        if meant or not known.is_open:
+            hint = f"did you mean {meant}=…?" if meant else f"there are {', '.join(known.names)}"
+            raise ConfigurationError(f"{cls.__name__} has no option {name}: {hint}")

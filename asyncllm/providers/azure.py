@@ -1,0 +1,114 @@
+"""Azure OpenAI: OpenAI's chat wire at a resource of one's own, with deployments for models.
+
+Wire facts: Azure's REST reference, of the API `v1` and of the dated ones before it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Unpack
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from asyncllm.errors import ConfigurationError
+from asyncllm.hints import check_kind
+from asyncllm.providers.openai import OpenAICompatible
+
+if TYPE_CHECKING:
+    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.base.wire import Ask
+
+_ENDPOINT, _KEY, _VERSION = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"
+
+
+class AzureOpenAI(OpenAICompatible):
+    """Azure OpenAI, with the key in `api_key` or `AZURE_OPENAI_API_KEY`.
+
+    A token of Microsoft Entra goes into `headers={"Authorization": "Bearer …"}`, in place of a key.
+
+    Args:
+        endpoint: the resource, as `https://NAME.openai.azure.com`; default:
+            `AZURE_OPENAI_ENDPOINT`. `base_url` is taken as it is, with its path.
+        deployment: the deployment to ask, which is what Azure has for `model`; either will do.
+        api_version: the dated API to use, such as "2024-10-21"; default: `OPENAI_API_VERSION`, then
+            the API `v1`, which has no date.
+        options: as for every provider.
+
+    Raises:
+        ConfigurationError: an option can't be used, or there is no endpoint.
+
+    """
+
+    needs_auth = True
+
+    def __init__(
+        self,
+        *,
+        endpoint: str | None = None,
+        deployment: str | None = None,
+        api_version: str | None = None,
+        **options: Unpack[ProviderOptions],
+    ) -> None:
+        for pair in (("endpoint", endpoint, "base_url"), ("deployment", deployment, "model")):
+            name, value, other = pair
+            check_kind(name, value, str, "a str")
+            if value and options.get(other):
+                raise ConfigurationError(f"give {name}= or {other}=, not both")
+        check_kind("api_version", api_version, str, 'a str such as "2024-10-21"')
+        self._version = api_version or os.environ.get(_VERSION) or ""
+        if endpoint:
+            options["base_url"] = self._address_of(endpoint)
+        if deployment:
+            options["model"] = deployment
+        super().__init__(**options)
+
+    @property
+    @override
+    def name(self) -> str:
+        """What the environment and the registry call this provider."""
+        return "azure" if type(self) is AzureOpenAI else super().name
+
+    @override
+    def ask(self, request: Request) -> Ask:
+        """Return what to send.
+
+        Raises:
+            ConfigurationError: there is neither a key nor a token, or no deployment is named.
+
+        """
+        if not self._api_key and "authorization" not in map(str.lower, self._headers):
+            raise ConfigurationError(
+                f"Azure needs an API key: give api_key=, or set {_KEY}; a token of Microsoft Entra "
+                'goes into headers={"Authorization": "Bearer …"}'
+            )
+        if not request.model:
+            raise ConfigurationError("Azure needs a deployment: give deployment= or model=")
+        return super().ask(request)
+
+    def _address_of(self, endpoint: str) -> str:
+        """Return the base URL of a resource, whichever part of it was copied."""
+        resource = endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai").rstrip("/")
+        return f"{resource}/openai" if self._version else f"{resource}/openai/v1"
+
+    @override
+    def _environment_addresses(self) -> dict[str, str]:
+        endpoint = os.environ.get(_ENDPOINT, "")
+        own = {_ENDPOINT: endpoint and self._address_of(endpoint)}
+        return super()._environment_addresses() | own
+
+    @override
+    def _path(self, model: str) -> str:
+        return f"/deployments/{quote(model, safe='')}{self.path}" if self._version else self.path
+
+    @override
+    def _query(self) -> dict[str, str]:
+        return {"api-version": self._version} if self._version else {}
+
+    @override
+    def _default_api_key(self) -> str | None:
+        return os.environ.get(_KEY)
+
+    @override
+    def _own_headers(self) -> dict[str, str]:
+        return {"api-key": self._api_key} if self._api_key else {}
