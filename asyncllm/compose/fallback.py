@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ class Fallback(Provider):
         timeouts: the limits of its streams, over all providers that are asked.
 
     Raises:
-        ConfigurationError: there are no providers.
+        ConfigurationError: there are no providers, or something else is among them.
 
     """
 
@@ -52,9 +53,29 @@ class Fallback(Provider):
     ) -> None:
         if not providers:
             raise ConfigurationError("Fallback needs a provider to ask: give at least one")
+        for place, each in enumerate(providers):
+            if not isinstance(each, Provider):
+                raise ConfigurationError(
+                    f"Fallback asks providers, as in Fallback(OpenAI(), H2o()); "
+                    f"what stands at place {place} is of type {type(each).__name__}"
+                )
         super().__init__(sessions=sessions, timeouts=timeouts)
         self._providers = providers
         self.secrets = [secret for each in providers for secret in each.secrets]
+
+    @override
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models of the first provider that can say.
+
+        Raises:
+            AsyncLLMError: none can; it is the last one's error.
+
+        """
+        *others, last = self._providers
+        for provider in others:
+            with contextlib.suppress(AsyncLLMError):
+                return await provider.list_models()
+        return await last.list_models()
 
     @override
     def prepare(self, question: Question) -> Begin:

@@ -24,7 +24,7 @@ TRIALS = {
 
 NEVER_DELETED = """
 import sys
-from asyncllm.providers.h2o import ChatUI
+from asyncllm.providers.chatui import ChatUI
 from benchmarks.soak.__main__ import main
 
 async def delete(self, conversation_id):
