@@ -13,7 +13,8 @@ from asyncllm.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_NEAR = 0.8  # of difflib's ratio: "api_kye" is as near to "api_key" as 0.86
+NEAR, VERY_NEAR = 0.8, 0.9  # of difflib's ratio: "modle" is as near to "model" as 0.8
+_SHORTEST = 4  # "top" is near to "stop", and may mean anything
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _OTHERS = inspect.Parameter.VAR_KEYWORD
 _BY_PLACE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
@@ -25,11 +26,11 @@ def nearest_match(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
-def near_miss(name: str, known: Iterable[str], *, cutoff: float = _NEAR) -> str:
+def near_miss(name: str, known: Iterable[str], *, cutoff: float = NEAR) -> str:
     """Return the known name of which `name` is a misspelling, or ""."""
     written = name.lower().replace("-", "_")
     found = difflib.get_close_matches(written, known, n=1, cutoff=cutoff)
-    return found[0] if found else ""
+    return found[0] if found and len(written) >= _SHORTEST else ""
 
 
 def check_kind(name: str, value: object, kind: type, wanted: str) -> None:

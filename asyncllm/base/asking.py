@@ -153,7 +153,8 @@ class Asking(OptionsByName, ABC):
             AsyncLLMError: the answer can't be had, or not to its end.
 
         """
-        return Completion(self._complete(messages, named(locals())))
+        work = self._complete(messages, named(locals()))
+        return Completion(work, f"{type(self).__name__}.complete")
 
     async def _complete(self, messages: Messages, asked: dict[str, Any]) -> Reply:
         async with self.stream(messages, keep=True, **asked) as stream:

@@ -23,12 +23,14 @@ class Completion(Coroutine[Any, Any, Reply]):
 
     Args:
         work: the coroutine that it stands for.
+        name: what tasks and warnings call it.
 
     """
 
     __slots__ = ("_work",)
 
-    def __init__(self, work: Coroutine[Any, Any, Reply]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Reply], name: str) -> None:
+        work.__qualname__ = name  # type: ignore[attr-defined] # typeshed knows it of functions
         self._work = work
 
     def __getattr__(self, name: str) -> Any:

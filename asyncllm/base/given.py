@@ -8,9 +8,8 @@ from typing import Any
 
 from asyncllm.base.params import ProviderParams
 from asyncllm.errors import ConfigurationError
-from asyncllm.hints import check_kind, near_miss
+from asyncllm.hints import VERY_NEAR, check_kind, near_miss
 
-_NEAR = 0.84  # of difflib's ratio: "top_n" is less near to "top_p", "tempreture" nearer
 _UNNAMED = frozenset({"self", "messages", "params"})
 _OURS = frozenset({"model", "system", "proxy", "keep", "extra"})
 _KNOWN = frozenset(ProviderParams.__annotations__)
@@ -69,9 +68,8 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
         ConfigurationError: a parameter is misspelled or misplaced, or `extra` is no mapping.
 
     """
-    names = frozenset(arguments.keys() - _UNNAMED | _KNOWN)
-    for name in sorted(arguments["params"].keys() - names):
-        if (refusal := _refusal(name, names)) is not None:
+    for name in sorted(arguments["params"].keys() - _KNOWN):
+        if (refusal := _refusal(name, frozenset(arguments.keys() - _UNNAMED))) is not None:
             raise ConfigurationError(refusal)
     extra = arguments["extra"]
     check_kind("extra", extra, Mapping, 'a mapping such as {"min_p": 0.1}')
@@ -81,9 +79,13 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
 
 
 @lru_cache(maxsize=256)  # to look for what is near takes longer than to ask
-def _refusal(name: str, known: frozenset[str]) -> str | None:
-    """Return why there is no parameter of this name; None where it may well be a server's own."""
-    meant = name if name in _PLACES else near_miss(name, {*known, *_PLACES}, cutoff=_NEAR)
+def _refusal(name: str, common: frozenset[str]) -> str | None:
+    """Return why there is no parameter of this name; None where it may well be a server's own.
+
+    Of the names that only some servers know, many are alike: "n_ctx" here is "num_ctx" there.
+    """
+    meant = name if name in _PLACES else near_miss(name, {*common, *_PLACES})
+    meant = meant or near_miss(name, _KNOWN, cutoff=VERY_NEAR)
     if not meant:
         return None
     instead = _PLACES.get(meant, f"did you mean {meant}?")

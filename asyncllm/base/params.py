@@ -133,6 +133,7 @@ class ProviderParams(TypedDict, total=False):
     min_p: float
     min_tokens: int
     mirostat: int
+    mode: str
     mirostat_eta: float
     mirostat_tau: float
     mm_processor_kwargs: Mapping[str, object]
@@ -175,6 +176,7 @@ class ProviderParams(TypedDict, total=False):
     structured_outputs: Mapping[str, object]
     suffix: str
     t_max_predict_ms: int
+    temperature_last: bool
     template: str
     tfs_z: float
     think: bool | str
