@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
+from asyncllm import AzureOpenAI, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     Gravityengine,
     Lockchat,
     OpenAI,
+    AzureOpenAI,
     OpenAICompatible,
 )
 _PAGES = {
@@ -31,7 +32,12 @@ _PAGES = {
     Gravityengine: "providers/gravityengine.md",
     Lockchat: "providers/lockchat.md",
     OpenAI: "providers/openai-compatible.md",
+    AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
+}
+_NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
+_CUSTOMARY = {
+    AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
 }
 
 
@@ -72,12 +78,13 @@ def services() -> list[str]:
         (
             _code(service.name),
             _code(service.base_url),
-            _code(service.key_variable) if service.key_variable else "none",
+            " or ".join(map(_code, service.key_variables)) or "none",
+            "".join(map(_code, filter(None, (service.url_variable, service.host_variable)))),
             service.notes,
         )
         for service in SERVICES.values()
     ]
-    return _table(("name", "base URL", "key", "notes"), rows)
+    return _table(("name", "base URL", "key", "another address", "notes"), rows)
 
 
 def written(page: str) -> str:
@@ -101,11 +108,13 @@ def _auth(cls: type[AsyncGeneratorProvider]) -> str:
 
 
 def _variables(cls: type[AsyncGeneratorProvider]) -> str:
-    names = [f"ASYNCLLM_{cls.__name__.upper()}_BASE_URL"]
+    prefix = f"ASYNCLLM_{_NAMES.get(cls, cls.__name__.upper())}"
+    names = [f"{prefix}_BASE_URL"]
     if _auth(cls) != "none":
-        names.append(f"ASYNCLLM_{cls.__name__.upper()}_API_KEY")
-    if issubclass(cls, OpenAICompatible) and cls.service is not None:
-        names.append(cls.service.key_variable)
+        names.append(f"{prefix}_API_KEY")
+    names += _CUSTOMARY.get(cls, ())
+    if issubclass(cls, OpenAICompatible) and (service := cls.service) is not None:
+        names += filter(None, (service.url_variable, *service.key_variables))
     return ", ".join(map(_code, names))
 
 

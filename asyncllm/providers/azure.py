@@ -57,6 +57,9 @@ class AzureOpenAI(OpenAICompatible):
                 raise ConfigurationError(f"give {name}= or {other}=, not both")
         check_kind("api_version", api_version, str, 'a str such as "2024-10-21"')
         self._version = api_version or os.environ.get(_VERSION) or ""
+        self._is_elsewhere = bool(
+            options.get("base_url")
+        )  # at a gateway, say, with keys of its own
         if endpoint:
             options["base_url"] = self._address_of(endpoint)
         if deployment:
@@ -77,7 +80,8 @@ class AzureOpenAI(OpenAICompatible):
             ConfigurationError: there is neither a key nor a token, or no deployment is named.
 
         """
-        if not self._api_key and "authorization" not in map(str.lower, self._headers):
+        is_known = self._api_key or "authorization" in map(str.lower, self._headers)
+        if not (is_known or self._is_elsewhere):
             raise ConfigurationError(
                 f"Azure needs an API key: give api_key=, or set {_KEY}; a token of Microsoft Entra "
                 'goes into headers={"Authorization": "Bearer …"}'

@@ -41,8 +41,8 @@ class H2o(ConversationProvider, ServerProvider):
     Its public endpoint, gpt-gm.h2o.ai, has gone quiet: give `base_url` of a chat-ui of your own.
 
     Parameters for the wire go to TGI's `parameters`, over the documented defaults; `max_tokens`
-    is sent as `max_new_tokens`. `id`, `response_id`, `is_retry`, `use_cache` and `web_search_id`
-    go to `options`.
+    and `max_completion_tokens` are sent as `max_new_tokens`. `id`, `response_id`, `is_retry`,
+    `use_cache` and `web_search_id` go to `options`.
     """
 
     url = "https://gpt-gm.h2o.ai"
@@ -76,8 +76,9 @@ class H2o(ConversationProvider, ServerProvider):
         }
         params = dict(request.params)
         options |= {name: params.pop(name) for name in options.keys() & params.keys()}
-        if "max_tokens" in params:
-            params["max_new_tokens"] = params.pop("max_tokens")
+        for name in ("max_completion_tokens", "max_tokens"):
+            if name in params:
+                params.setdefault("max_new_tokens", params.pop(name))
         if isinstance(stop := params.get("stop"), str):
             params["stop"] = [stop]
         return encode_json(

@@ -191,7 +191,7 @@ CONSTRUCTORS = [
     (OpenAI, (), {"api_kye": KEY}, "OpenAI has no option api_kye: did you mean api_key=…?"),
     (Lockchat, (), {"auths": KEY}, "Lockchat has no option auths: did you mean auth=…?"),
     (Named, (), {"api_kye": KEY}, "Named has no option api_kye: did you mean api_key=…?"),
-    (Named, (), {"teem": KEY}, "Named has no option teem: did you mean team=…?"),
+    (Named, (), {"teams": KEY}, "Named has no option teams: did you mean team=…?"),
     (OpenAI, (), {"timeout": 5}, "OpenAI has no option timeout: did you mean timeouts=…?"),
     (
         OpenAI,
