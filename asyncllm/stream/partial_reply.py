@@ -31,6 +31,7 @@ CANCELLED: Final = "cancelled"
 """The `finish_reason` of an answer that was ended before it was whole."""
 
 _E = TypeVar("_E", bound=Event)
+_NOTHING = About()
 _LOGPROB_BYTES = 200  # of one token's, without those that stood in its place
 
 
@@ -78,7 +79,7 @@ class PartialReply:
         self.model = model
         self._max_bytes = max_bytes
         self._keep = keep
-        self._about = About()
+        self._about = _NOTHING
         self._began = self._first_came = self._ended = 0.0  # by the clock, each once it is so
         self._forget()
 
