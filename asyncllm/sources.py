@@ -152,13 +152,12 @@ def _found_bytes(data: bytes, declared: str = "") -> Found:
 
 def _found_url(url: str) -> Found:
     try:
-        parts = urlsplit(url)
-        is_of_use = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        scheme, host, path, *_ = urlsplit(url)
     except ValueError:
-        is_of_use = False
-    if not is_of_use:
+        scheme = host = path = ""
+    if scheme not in {"http", "https"} or not host:
         raise ConfigurationError("a URL must begin with http://, https:// or data:, and be whole")
-    return Found(url, PurePosixPath(parts.path).name)
+    return Found(url, PurePosixPath(path).name)
 
 
 def _found_data(url: str) -> Found:
