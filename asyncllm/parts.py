@@ -250,5 +250,5 @@ def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:
 
 def _checked_str(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} must be a str that is not empty, not {value!r}")
+        raise ConfigurationError(f"{name} must be a str that is not empty, not {value!r:.50}")
     return value

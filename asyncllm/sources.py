@@ -125,7 +125,7 @@ def checked_media_type(media_type: object) -> str:
         return ""
     if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
         raise ConfigurationError(
-            f'media_type={media_type!r} is no media type: give one such as "image/png"'
+            f'media_type={media_type!r:.50} is no media type: give one such as "image/png"'
         )
     return _SAME.get(media_type.lower(), media_type.lower())
 

@@ -7,7 +7,7 @@ Wire facts: OpenAI's reference of `POST /chat/completions`, content parts `image
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.messages import placed
@@ -21,7 +21,7 @@ _FORMATS = {"audio/mpeg": "mp3"}
 _OURS = frozenset({"type", "source", "media_type", "detail", "name"})
 
 
-def openai_messages(messages: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+def openai_messages(messages: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
     """Return `messages` with images and files in OpenAI's own shapes.
 
     A message that has none is the very same object, and so is a part that is no image or file of
@@ -34,16 +34,23 @@ def openai_messages(messages: Sequence[Mapping[str, object]]) -> list[Mapping[st
         ConfigurationError: a file has a URL for its source, which this wire has no place for.
 
     """
-    return [_translated(where, message) for where, message in placed(messages)]
+    if not any(map(_has_attachments, messages)):
+        return messages
+    return [
+        _translated(where, message) if _has_attachments(message) else message
+        for where, message in placed(messages)
+    ]
 
 
-def _translated(where: str, message: Mapping[str, object]) -> Mapping[str, object]:
+def _has_attachments(message: Mapping[str, object]) -> bool:
     content = message.get("content")
-    if not isinstance(content, list) or not any(map(is_attachment, content)):
-        return message
+    return isinstance(content, list) and any(map(is_attachment, content))
+
+
+def _translated(where: str, message: Mapping[str, object]) -> dict[str, object]:
     parts = [
         _attachment(f"{where}.content[{number}]", part) if is_attachment(part) else part
-        for number, part in enumerate(content)
+        for number, part in enumerate(cast("list[dict[str, object]]", message["content"]))
     ]
     return {**message, "content": parts}
 

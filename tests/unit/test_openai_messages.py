@@ -98,6 +98,7 @@ def test_messages_without_images_and_files_of_ours_are_the_very_same_objects():
     translated = openai_messages(messages)
     is_same = [one is other for one, other in zip(messages, translated, strict=True)]
     assert is_same == [True, True, True, True, False]
+    assert openai_messages(messages[:4]) == messages[:4]
 
 
 @pytest.mark.parametrize("media_type", [None, "application/pdf", "audio/wav"])

@@ -202,6 +202,7 @@ def large(folder):
         ("data:image/png;base64,R", "is no valid base64"),
         ("data:image/png;base64,", "is empty"),
         ("data:png;base64,R0lG", "media_type='png' is no media type"),
+        (f"data:{'png' * 2000},R0lG", "media_type='pngpng.* is no media type"),
     ],
 )
 @pytest.mark.parametrize("make", [asyncllm.image, asyncllm.file])
@@ -229,6 +230,7 @@ def test_a_source_that_can_t_be_sent_is_refused_at_once_and_before_it_is_sent(
         (lambda: asyncllm.image(PNG, media_type="png"), "media_type='png' is no media type: give"),
         (lambda: asyncllm.image(PNG, media_type=5), "media_type=5 is no media type"),
         (lambda: asyncllm.image(PNG, detail=5), "detail must be a str that is not empty, not 5"),
+        (lambda: asyncllm.image(PNG, detail=b"x" * 2000), "not b'x{40,50}$"),
         (lambda: asyncllm.file(b"%PDF-1", name=""), "name must be a str that is not empty, not ''"),
     ],
 )
