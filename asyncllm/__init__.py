@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from asyncllm.http import Entry, Http, Proxy, Response, Step, Way, path_segment
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
+    from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -90,6 +91,7 @@ _NAMES_OF = {
     "http": "Entry Http Proxy Response Step Way path_segment",
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
+    "parts": "FilePart ImagePart TextPart file image text",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
@@ -119,11 +121,13 @@ __all__ = [
     "Entry",
     "Event",
     "Fallback",
+    "FilePart",
     "Finish",
     "Gravityengine",
     "H2o",
     "HTTPStatusError",
     "Http",
+    "ImagePart",
     "Item",
     "JSONTranslator",
     "Lockchat",
@@ -164,6 +168,7 @@ __all__ = [
     "StreamTimeout",
     "SyncIterator",
     "SyncStream",
+    "TextPart",
     "Timeouts",
     "ToolCall",
     "ToolResult",
@@ -171,10 +176,13 @@ __all__ = [
     "TransportError",
     "Usage",
     "Way",
+    "file",
     "format_prompt",
+    "image",
     "path_segment",
     "provider",
     "run_sync",
+    "text",
 ]
 
 

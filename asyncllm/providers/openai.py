@@ -14,6 +14,7 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service
 from asyncllm.wires.openai_chat import ChatTranslator
+from asyncllm.wires.openai_messages import openai_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +110,7 @@ class OpenAICompatible(ServerProvider):
         body = {
             **named,
             **self.defaults,
-            "messages": request.messages,
+            "messages": openai_messages(request.messages),
             "stream": True,
             **asked,
             **request.params,
