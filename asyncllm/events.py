@@ -114,14 +114,14 @@ class Logprob(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     Attributes:
         token: its text, as far as it is text.
         logprob: the natural logarithm of its probability.
-        bytes: its bytes; None where the server does not say.
+        token_bytes: its bytes; None where the server does not say.
         top: the likeliest tokens in its place, where they were asked for.
 
     """
 
     token: str
     logprob: float
-    bytes: bytes | None = None
+    token_bytes: bytes | None = None
     top: tuple[Logprob, ...] = ()
 
 
