@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from asyncllm.http import Entry, Http, Proxy, Response, Step, Way, path_segment
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
+    from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
@@ -92,6 +93,7 @@ _NAMES_OF = {
     "http": "Entry Http Proxy Response Step Way path_segment",
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
+    "parts": "FilePart ImagePart TextPart file image text",
     "providers.azure": "AzureOpenAI",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
@@ -123,11 +125,13 @@ __all__ = [
     "Entry",
     "Event",
     "Fallback",
+    "FilePart",
     "Finish",
     "Gravityengine",
     "H2o",
     "HTTPStatusError",
     "Http",
+    "ImagePart",
     "Item",
     "JSONTranslator",
     "Lockchat",
@@ -169,6 +173,7 @@ __all__ = [
     "StreamTimeout",
     "SyncIterator",
     "SyncStream",
+    "TextPart",
     "Timeouts",
     "ToolCall",
     "ToolResult",
@@ -176,10 +181,13 @@ __all__ = [
     "TransportError",
     "Usage",
     "Way",
+    "file",
     "format_prompt",
+    "image",
     "path_segment",
     "provider",
     "run_sync",
+    "text",
 ]
 
 

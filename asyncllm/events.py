@@ -30,7 +30,7 @@ class Refusal(msgspec.Struct, frozen=True):
     text: str
 
 
-class ToolCall(msgspec.Struct, frozen=True):
+class ToolCall(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """A call that the model asks for, whole.
 
     Attributes:
@@ -56,7 +56,7 @@ class ToolCall(msgspec.Struct, frozen=True):
             return None
 
 
-class ToolResult(msgspec.Struct, frozen=True):
+class ToolResult(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What a tool returned that was called while the answer came.
 
     Attributes:
@@ -73,7 +73,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     is_error: bool = False
 
 
-class Citation(msgspec.Struct, frozen=True):
+class Citation(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """A source that the answer names, or that the server searched for it.
 
     Attributes:
@@ -93,7 +93,7 @@ class Citation(msgspec.Struct, frozen=True):
     end: int | None = None
 
 
-class Media(msgspec.Struct, frozen=True):
+class Media(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """An image or a sound that the model made.
 
     Attributes:
@@ -108,20 +108,20 @@ class Media(msgspec.Struct, frozen=True):
     url: str = ""
 
 
-class Logprob(msgspec.Struct, frozen=True):
+class Logprob(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """How likely the model held a token to be.
 
     Attributes:
         token: its text, as far as it is text.
         logprob: the natural logarithm of its probability.
-        bytes: its bytes; None where the server does not say.
+        token_bytes: its bytes; None where the server does not say.
         top: the likeliest tokens in its place, where they were asked for.
 
     """
 
     token: str
     logprob: float
-    bytes: bytes | None = None
+    token_bytes: bytes | None = None
     top: tuple[Logprob, ...] = ()
 
 
@@ -136,7 +136,7 @@ class Logprobs(msgspec.Struct, frozen=True):
     tokens: tuple[Logprob, ...]
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What the answer cost, in tokens; None where the server did not say.
 
     The counts are the server's own. Servers differ in whether `completion_tokens` has the tokens
@@ -177,7 +177,7 @@ class Usage(msgspec.Struct, frozen=True):
         return written + thought if is_beside else written
 
 
-class Finish(msgspec.Struct, frozen=True):
+class Finish(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """The wire's own sign that the answer is whole.
 
     Attributes:
@@ -190,7 +190,7 @@ class Finish(msgspec.Struct, frozen=True):
     raw: str = ""
 
 
-class Restart(msgspec.Struct, frozen=True):
+class Restart(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What came before is taken back: another answer begins in its place.
 
     Attributes:
@@ -201,7 +201,7 @@ class Restart(msgspec.Struct, frozen=True):
     discarded: str = ""
 
 
-class Ping(msgspec.Struct, frozen=True):
+class Ping(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """A keep-alive: the server is there, and nothing new has come.
 
     Attributes:
@@ -212,7 +212,7 @@ class Ping(msgspec.Struct, frozen=True):
     comment: str = ""
 
 
-class About(msgspec.Struct, frozen=True):
+class About(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What a server says of its answer besides the answer: for `Reply`, and never given out.
 
     There may be several in an answer; each adds to those before it.

@@ -17,7 +17,7 @@ from asyncllm.events import (  # noqa: TC001 - msgspec reads the annotations
 )
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """An answer, whole or as far as it came; `str(reply)` is its text.
 
     Two are equal where the same came, however long it took.

@@ -15,6 +15,7 @@ from asyncllm.errors import ConfigurationError, NotFoundError
 from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.openai_chat import ChatTranslator
+from asyncllm.wires.openai_messages import openai_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,7 @@ class OpenAICompatible(ServerProvider):
         body = {
             **named,
             **self.defaults,
-            "messages": request.messages,
+            "messages": openai_messages(request.messages),
             "stream": True,
             **asked,
             **request.params,

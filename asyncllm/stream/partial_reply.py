@@ -31,6 +31,7 @@ CANCELLED: Final = "cancelled"
 """The `finish_reason` of an answer that was ended before it was whole."""
 
 _E = TypeVar("_E", bound=Event)
+_NOTHING = About()
 _LOGPROB_BYTES = 200  # of one token's, without those that stood in its place
 
 
@@ -40,7 +41,7 @@ class PartialReply:
     Args:
         model: the full id of the model that was asked.
         max_bytes: the most bytes of memory that it may take.
-        keep: whether it keeps the text and the reasoning.
+        keep: whether it keeps what comes with each token: text, reasoning, refusal and logprobs.
 
     Attributes:
         model: as given.
@@ -59,6 +60,7 @@ class PartialReply:
         "_keep",
         "_max_bytes",
         "_reasoning",
+        "_refusal",
         "_texts",
         "_usage",
         "finish_reason",
@@ -70,6 +72,7 @@ class PartialReply:
     room: int
     _texts: list[str]
     _reasoning: list[str]
+    _refusal: list[str]
     _events: list[Event]  # those of which there may be several, and which are few
     _usage: Usage | None
     _finish: Finish | None
@@ -78,7 +81,7 @@ class PartialReply:
         self.model = model
         self._max_bytes = max_bytes
         self._keep = keep
-        self._about = About()
+        self._about = _NOTHING
         self._began = self._first_came = self._ended = 0.0  # by the clock, each once it is so
         self._forget()
 
@@ -131,7 +134,6 @@ class PartialReply:
     def reply(self) -> Reply:
         """Return what has arrived so far."""
         about, finish = self._about, self._finish
-        refusals = self._those(Refusal)
         return Reply(
             text="".join(self._texts),
             reasoning="".join(self._reasoning),
@@ -141,7 +143,7 @@ class PartialReply:
             model=about.model or self.model,
             id=about.id,
             provider=about.provider,
-            refusal="".join([refusal.text for refusal in refusals]),
+            refusal="".join(self._refusal),
             raw_finish_reason=(finish.raw or finish.reason) if finish is not None else None,
             citations=self._those(Citation),
             media=self._those(Media),
@@ -157,7 +159,7 @@ class PartialReply:
         """Be as if nothing had come."""
         self.finish_reason, self._finish = None, None
         self.room = self._max_bytes
-        self._texts, self._reasoning, self._events = [], [], []
+        self._texts, self._reasoning, self._refusal, self._events = [], [], [], []
         self._usage = None
 
     def _add_event(self, event: Event) -> bool:
@@ -165,6 +167,8 @@ class PartialReply:
         match event:
             case Reasoning():
                 self._keep_text(self._reasoning, event.text)
+            case Refusal():
+                self._keep_text(self._refusal, event.text)
             case Usage():
                 self._usage = event
             case Finish():
@@ -178,9 +182,10 @@ class PartialReply:
                 self._about = _both(self._about, event)
                 self.room -= len(msgspec.json.encode(event))
                 return False
-            case Refusal() | ToolCall() | ToolResult() | Citation() | Media() | Logprobs():
-                self._events.append(event)
-                self.room -= _size_of(event)
+            case ToolCall() | ToolResult() | Citation() | Media() | Logprobs():
+                if self._keep or not isinstance(event, Logprobs):
+                    self._events.append(event)
+                    self.room -= _size_of(event)
             case _:
                 assert_never(event)
         return True
@@ -197,7 +202,7 @@ class PartialReply:
         return moment - self._began if moment and self._began else None
 
 
-def _size_of(event: Refusal | ToolCall | ToolResult | Citation | Media | Logprobs) -> int:
+def _size_of(event: ToolCall | ToolResult | Citation | Media | Logprobs) -> int:
     """Return about how many bytes of memory an event takes."""
     if isinstance(event, Logprobs):
         return _LOGPROB_BYTES * sum(1 + len(token.top) for token in event.tokens)

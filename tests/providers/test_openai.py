@@ -417,9 +417,10 @@ async def test_the_request_is_as_the_wire_wants_it(sandbox, sessions):
         base_url=f"{sandbox.url}/v1/", api_key="sk-1", sessions=sessions, headers={"X-Team": "a"}
     )
     parts = [{"type": "text", "text": "Hello"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     history = [
         {"role": "user", "content": parts},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "42"},
     ]
     await llm.complete(

@@ -623,8 +623,14 @@ async def test_slow_answer_can_befall_another_step():
         await asyncio.wait({deleting})
 
 
-async def test_a_late_question_takes_effect_although_its_client_has_left():
-    async with visit(faults=[Late(0.1), Stall()]) as visitor:
+async def test_a_late_question_takes_effect_although_its_client_has_left(monkeypatch):
+    late, arrival, sleep = 12.5, asyncio.Event(), asyncio.sleep
+
+    async def sleep_until_it_may_arrive(seconds):
+        await (arrival.wait() if seconds == late else sleep(seconds))
+
+    monkeypatch.setattr(asyncio, "sleep", sleep_until_it_may_arrive)
+    async with visit(faults=[Late(late), Stall()]) as visitor:
         conversation = await visitor.conversation()
         asking = asyncio.ensure_future(visitor.ask("POST", conversation, json=body("Hi")))
         await until(lambda: len(visitor.sandbox.requests) == 3)
@@ -632,6 +638,7 @@ async def test_a_late_question_takes_effect_although_its_client_has_left():
         await asyncio.wait({asking})
         assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
         assert visitor.sandbox.generating == 0
+        arrival.set()
         await until(lambda: visitor.sandbox.generating == 1)
         assert (await visitor.ask("POST", f"{conversation}/stop-generating")).status == 200
         await until(lambda: visitor.sandbox.generating == 0)

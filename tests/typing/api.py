@@ -1,19 +1,27 @@
 """What type checkers must make of the public face; checked by them, never run."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import assert_type
 
 from asyncllm import (
+    FilePart,
     H2o,
+    ImagePart,
     Item,
+    Message,
     Payload,
     Reply,
     Response,
     Retry,
     SessionManager,
     Stream,
+    TextPart,
     Timeouts,
+    file,
+    image,
     provider,
+    text,
 )
 from asyncllm.sandbox import Drop, Sandbox
 
@@ -42,6 +50,17 @@ async def documented() -> None:
     assert_type(await H2o.create_async("falcon-40b", "x"), str)
     assert_type(await provider("h2o").complete("x"), Reply)
     assert_type(H2o.params, str)
+
+
+async def parts(h2o: H2o) -> None:
+    assert_type(text("x"), TextPart)
+    assert_type(image(b"x", media_type="image/png", detail="low"), ImagePart)
+    assert_type(file(Path("x.pdf")), FilePart)
+    await h2o.complete([{"role": "user", "content": [text("x"), image("x.png")]}])
+    by_hand: ImagePart = {"type": "image", "source": Path("x.png")}
+    message: Message = {"role": "user", "content": [by_hand]}
+    await h2o.complete([message])
+    image(5)  # type: ignore[arg-type]
 
 
 async def sandboxed() -> None:

@@ -336,3 +336,15 @@ def test_all_texts_of_one_error_are_bounded_together():
     mask = Mask([KEY])
     said = [mask("x" * 30 * KIB) for _ in range(6)]
     assert said == ["x" * 30 * KIB] * 4 + [NOT_SHOWN] * 2
+
+
+def test_a_secret_whose_first_letter_ends_an_escape_is_masked():
+    assert Mask(["1abcdefghijkl"])("x%41abcdefghijkl tail") == f"x%4{MASK} tail"
+
+
+def test_a_secret_with_half_a_character_in_it_is_masked():
+    assert Mask(["key\ud800abcdefghij"])("is key\ud800abcdefghij.") == f"is {MASK}."
+
+
+def test_a_cookie_in_quotes_is_a_secret_without_them_too():
+    assert "Xabcdefgh12345X" in secrets_in({"Cookie": 'a="Xabcdefgh12345X"'})
