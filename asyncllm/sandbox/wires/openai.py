@@ -20,8 +20,10 @@ from asyncllm.sandbox.generation import (
 )
 from asyncllm.sandbox.wires.body import JSON, list_in, read_object
 from asyncllm.sandbox.wires.openai_completion import Completion
+from asyncllm.sandbox.wires.openai_demands import Demands
 from asyncllm.sandbox.wires.openai_errors import RequestError, error_answer
 from asyncllm.sandbox.wires.openai_habits import habits_of
+from asyncllm.sandbox.wires.openai_messages import check_messages
 from asyncllm.sandbox.wires.openai_request import (
     calls_of_tools,
     last_user_text,
@@ -52,12 +54,13 @@ _Handler = Callable[[web.Request, JSON], Awaitable[web.StreamResponse]]
 
 
 class OpenAIWire:
-    """The wire's routes; it keeps no state."""
+    """The wire's routes; its only state is what it wants back."""
 
     def __init__(self, backend: Backend, api_key: str | None) -> None:
         self._backend = backend
         self._api_key = api_key
         self._models = [*MODELS, *backend.models]
+        self._demands = Demands()
 
     def routes(self) -> list[web.RouteDef]:
         """Where it all is served; Gravityengine wants no key."""
@@ -152,7 +155,7 @@ class OpenAIWire:
         except (AttributeError, KeyError, TypeError):
             raise RequestError("'tools' must be a list of functions") from None
         text_end: Literal["length", "stop"] = "length" if answer.is_cut else "stop"
-        return Completion(
+        completion = Completion(
             model=model,
             tokens=[] if calls else answer.tokens,
             finish_reason="tool_calls" if calls else text_end,
@@ -161,6 +164,9 @@ class OpenAIWire:
             thought=reasoning_about(prompt) if habits.style.thinks else (),
             tool_calls=calls,
         )
+        if calls:
+            self._demands.remember(completion.message(), habits.style.demanded)
+        return completion
 
     def _checked(self, body: JSON) -> tuple[str, list[object]]:
         model, messages = body.get("model"), list_in(body.get("messages"))
@@ -171,6 +177,8 @@ class OpenAIWire:
             raise RequestError(message, status=404, code="model_not_found")
         if not messages:
             raise RequestError("'messages' must be a list of at least one message")
+        check_messages(messages)
+        self._demands.check(messages)
         return model, messages
 
 
