@@ -199,6 +199,7 @@ async def test_every_call_has_its_result_and_every_result_its_call(messages, com
         ({"type": "image_url", "image_url": {"url": "data:image/png,AAAA"}}, "invalid image_url"),
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,A"}}, "invalid image"),
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}, "no data"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,A??AAA"}}, "image_url"),
         ({"type": "image_url", "image_url": {"url": "data:image/png;base64,é"}}, "image_url"),
         ({"type": "input_audio", "input_audio": {"data": "?"}}, "invalid input_audio"),
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,?"}}, "invalid file"),
