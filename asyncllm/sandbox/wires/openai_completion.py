@@ -14,7 +14,7 @@ from asyncllm.sandbox.wires.openai_figures import logprobs_of, usage_of
 from asyncllm.sandbox.wires.openai_style import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from asyncllm.sandbox.faults import ErrorInStream
     from asyncllm.sandbox.generation import ToolCall
@@ -53,14 +53,7 @@ class Completion:
     def chunk_of(self, piece: str) -> str:
         """Write the chunk for one piece."""
         # Nothing but the token differs, and there may be a hundred thousand of them.
-        if self.tool_calls:
-            delta = piece
-        elif self.habits.is_refusing:
-            delta = encode({"refusal": piece})
-        else:
-            delta = self.habits.style.delta_of(piece)
-        choice = f'{{"index":0,"delta":{delta}{self._likelihood_of(piece)}{self._unfinished}}}'
-        return f"{self._head}{choice}]{self._tail}"
+        return f"{self._before}{self._write(piece)}{self._behind}"
 
     def opening(self) -> Iterator[str]:
         """Write the chunks before the first piece: the role alone, then the reasoning."""
@@ -134,24 +127,25 @@ class Completion:
         }
 
     @cached_property
-    def _head(self) -> str:
-        return f'{encode(self._frame)[:-1]},"choices":['
+    def _before(self) -> str:
+        return f'{encode(self._frame)[:-1]},"choices":[{{"index":0,"delta":'
 
     @cached_property
-    def _tail(self) -> str:
+    def _behind(self) -> str:
         # OpenAI itself writes a null usage into every other chunk when usage is asked for.
-        return ',"usage":null}' if self.habits.is_usage_asked else "}"
+        tail = ',"usage":null}' if self.habits.is_usage_asked else "}"
+        return f",{encode(self._end(None))[1:]}]{tail}"
 
     @cached_property
-    def _unfinished(self) -> str:
-        return f",{encode(self._end(None))[1:-1]}"
-
-    def _likelihood_of(self, piece: str) -> str:
+    def _write(self) -> Callable[[str], str]:
+        """How the delta of a piece is written, and how likely it was."""
         top = self.habits.top_logprobs
+        if self.tool_calls:
+            return str if top is None else '{},"logprobs":null'.format
+        write = _refusal_delta if self.habits.is_refusing else self.habits.style.delta_of
         if top is None:
-            return ""
-        logprobs = None if self.tool_calls else logprobs_of([piece], top)
-        return f',"logprobs":{encode(logprobs)}'
+            return write
+        return lambda piece: f'{write(piece)},"logprobs":{encode(logprobs_of([piece], top))}'
 
     def _end(self, reason: str | None) -> JSON:
         if self.habits.style.provider is None:
@@ -168,3 +162,7 @@ class Completion:
         if usage is not None or self.habits.is_usage_asked:
             chunk["usage"] = usage
         return encode(chunk)
+
+
+def _refusal_delta(token: str) -> str:
+    return encode({"refusal": token})
