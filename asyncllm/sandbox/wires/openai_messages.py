@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _BEGINS_DATA = re.compile(r"data:[^,]*;base64,").match
-_DATA = "data:"
 
 
 def check_messages(messages: Sequence[object]) -> None:
@@ -45,7 +44,7 @@ def _check_part(part: JSON, where: str) -> None:
 
 def _check_image(image: object) -> None:
     url = image if isinstance(image, str) else object_in(image).get("url")
-    if isinstance(url, str) and url.startswith(_DATA):
+    if isinstance(url, str) and url.startswith("data:"):
         _check_data(url)
 
 
