@@ -55,5 +55,5 @@ def _top(token: str, count: int) -> list[JSON]:
 
 def _logprob(token: str, rank: int) -> JSON:
     # It looks real and is the same every time; the next in rank is always less likely.
-    logprob = -zlib.crc32(token.encode()) % 65_536 / 65_536 - rank - 1
+    logprob = -(zlib.crc32(token.encode()) % 65_536 + 1) / 65_536 - rank
     return {"token": token, "logprob": logprob, "bytes": [*token.encode()]}
