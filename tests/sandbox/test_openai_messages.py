@@ -1,9 +1,14 @@
 """What the sandbox wants of the messages of a request on OpenAI's wire, and what it wants back."""
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from asyncllm.sandbox import ReasoningDetails, ReasoningField, ThoughtSignatures
 from asyncllm.sandbox.faults import Thinking
+from asyncllm.sandbox.wires.openai_details import merged
+from asyncllm.sandbox.wires.openai_errors import RequestError
+from asyncllm.sandbox.wires.openai_messages import check_messages
 from support.openai_http import TOOLS, ask, chunks, deltas, serve, text
 
 QUESTION = {"role": "user", "content": "use a tool"}
@@ -176,6 +181,38 @@ async def test_every_call_has_its_result_and_every_result_its_call(messages, com
         told = await refusal(http, messages)
         assert complaint in told
         assert bool(told) is bool(complaint)
+
+
+TURNS = st.lists(st.integers(min_value=0, max_value=5), min_size=1, max_size=4)
+
+
+@given(turns=TURNS, data=st.data())
+def test_any_conversation_is_taken_and_none_that_lacks_a_message_of_its_tools(turns, data):
+    messages = [QUESTION]
+    for turn, count in enumerate(turns):
+        names = [f"{turn}-{n}" for n in range(count)]
+        results = [result(name) for name in data.draw(st.permutations(names))]
+        messages += [calling(*names), *results] if names else [QUESTION]
+    check_messages(messages)
+    of_tools = [place for place, message in enumerate(messages) if message is not QUESTION]
+    assume(of_tools)
+    del messages[data.draw(st.sampled_from(of_tools))]
+    with pytest.raises(RequestError, match="tool"):
+        check_messages(messages)
+
+
+@given(
+    texts=st.lists(st.lists(st.text(), min_size=1), max_size=4),
+    name=st.sampled_from(["text", "summary"]),
+)
+def test_details_are_the_same_in_any_pieces(texts, name):
+    def detail(index, text):
+        return {"type": f"reasoning.{name}", "index": index, name: text, "id": None}
+
+    pieces = [detail(index, text) for index, some in enumerate(texts) for text in some]
+    whole = [detail(index, "".join(some)) for index, some in enumerate(texts)]
+    assert merged(pieces) == merged(whole) == merged(merged(pieces))
+    assert [each[name] for each in merged(pieces)] == [each[name] for each in whole]
 
 
 # --- parts -------------------------------------------------------------------------------
