@@ -224,7 +224,7 @@ async def test_deepseek_thinks_before_its_tool_calls():
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (ErrorInStream(), {"type": "generation_error", "code": None}),
+        (ErrorInStream(), {"type": "server_error", "code": None}),
         (
             ErrorInStream(code=429, type="rate_limit_error"),
             {"type": "rate_limit_error", "code": 429},

@@ -42,15 +42,14 @@ class ErrorInStream(Break):
 
     `named_event` puts ``event: error`` before it. The rest is for the OpenAI wire: `code` and
     `type` stand in the error, and so does `status`, as `http_status_code`, and
-    `failed_generation`, where they are given; the `type` that is usual here says nothing of what
-    went wrong. `beside_choices` puts the error beside a choice that finishes with "error"
-    (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
+    `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
+    finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
     """
 
     message: str = "the model ran out of memory"
     named_event: bool = False
     code: int | str | None = None
-    type: str = "generation_error"
+    type: str = "server_error"
     status: int | None = None
     failed_generation: str | None = None
     beside_choices: bool = False
