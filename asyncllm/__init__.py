@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         AuthenticationError,
         BadRequestError,
         ConfigurationError,
+        ContentFilterError,
+        ContextLengthError,
         HTTPStatusError,
         NotFoundError,
         ProtocolError,
@@ -79,9 +81,10 @@ _NAMES_OF = {
     ),
     "compose": "Fallback",
     "errors": (
-        "AsyncLLMError AuthenticationError BadRequestError ConfigurationError "
-        "HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError RateLimitError "
-        "ReplyTooLargeError ServerError StreamInterrupted StreamTimeout TransportError"
+        "AsyncLLMError AuthenticationError BadRequestError ConfigurationError ContentFilterError "
+        "ContextLengthError HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError "
+        "RateLimitError ReplyTooLargeError ServerError StreamInterrupted StreamTimeout "
+        "TransportError"
     ),
     "events": (
         "About Citation Event Finish Item Logprob Logprobs Media Ping Reasoning Refusal Restart "
@@ -116,6 +119,8 @@ __all__ = [
     "Begun",
     "Citation",
     "ConfigurationError",
+    "ContentFilterError",
+    "ContextLengthError",
     "ConversationProvider",
     "ConversationServer",
     "Entry",

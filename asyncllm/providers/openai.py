@@ -10,9 +10,10 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.wire import Ask, ServerProvider
-from asyncllm.errors import ConfigurationError
+from asyncllm.errors import ConfigurationError, HTTPStatusError
 from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service
+from asyncllm.wires.failures import explained
 from asyncllm.wires.openai_chat import ChatTranslator
 from asyncllm.wires.openai_messages import openai_messages
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncllm.base.request import ProviderOptions, Request
-    from asyncllm.errors import BadRequestError
+    from asyncllm.errors import AsyncLLMError, BadRequestError
     from asyncllm.http.http import Http
 
 _USAGE_OPTION = "stream_options"
@@ -121,6 +122,11 @@ class OpenAICompatible(ServerProvider):
     def translator(self, request: Request) -> ChatTranslator:
         """Return what reads one answer."""
         return ChatTranslator()
+
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return a refusal as the error that its body says, such as `ContextLengthError`."""
+        return explained(error) if isinstance(error, HTTPStatusError) else error
 
     @override
     def refused_field(self, request: Request, error: BadRequestError) -> str:

@@ -21,6 +21,8 @@ PUBLIC = [
     "Begun",
     "Citation",
     "ConfigurationError",
+    "ContentFilterError",
+    "ContextLengthError",
     "ConversationProvider",
     "ConversationServer",
     "Entry",
