@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         AuthenticationError,
         BadRequestError,
         ConfigurationError,
+        ContentFilterError,
+        ContextLengthError,
         HTTPStatusError,
         NotFoundError,
         ProtocolError,
@@ -81,9 +83,10 @@ _NAMES_OF = {
     ),
     "compose": "Fallback",
     "errors": (
-        "AsyncLLMError AuthenticationError BadRequestError ConfigurationError "
-        "HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError RateLimitError "
-        "ReplyTooLargeError ServerError StreamInterrupted StreamTimeout TransportError"
+        "AsyncLLMError AuthenticationError BadRequestError ConfigurationError ContentFilterError "
+        "ContextLengthError HTTPStatusError NotFoundError ProtocolError ProviderError ProxyError "
+        "RateLimitError ReplyTooLargeError ServerError StreamInterrupted StreamTimeout "
+        "TransportError"
     ),
     "events": (
         "About Citation Event Finish Item Logprob Logprobs Media Ping Reasoning Refusal Restart "
@@ -120,6 +123,8 @@ __all__ = [
     "Begun",
     "Citation",
     "ConfigurationError",
+    "ContentFilterError",
+    "ContextLengthError",
     "ConversationProvider",
     "ConversationServer",
     "Entry",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -13,9 +13,12 @@ from yarl import URL
 from asyncllm.redaction import Mask, excerpt, in_one_line, masked
 
 if TYPE_CHECKING:
+    import builtins  # an error has an attribute `type`
     from collections.abc import Iterable, Mapping
 
     from asyncllm.reply import Reply
+
+_StatusError = TypeVar("_StatusError", bound="HTTPStatusError")
 
 _MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
@@ -150,7 +153,21 @@ _PHASES = {
 
 
 class ProviderError(AsyncLLMError):
-    """The server said, inside a successful answer, that generation failed."""
+    """The server said, inside a successful answer, that generation failed, and not why.
+
+    Where it says why, the error is the `HTTPStatusError` that stands for it.
+
+    Attributes:
+        code: the server's own name or number for what failed; "" where it gives none.
+        type: the server's own name for the kind of failure; "" where it gives none.
+        failed_generation: what the model wrote that could not be used, such as a call of a tool
+            that is no JSON; "" where the server does not show it.
+
+    """
+
+    code: str = ""
+    type: str = ""
+    failed_generation: str = ""
 
 
 class ProtocolError(AsyncLLMError):
@@ -166,27 +183,37 @@ class ReplyTooLargeError(AsyncLLMError):
 
 
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
-    """The server answered with an error status.
+    """The server answered with an error status, or said inside an answer what stands for one.
 
     It passes if its status is 408, 409, 425, 429 or 5xx, unless the server says otherwise in its
     header `x-should-retry`.
+
+    An error inside an answer that had begun as a success has no URL, and the status that the server
+    says in it, or that its kind would have.
 
     It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
     neither query nor user, request headers and response cookies are left out.
 
     Attributes:
-        method: the request's HTTP method.
-        url: where it went, a `yarl.URL`.
+        method: the request's HTTP method; "" for an error inside an answer.
+        url: where it went, a `yarl.URL`; empty for an error inside an answer.
         status: the HTTP status.
         message: what the server said of it, from its body where that could be read; at most 200
             characters (`most_characters`), in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
+        code: the server's own name or number for what is wrong; "" where it gives none.
+        type: the server's own name for the kind of error; "" where it gives none.
+        failed_generation: what the model wrote that could not be used, such as a call of a tool
+            that is no JSON; "" where the server does not show it.
 
     """
 
     most_characters = 200
+    code: str = ""  # type: ignore[assignment] # of aiohttp's, a deprecated name of `status`
+    type: str = ""
+    failed_generation: str = ""
 
     def __init__(
         self,
@@ -202,7 +229,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         # The base's own __init__ would keep a RequestInfo, which does not pickle.
         Exception.__init__(self)
         self.method = method
-        self.url = URL(url).with_query(None).with_user(None)
+        self.url = URL(url).with_query(None).with_user(None) if url else URL()
         self.status = status
         self.message = message
         self.body = body
@@ -215,6 +242,18 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         )
         wish = self.headers.get("x-should-retry", "").strip().lower()
         self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
+
+    def as_a(self, kind: builtins.type[_StatusError]) -> _StatusError:
+        """Return this error, with all that it has, as one of another class.
+
+        Args:
+            kind: that class.
+
+        """
+        error = kind.__new__(kind)
+        error.args = self.args
+        vars(error).update(vars(self))
+        return error
 
     @override
     def _mask(self, mask: Mask) -> None:
@@ -231,14 +270,15 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
 
     @override
     def __str__(self) -> str:
-        return in_one_line(f"{self.method} {self.url}: {self.status} {self.message}")
+        asked = f"{self.method} {self.url}" if self.method else "generation failed"
+        return in_one_line(f"{asked}: {self.status} {self.message}")
 
     @override
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
     @classmethod
-    def class_for(cls, status: int) -> type[Self | HTTPStatusError]:
+    def class_for(cls, status: int) -> builtins.type[Self | HTTPStatusError]:
         """Return the subclass that stands for an HTTP status.
 
         Args:
@@ -264,6 +304,14 @@ class NotFoundError(HTTPStatusError):
 
 class BadRequestError(HTTPStatusError):
     """400, 413 or 422: the server understood the request and refuses it."""
+
+
+class ContextLengthError(BadRequestError):
+    """The messages, with the answer that is asked for, are longer than the model can take."""
+
+
+class ContentFilterError(BadRequestError):
+    """A content filter of the server's refused the messages or the answer."""
 
 
 class ServerError(HTTPStatusError):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
 
-from asyncllm.events import Finish, Reasoning, ToolCall
+from asyncllm.events import Finish, Reasoning, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LONE = "\ufffd"
+_TEXTS = (Reasoning, Refusal, str)
 
 
 def decode_with_halves(data: bytes, kind: type[_T]) -> _T | None:
@@ -57,41 +58,55 @@ def without_halves(text: str) -> str:
 
 
 class Joiner:
-    """Joins the halves in the items of one answer; of text and of reasoning, each by itself.
+    """Joins the halves in the items of one answer; of each kind of text by itself.
 
     A first half that a text ends with is kept until more of the same kind comes, or the finish.
     """
 
-    __slots__ = ("_reasoning", "_text")
+    __slots__ = ("_halves",)
 
     def __init__(self) -> None:
-        self._text = self._reasoning = ""  # the half that waits
+        self._halves: dict[type[str | Reasoning | Refusal], str] = {}  # those that wait
 
     def join(self, items: Iterable[Item]) -> list[Item]:
         """Return `items`, which are the next ones, with no surrogate left in them."""
         joined: list[Item] = []
         for item in items:
             match item:
-                case str():
-                    text, self._text = _split(self._text + item)
-                    joined += [text] if text else []
-                case Reasoning():
-                    text, self._reasoning = _split(self._reasoning + item.text)
-                    joined += [Reasoning(text)] if text else []
-                case ToolCall():
-                    parts = (item.id, item.name, item.arguments)
-                    joined.append(ToolCall(*map(without_halves, parts)))
+                case str() | Reasoning() | Refusal():
+                    kind = type(item)
+                    text = self._halves.pop(kind, "") + (
+                        item if isinstance(item, str) else item.text
+                    )
+                    text, half = _split(text)
+                    joined += [kind(text)] if text else []
+                    self._halves |= {kind: half} if half else {}
                 case Finish():
-                    joined += [*self._flush(), Finish(without_halves(item.reason))]
+                    joined += [*self._flush(), _mended(item)]
                 case _:
-                    joined.append(item)
+                    joined.append(_mended(item))
         return joined
 
     def _flush(self) -> list[Item]:
-        reasoning: list[Item] = [Reasoning(_LONE)] if self._reasoning else []
-        text: list[Item] = [_LONE] if self._text else []
-        self._text = self._reasoning = ""
-        return reasoning + text
+        left: list[Item] = [kind(_LONE) for kind in _TEXTS if kind in self._halves]
+        self._halves.clear()
+        return left
+
+
+def _mended(value: _T) -> _T:
+    """Return `value` with no surrogate left in any of its texts."""
+    mended: object = value
+    match value:
+        case str():
+            mended = without_halves(value)
+        case list() | tuple():
+            mended = type(value)(_mended(each) for each in value)
+        case dict():
+            mended = {_mended(key): _mended(each) for key, each in value.items()}
+        case msgspec.Struct():
+            fields = {name: _mended(getattr(value, name)) for name in value.__struct_fields__}
+            mended = type(value)(**fields)
+    return cast("_T", mended)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -49,7 +49,7 @@ class Lockchat(OpenAICompatible):
         said = error.body if isinstance(error, HTTPStatusError) else str(error)
         found = _PASSING_FAULT.search(said)
         if found is None:
-            return error
+            return super().explain(request, error)
         url = f"{request.base_url}{self.path}"
         fault = NotFoundError("POST", url, status=404, message=found.group(), body=said)
         fault.is_passing = True

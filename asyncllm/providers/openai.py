@@ -11,9 +11,10 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.wire import Ask, ServerProvider
-from asyncllm.errors import ConfigurationError, NotFoundError
+from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
 from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service, url_of_host
+from asyncllm.wires.failures import explained
 from asyncllm.wires.openai_chat import ChatTranslator
 from asyncllm.wires.openai_messages import openai_messages
 
@@ -122,15 +123,17 @@ class OpenAICompatible(ServerProvider):
         return Ask(self._path(request.model), body, query=self._query())
 
     @override
-    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
-        """Return the error; of a 404, with what may be wrong with the base URL."""
-        self._add_hint(error)
-        return error
-
-    @override
     def translator(self, request: Request) -> ChatTranslator:
         """Return what reads one answer."""
         return ChatTranslator()
+
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return a refusal as the error that its body says, such as `ContextLengthError`."""
+        if not isinstance(error, HTTPStatusError):
+            return error
+        self._add_hint(error)
+        return explained(error)
 
     @override
     def refused_field(self, request: Request, error: BadRequestError) -> str:
@@ -168,10 +171,10 @@ class OpenAICompatible(ServerProvider):
         """Return what follows the base URL where `model` is asked."""
         return self.path
 
-    def _add_hint(self, error: AsyncLLMError) -> None:
-        """Say with a 404 what the base URL may lack."""
+    def _add_hint(self, error: HTTPStatusError) -> None:
+        """Say with a 404 what the base URL may lack, unless it came inside an answer."""
         is_customary = self.path == _CHAT and not self._is_at_home
-        if is_customary and isinstance(error, NotFoundError):
+        if is_customary and error.method and isinstance(error, NotFoundError):
             hint = hint_of_404(self.base_url)
             error.message = f"{hint}: {error.message}" if hint else error.message
 

@@ -8,78 +8,103 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from typing_extensions import override
 
-from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Reasoning, Usage
+from asyncllm.errors import StreamInterrupted
+from asyncllm.events import Finish, Reasoning, Refusal
+from asyncllm.framing.json import UNDECODABLE
+from asyncllm.wires.failures import Complaint, complaint_of, failure
+from asyncllm.wires.loose import as_mapping, as_text
+from asyncllm.wires.openai_about import Facts
+from asyncllm.wires.openai_chunks import CHUNK, PLAIN_CHUNK, CallDelta, Chunk, Function
+from asyncllm.wires.openai_content import items_of
+from asyncllm.wires.openai_logprobs import logprobs_of
+from asyncllm.wires.openai_media import audio_of, images_of
+from asyncllm.wires.openai_reasoning import OpaqueReasoning
+from asyncllm.wires.openai_sources import Sources
+from asyncllm.wires.openai_usage import usage_of
 from asyncllm.wires.tool_calls import ToolCalls
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
+    from asyncllm.framing import Payload
+    from asyncllm.wires.openai_chunks import Choice, Delta
 
-
-class _Function(msgspec.Struct, gc=False):
-    name: str | None = None
-    arguments: str | dict[str, object] | None = None
-
-
-class _ToolCallDelta(msgspec.Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-
-
-class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[_ToolCallDelta] | None = None
-    function_call: _Function | None = None  # one call, as it was before there were several
-
-
-class _Choice(msgspec.Struct, gc=False):
-    index: int = 0
-    delta: _Delta | None = None
-    message: _Delta | None = None  # where a stream was asked for and one whole answer came
-    finish_reason: str | None = None
-
-
-class _Error(msgspec.Struct, gc=False):
-    message: str | None = None
-    type: str | None = None
-    code: int | str | None = None
-
-
-class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
-    usage: Usage | None = None
-    error: _Error | str | None = None
-    detail: object = None
-
-
-_CHUNK = msgspec.json.Decoder(_Chunk)
 _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
+_FAILED = "error"
+_TOLD = ("error", "detail", "message", "type", "code", "status_code", "error_type")
+_MOST_TRIES = 16
+_REASONS = {  # of services that have words of their own
+    "function_call": "tool_calls",
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "model_length": "length",
+}
 
 
-class ChatTranslator(JSONTranslator[_Chunk]):
+class ChatTranslator(JSONTranslator[Chunk]):
     """Reads one answer; see `asyncllm.wires.translator.Translator`.
 
     `Finish` is given last, when the server says that nothing more comes: usage may follow the
-    finish reason.
+    finish reason. `About` is given behind the first content, as an answer that fails before it is
+    asked for again, and once more at the end if there is more to say.
     """
 
-    __slots__ = ("_finish_reason", "_has_content", "_tool_calls", "_usage")
+    __slots__ = (
+        "_audio_id",
+        "_cost",
+        "_facts",
+        "_finish_reason",
+        "_has_content",
+        "_has_reasoning",
+        "_is_plain",
+        "_reasoning",
+        "_sources",
+        "_tool_calls",
+        "_tries",
+        "_usage",
+    )
 
     def __init__(self) -> None:
-        super().__init__(_CHUNK)
+        super().__init__(CHUNK)
+        self._facts = Facts()
+        self._sources = Sources()
+        self._reasoning = OpaqueReasoning()
         self._tool_calls: ToolCalls | None = None  # few answers have any
-        self._usage: Usage | None = None
+        self._usage: dict[str, object] = {}
+        self._cost: object = None
+        self._audio_id = ""
         self._finish_reason: str | None = None
         self._has_content = False
+        self._has_reasoning = False  # in a field of its own, which `reasoning_details` repeat
+        self._is_plain = False  # what comes next is likely to be text and nothing else
+        self._tries = _MOST_TRIES  # left of taking something for plain that is not
+
+    @override
+    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Read what is text and nothing else, as nearly all is, by a shorter way than the rest."""
+        decode_plain = PLAIN_CHUNK.decode
+        for payload in payloads:
+            if self._is_plain:
+                try:
+                    plain = decode_plain(payload)  # type: ignore[arg-type] # see UNDECODABLE
+                    text = plain.choices[0].delta.content
+                except UNDECODABLE:
+                    self._is_plain = False
+                    self._tries -= 1
+                else:
+                    if text:
+                        batch.append(text)
+                    continue
+            count = len(batch)
+            super()._read([payload], batch)
+            if self.is_done:
+                return
+            has_text = len(batch) > count and isinstance(batch[count], str)
+            self._is_plain = has_text and self._tries > 0
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
@@ -88,12 +113,12 @@ class ChatTranslator(JSONTranslator[_Chunk]):
             self.is_done = True
             batch.extend(self.end())
         elif name == "error" and not data.lstrip().startswith(b"{"):
-            raise ProviderError(f"generation failed: {data.decode('utf-8', 'replace')}")
+            raise failure(complaint_of(data.decode("utf-8", "replace")))
         return self.is_done
 
     @override
     def end(self) -> list[Item]:
-        """Return what is left to say: tool calls, usage and the finish.
+        """Return what is left to say: facts of the answer, tool calls, usage and the finish.
 
         Raises:
             StreamInterrupted: nothing said that the answer is whole; `[DONE]` says it only of an
@@ -101,64 +126,129 @@ class ChatTranslator(JSONTranslator[_Chunk]):
 
         """
         calls = self._tool_calls.whole() if self._tool_calls is not None else []
-        if self._finish_reason is None and not (self.is_done and (self._has_content or calls)):
+        said = self._finish_reason
+        if said is None and not (self.is_done and (self._has_content or calls)):
             raise StreamInterrupted("the answer was cut off: it ended without a finish_reason")
-        reason = self._finish_reason or ("tool_calls" if calls else "stop")
-        if reason == "function_call":
-            reason = "tool_calls"
-        usage = [] if self._usage is None else [self._usage]
-        return [*calls, *usage, Finish(reason)]
+        said = said or ("tool_calls" if calls else "stop")
+        reason = _REASONS.get(said, said)
+        opaque = self._reasoning.whole(has_calls=bool(calls))
+        if self._audio_id:
+            opaque["audio"] = {"id": self._audio_id}
+        about = [self._facts.about(opaque)] if opaque or self._facts.has_news else []
+        usage = [usage_of(self._usage, self._cost)] if self._usage else []
+        return [*about, *calls, *usage, Finish(reason, said if said != reason else "")]
 
     @override
-    def take(self, chunk: _Chunk, batch: list[Item]) -> bool:
+    def take(self, chunk: Chunk, batch: list[Item]) -> bool:
         """Append what a chunk says; see `JSONTranslator`."""
-        if chunk.error is not None or (chunk.detail is not None and chunk.choices is None):
-            raise ProviderError(f"generation failed: {_complaint(chunk)}")
-        if chunk.usage is not None:
-            self._usage = chunk.usage
+        count = len(batch)
         for choice in chunk.choices or ():
-            if choice.index != 0:
-                continue  # n > 1 is refused before it is asked for
-            delta = choice.delta or choice.message
-            if delta is not None:
-                if (
-                    delta.tool_calls is not None
-                    or delta.reasoning_content is not None
-                    or delta.reasoning is not None
-                    or delta.refusal is not None
-                    or delta.function_call is not None
-                ):
-                    self._take_more(delta, batch)
-                if delta.content:
-                    batch.append(delta.content)
-                    self._has_content = True
-            if choice.finish_reason:
-                self._finish_reason = choice.finish_reason
-            elif choice.message is not None:
-                self._finish_reason = self._finish_reason or "stop"
+            if choice is not None and not choice.index:  # n > 1 is refused before it is asked for
+                self._take_choice(choice, batch)
+        if chunk.citations is not None or chunk.search_results is not None:
+            batch += self._sources.searched(chunk.citations, chunk.search_results)
+        if usage := as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage")):
+            self._usage = usage
+        self._cost = chunk.cost or self._cost
+        self._take_facts(chunk, batch, has_content=len(batch) > count)
+        _refuse(chunk)
         return False  # that is for `[DONE]` to say, or the end of the body
 
-    def _take_more(self, delta: _Delta, batch: list[Item]) -> None:
-        if reasoning := delta.reasoning_content or delta.reasoning:
-            batch.append(Reasoning(reasoning))
+    def _take_facts(self, chunk: Chunk, batch: list[Item], *, has_content: bool) -> None:
+        """Note what a chunk says of the answer, and append it where its content begins.
+
+        Between its beginning and its end, content comes with nothing new.
+        """
+        is_between = has_content and self._has_content
+        if not is_between or self._finish_reason is not None or chunk.usage is not None:
+            self._facts.add(chunk)
+        if has_content and not self._has_content:
             self._has_content = True
+            batch += [self._facts.about()] if self._facts.has_news else []
+
+    def _take_choice(self, choice: Choice, batch: list[Item]) -> None:
+        delta = choice.delta or choice.message
+        if delta is None:
+            batch += [choice.text] if choice.text else []
+        else:
+            self._take_delta(delta, batch)
+        if choice.logprobs is not None and (likely := logprobs_of(choice.logprobs)):
+            batch.append(likely)
+        if choice.finish_reason:
+            self._finish_reason = choice.finish_reason
+        elif choice.message is not None and choice.delta is None:
+            self._finish_reason = self._finish_reason or "stop"
+
+    def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
+        self._take_reasoning(delta, batch)
         if delta.refusal:
-            batch.append(delta.refusal)
-            self._has_content = True
+            batch.append(Refusal(delta.refusal))
+        if delta.tool_calls is not None or delta.function_call is not None:
+            self._take_calls(delta)
+        if isinstance(delta.content, list):
+            batch.extend(items_of(delta.content, self._sources))
+        elif delta.content:
+            batch.append(delta.content)
+        if delta.annotations is not None:
+            batch += self._sources.annotated(delta.annotations)
+        if delta.images is not None:
+            batch.extend(images_of(delta.images))
+        if delta.audio is not None:
+            self._take_audio(as_mapping(delta.audio), batch)
+
+    def _take_reasoning(self, delta: Delta, batch: list[Item]) -> None:
+        """Append what can be read of the thinking, and keep what the server wants back."""
+        text = delta.reasoning_content or delta.reasoning
+        if delta.reasoning_content:
+            self._reasoning.add_text(delta.reasoning_content)
+        if delta.reasoning_encrypted is not None:
+            self._reasoning.add_encrypted(delta.reasoning_encrypted)
+        if delta.reasoning_details is not None:
+            readable = self._reasoning.add_details(delta.reasoning_details)
+            self._has_reasoning |= bool(text)
+            text = text or ("" if self._has_reasoning else readable)
+        if text:
+            batch.append(Reasoning(text))
+
+    def _take_audio(self, audio: dict[str, object], batch: list[Item]) -> None:
+        """Append a piece of sound and what is said in it."""
+        self._audio_id = as_text(audio.get("id")) or self._audio_id
+        spoken, sound = as_text(audio.get("transcript")), audio_of(audio)
+        batch += [spoken] if spoken else []
+        batch += [sound] if sound else []
+
+    def _take_calls(self, delta: Delta) -> None:
         calls = delta.tool_calls or []
         if delta.function_call is not None:
-            calls = [*calls, _ToolCallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
+            calls = [*calls, CallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
         for call in calls:
             self._tool_calls = self._tool_calls or ToolCalls()
-            function = call.function or _Function()
+            function = call.function or Function()
             self.is_building |= self._tool_calls.add(
-                call.id or "", call.index, function.name or "", function.arguments
+                call.id or "",
+                call.index,
+                function.name or "",
+                function.arguments,
+                call.extra_content,
             )
 
 
-def _complaint(chunk: _Chunk) -> str:
-    error = chunk.error
-    if isinstance(error, _Error):
-        known = [error.message, error.type, error.code]
-        return ", ".join(str(part) for part in known if part is not None)
-    return str(chunk.detail if error is None else error)
+def _refuse(chunk: Chunk) -> None:
+    """Raise the error that a chunk tells, wherever in it.
+
+    Raises:
+        AsyncLLMError: there is one.
+
+    """
+    is_failure = chunk.error is not None and chunk.error is not False
+    is_complaint = chunk.detail is not None or chunk.message is not None
+    if is_failure or (is_complaint and chunk.choices is None):
+        said = {name: value for name in _TOLD if (value := getattr(chunk, name)) is not None}
+        raise failure(complaint_of(said))
+    if error := as_mapping(chunk.x_groq).get("error"):
+        raise failure(complaint_of(error))
+    for choice in chunk.choices or ():
+        if choice is not None and choice.error:
+            raise failure(complaint_of(choice.error))
+        if choice is not None and choice.finish_reason == _FAILED:
+            raise failure(Complaint(f"the server gives no reason, but finish_reason {_FAILED!r}"))

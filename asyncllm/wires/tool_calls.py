@@ -9,11 +9,13 @@ import msgspec
 
 from asyncllm.errors import ReplyTooLargeError
 from asyncllm.events import ToolCall
+from asyncllm.wires.loose import as_kept
 
 Arguments: TypeAlias = dict[str, object]
 
 _MOST_CALLS = 1024
-_MOST_CALL_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
+"""The most memory that what is put together from pieces may take, of one answer."""
 
 
 class ToolCalls:
@@ -29,7 +31,12 @@ class ToolCalls:
         self._size = 0  # in memory
 
     def add(
-        self, call_id: str, index: int | None, name: str, piece: str | Arguments | None
+        self,
+        call_id: str,
+        index: int | None,
+        name: str,
+        piece: str | Arguments | None,
+        extra: object = None,
     ) -> bool:
         """Add a piece of a call, and tell whether it said anything of it.
 
@@ -38,6 +45,7 @@ class ToolCalls:
             index: the index that it came with, or None.
             name: the function's name that it came with, or "".
             piece: of the arguments, as JSON; or the arguments themselves.
+            extra: its `extra_content`, which the server wants back with the call.
 
         Raises:
             ReplyTooLargeError: there are too many calls, or they are too large.
@@ -56,9 +64,11 @@ class ToolCalls:
         if is_new_name := bool(name and not call.name):  # some servers repeat it with each piece
             call.name = name
             self._size += name.__sizeof__()
+        if as_kept(extra) is not None:
+            call.opaque = _as_json({"extra_content": extra})
+            self._size += call.opaque.__sizeof__()
         if isinstance(piece, dict):
-            # Not msgspec, which writes no halves of characters.
-            piece = json.dumps(piece, ensure_ascii=False, separators=(",", ":"))
+            piece = _as_json(piece)
         if piece:
             call.arguments.append(piece)
             self._size += piece.__sizeof__()
@@ -67,15 +77,18 @@ class ToolCalls:
 
     def _check_size(self) -> None:
         most = max(len(self._calls), len(self._by_index))
-        if most > _MOST_CALLS or self._size > _MOST_CALL_BYTES:
+        if most > _MOST_CALLS or self._size > MOST_BYTES:
             raise ReplyTooLargeError(
                 f"the answer has more than {_MOST_CALLS} tool calls, or they take more than "
-                f"{_MOST_CALL_BYTES} bytes"
+                f"{MOST_BYTES} bytes"
             )
 
     def whole(self) -> list[ToolCall]:
         """Return the calls, in the order in which they began."""
-        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
+        return [
+            ToolCall(call.id, call.name, "".join(call.arguments), call.opaque)
+            for call in self._calls
+        ]
 
     def _find(self, call_id: str, index: int | None, name: str) -> _PartialCall | None:
         if call_id:
@@ -94,3 +107,9 @@ class _PartialCall(msgspec.Struct):
     index: int | None
     name: str = ""
     arguments: list[str] = []
+    opaque: str = ""
+
+
+def _as_json(value: object) -> str:
+    # Not msgspec, which writes no halves of characters.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

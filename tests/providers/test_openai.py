@@ -13,6 +13,7 @@ from asyncllm import (
     OpenAICompatible,
     Ping,
     Reasoning,
+    Refusal,
     SessionManager,
     Timeouts,
     ToolCall,
@@ -259,8 +260,8 @@ async def test_a_legacy_function_call_is_a_tool_call(reason):
     choices = [{"delta": delta} for delta in deltas]
     choices[-1]["finish_reason"] = reason
     body = [b"data: %s\n\n" % json.dumps({"choices": [choice]}).encode() for choice in choices]
-    told = "stop" if reason == "stop" else "tool_calls"
-    whole = [ToolCall("call_0", "f", '{"a": 1}'), Finish(told)]
+    told = {"stop": Finish("stop"), "function_call": Finish("tool_calls", "function_call")}
+    whole = [ToolCall("call_0", "f", '{"a": 1}'), told.get(reason, Finish("tool_calls"))]
     assert await answered(*body, b"data: [DONE]\n\n") == whole
 
 
@@ -271,9 +272,9 @@ def test_parsed_arguments_are_a_dictionary_or_none(arguments, parsed):
     assert ToolCall("x", "f", arguments).parsed_arguments == parsed
 
 
-async def test_a_refusal_is_text():
+async def test_a_refusal_is_told_as_one():
     body = b'data: {"choices":[{"delta":{"refusal":"I can\'t."}}]}\n\n'
-    assert (await answered(body, END))[0] == "I can't."
+    assert (await answered(body, END))[0] == Refusal("I can't.")
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 1000])
@@ -298,23 +299,36 @@ async def test_errors_inside_a_200_with_or_without_an_event_name_first_or_mid_st
     sandbox, llm, named, after
 ):
     sandbox.add_fault(ErrorInStream(after=after, message="out of memory", named_event=named))
-    with pytest.raises(asyncllm.ProviderError, match="out of memory") as caught:
-        await llm.complete("Hello")
+    once = OpenAICompatible(base_url=llm.base_url, model="gpt-4o", retry=ONCE)
+    with pytest.raises(asyncllm.ServerError, match="out of memory") as caught:
+        await once.complete("Hello")
     assert caught.value.reply.text == "".join(["This", " is", " the"][:after])
+    assert (caught.value.type, caught.value.is_passing) == ("server_error", True)
+
+
+async def test_an_error_inside_a_200_that_passes_is_tried_again_before_the_first_item(
+    sandbox, sessions
+):
+    sandbox.add_fault(ErrorInStream(after=0, times=1))
+    llm = OpenAICompatible(
+        base_url=f"{sandbox.url}/v1", model="gpt-4o", sessions=sessions, retry=QUICK
+    )
+    assert (await llm.complete("Hello")).text == ANSWER
+    assert len(sandbox.requests) == 2
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "error"),
     [
-        b"event: error\ndata: overloaded\n\n",
-        b'data: {"error": "overloaded"}\n\n',
-        b'data: {"error": {"type": "overloaded", "code": 529}}\n\n',
-        b'data: {"detail": "overloaded"}\n\n',
-        b'{"error": {"message": "overloaded"}}',
+        (b"event: error\ndata: overloaded\n\n", asyncllm.ProviderError),
+        (b'data: {"error": "overloaded"}\n\n', asyncllm.ProviderError),
+        (b'data: {"error": {"type": "overloaded", "code": 529}}\n\n', asyncllm.ServerError),
+        (b'data: {"detail": "overloaded"}\n\n', asyncllm.ProviderError),
+        (b'{"error": {"message": "overloaded"}}', asyncllm.ProviderError),
     ],
 )
-async def test_an_error_of_any_shape_says_what_the_server_said(body):
-    with pytest.raises(asyncllm.ProviderError, match="overloaded"):
+async def test_an_error_of_any_shape_says_what_the_server_said(body, error):
+    with pytest.raises(error, match="overloaded"):
         await answered(body)
 
 

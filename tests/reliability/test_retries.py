@@ -154,7 +154,7 @@ async def test_a_server_that_is_not_there_yet_is_met_by_trying_again(wire):
 
 @pytest.mark.parametrize(
     "fault",
-    [EmptyBody(), HtmlPage(), BadJson(), Truncate(), Drop(), ErrorInStream()],
+    [EmptyBody(), HtmlPage(), BadJson(), Truncate(), Drop(), ErrorInStream(type="mystery")],
     ids=lambda fault: type(fault).__name__,
 )
 @every_wire

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from contextlib import asynccontextmanager
 
@@ -29,6 +30,7 @@ from asyncllm.sandbox import (
     Truncate,
 )
 from asyncllm.sandbox.generation import answer_to
+from asyncllm.sandbox.wires.chatui import MODELS
 from support.waiting import until
 
 MODEL = "h2oai/h2ogpt-gm-oasst1-en-2048-falcon-40b-v1"
@@ -140,6 +142,17 @@ async def test_landing_is_a_page_that_sets_the_cookie():
         session = cookie.removeprefix("hf-chat=").split(";")[0]
         assert uuid.UUID(session).version == 4
         assert cookie == f"hf-chat={session}; Path=/; HttpOnly; Secure; SameSite=None"
+
+
+async def test_the_page_names_the_models_as_sveltekit_writes_data():
+    odd = 'mine/"</script>'
+    async with visit(models=["mine/one", odd]) as visitor, visitor.http.get("/") as response:
+        page = await response.text()
+    [data] = re.findall(r"^\s*const data = (.*);$", page, re.MULTILINE)
+    [models] = re.findall(r",models:(.*),oldModels:", data)
+    named = [json.loads(name) for name in re.findall(r'\{id:("(?:[^"\\]|\\.)*"),name:\1,', models)]
+    assert named == [*MODELS, "mine/one", odd]
+    assert page.count("</script>") == 1
 
 
 async def test_a_session_that_the_client_names_is_kept():

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -25,7 +24,6 @@ from asyncllm.sandbox import (
     PlainJson,
     ReasoningField,
     RefuseField,
-    Sandbox,
     SlowAnswer,
     Stall,
     Status,
@@ -34,82 +32,24 @@ from asyncllm.sandbox import (
     Usage,
 )
 from asyncllm.sandbox.generation import answer_to, reasoning_about
+from support.openai_http import (
+    COMPLETIONS,
+    DONE,
+    TOOLS,
+    ask,
+    body,
+    chunks,
+    deltas,
+    events,
+    finish_reasons,
+    raw,
+    serve,
+    text,
+)
 from support.waiting import until
 
-COMPLETIONS = "/v1/chat/completions"
 GRAVITY = "/api/openai/v1/chat/completions"
 ANSWER = answer_to("Hi")
-DONE = "[DONE]"
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "weather",
-            "parameters": {
-                "properties": {
-                    "city": {"type": "string"},
-                    "days": {"type": "integer"},
-                    "unit": {"enum": ["celsius", "kelvin"]},
-                }
-            },
-        },
-    },
-    {"type": "function", "function": {"name": "clock"}},
-]
-
-
-def body(content="Hi", **fields):
-    messages = [{"role": "system", "content": "Be brief"}, {"role": "user", "content": content}]
-    return {"model": "gpt-4", "messages": messages, "stream": True, **fields}
-
-
-@asynccontextmanager
-async def serve(*faults, **options):
-    async with (
-        Sandbox(faults=faults, **options) as sandbox,
-        aiohttp.ClientSession(sandbox.url) as http,
-    ):
-        yield sandbox, http
-
-
-async def ask(http, path=COMPLETIONS, **fields):
-    async with http.post(path, json=body(**fields)) as response:
-        await response.read()
-        return response
-
-
-async def chunks(http, path=COMPLETIONS, **fields):
-    """The decoded chunks of a whole stream, with the string [DONE] as it comes."""
-    return events(await raw(http, path, **fields))
-
-
-async def raw(http, path=COMPLETIONS, **fields):
-    """The bytes of a whole stream."""
-    async with http.post(path, json=body(**fields)) as response:
-        assert response.status == 200
-        assert response.content_type == "text/event-stream"
-        return await response.read()
-
-
-def events(data):
-    parts = data.split(b"\n\n")
-    assert parts.pop() == b""
-    assert all(part.startswith(b"data: ") for part in parts)
-    payloads = [part[6:].decode() for part in parts]
-    return [payload if payload == DONE else json.loads(payload) for payload in payloads]
-
-
-def deltas(chunks):
-    return [x["choices"][0]["delta"] for x in chunks if x != DONE and x.get("choices")]
-
-
-def text(chunks):
-    return "".join(delta.get("content") or "" for delta in deltas(chunks))
-
-
-def finish_reasons(chunks):
-    choices = [x["choices"][0] for x in chunks if x != DONE and x.get("choices")]
-    return [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
 
 
 # --- what is asked, what is answered -----------------------------------------------------

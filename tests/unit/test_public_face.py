@@ -22,6 +22,8 @@ PUBLIC = [
     "Begun",
     "Citation",
     "ConfigurationError",
+    "ContentFilterError",
+    "ContextLengthError",
     "ConversationProvider",
     "ConversationServer",
     "Entry",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from asyncllm import AsyncLLMError, Finish, Ping, ProviderError, Reasoning, ToolCall
+from asyncllm import AsyncLLMError, Finish, Ping, ProviderError, Reasoning, Refusal, ToolCall
 from asyncllm.framing.sse import NamedEvent
 from asyncllm.framing.surrogates import Joiner
 from asyncllm.wires.openai_chat import ChatTranslator
@@ -166,7 +166,7 @@ def calling(arguments):
 CHAT_END = [b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', b"[DONE]"]
 TEXTS = {  # kind: what makes a translator, the event of a piece, what it comes out as
     "content": (ChatTranslator, lambda s: delta(content=s), str),
-    "refusal": (ChatTranslator, lambda s: delta(refusal=s), str),
+    "refusal": (ChatTranslator, lambda s: delta(refusal=s), Refusal),
     "reasoning": (ChatTranslator, lambda s: delta(reasoning=s), Reasoning),
     "reasoning_content": (ChatTranslator, lambda s: delta(reasoning_content=s), Reasoning),
     "arguments": (ChatTranslator, calling, ToolCall),

@@ -40,11 +40,20 @@ class PingForever(Break):
 class ErrorInStream(Break):
     """An error event inside the 200, and then a clean end.
 
-    `named_event` puts ``event: error`` before it.
+    `named_event` puts ``event: error`` before it. The rest is for the OpenAI wire: `code` and
+    `type` stand in the error, and so does `status`, as `http_status_code`, and
+    `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
+    finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
     """
 
     message: str = "the model ran out of memory"
     named_event: bool = False
+    code: int | str | None = None
+    type: str = "server_error"
+    status: int | None = None
+    failed_generation: str | None = None
+    beside_choices: bool = False
+    done: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,74 @@ class NullContent(Fault):
 
 
 @dataclass(frozen=True)
-class ReasoningField(Fault):
-    """Some reasoning deltas come first, under this name."""
+class UsageDetails(Fault):
+    """The token counts say more: what was cached, what was thought, and what it cost.
+
+    `form` "openai" has them in `prompt_tokens_details` and `completion_tokens_details`; "deepseek"
+    also in `prompt_cache_hit_tokens`; "xai" does not count the reasoning among
+    `completion_tokens`, and tells the cost in ticks, of which a dollar has ten thousand million.
+    `cost` is in dollars, None for none.
+    """
+
+    form: Literal["openai", "deepseek", "xai"] = "openai"
+    cached_tokens: int = 1
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Fingerprint(Fault):
+    """Every chunk names the server's `system_fingerprint` and `service_tier`."""
+
+    system_fingerprint: str = "fp_sandbox"
+    service_tier: str = "default"
+
+
+@dataclass(frozen=True)
+class Citations(Fault):
+    """Every chunk has the same `citations` and `search_results` (Perplexity)."""
+
+
+@dataclass(frozen=True)
+class RefusalDeltas(Fault):
+    """The text comes as `refusal`, and there is no content."""
+
+
+@dataclass(frozen=True)
+class Thinking(Fault):
+    """Some reasoning comes before the answer, asked for or not."""
+
+
+@dataclass(frozen=True)
+class ReasoningField(Thinking):
+    """Some reasoning deltas come first, under this name.
+
+    With `demanded` they must come back with the tool calls that followed them (DeepSeek).
+    """
 
     name: Literal["reasoning", "reasoning_content"] = "reasoning_content"
+    demanded: bool = False
+
+
+@dataclass(frozen=True)
+class ReasoningDetails(Thinking):
+    """`reasoning` comes with `reasoning_details`, as OpenRouter writes them.
+
+    They end with the signature of a "text", or are a summary and an "encrypted" block, and must
+    come back with the tool calls that followed them. Chunks name the `provider`, and the
+    `native_finish_reason`.
+    """
+
+    kind: Literal["text", "encrypted"] = "text"
+
+
+@dataclass(frozen=True)
+class ContentParts(Thinking):
+    """The content is arrays of thinking, then of text, and then strings (Mistral)."""
+
+
+@dataclass(frozen=True)
+class ThoughtSignatures(Fault):
+    """The first tool call of an answer has a signature, which must come back with it (Gemini)."""
 
 
 @dataclass(frozen=True)

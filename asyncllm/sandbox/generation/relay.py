@@ -32,14 +32,14 @@ class Script:
     """What is to be written of the tokens of an answer.
 
     First comes the opening, before a token is there; then events for the first `count` tokens,
-    and then the ending.
+    and then the ending; or what is written for an error, which is at least one event.
     """
 
     tokens: Sequence[str]
     event: Callable[[str], str]
     count: int
     ending: Sequence[str]
-    error: Callable[[str], str]
+    error: Callable[[ErrorInStream], Sequence[str]]
     opening: Sequence[str] = ()
 
 
@@ -81,8 +81,8 @@ async def relay(
             return await stream.cut(reset=reset)
         case Truncate():
             return await stream.finish()
-        case ErrorInStream(message=message, named_event=named):
-            await stream.send(script.error(message), event="error" if named else None)
+        case ErrorInStream():
+            await _send_error(stream, script, fault)
             return await stream.finish()
         case PingForever(every=every):
             while not generation.is_over:
@@ -101,6 +101,13 @@ async def relay(
     for payload in script.ending:
         await stream.send(payload)
     return await stream.finish()
+
+
+async def _send_error(stream: EventStream, script: Script, fault: ErrorInStream) -> None:
+    error, *rest = script.error(fault)
+    await stream.send(error, event="error" if fault.named_event else None)
+    for payload in rest:
+        await stream.send(payload)
 
 
 async def _send_tokens(

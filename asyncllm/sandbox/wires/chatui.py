@@ -22,6 +22,7 @@ from asyncllm.sandbox.faults import (
     Step,
 )
 from asyncllm.sandbox.wires.body import object_in, read_object
+from asyncllm.sandbox.wires.chatui_page import page_of
 from asyncllm.sandbox.wires.forms import FORM_TYPES, is_same_origin, read_form, redirect
 from asyncllm.sandbox.wires.refused import refuse
 from asyncllm.sandbox.wires.streamed import stream_answer
@@ -40,11 +41,6 @@ _BODY_LIMIT = 512 * 1024
 _IS_OBJECT_ID = re.compile("[0-9a-f]{24}", re.IGNORECASE).fullmatch
 _IS_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch
 _RATE_LIMITED = "You are sending too many messages. Try again later."
-_PAGE = (
-    "<!doctype html>\n<html><head><title>HuggingChat</title></head><body>\n"
-    + "<div class='message'>The asyncllm sandbox, in the shape of chat-ui.</div>\n" * 240
-    + "</body></html>\n"
-)
 
 
 @dataclass(eq=False)
@@ -86,7 +82,7 @@ class ChatUIWire:
         self.conversations: dict[str, Conversation] = {}
         self._accepted: set[str] = set()
         self._backend = backend
-        self._models = {*MODELS, *backend.models}
+        self._models = dict.fromkeys([*MODELS, *backend.models])
 
     def routes(self) -> list[web.RouteDef]:
         """Where it all is served."""
@@ -150,7 +146,7 @@ class ChatUIWire:
         return None
 
     async def _landing(self, _call: _Call) -> web.StreamResponse:
-        return web.Response(text=_PAGE, content_type="text/html")
+        return web.Response(text=page_of([*self._models]), content_type="text/html")
 
     async def _settings(self, call: _Call) -> web.StreamResponse:
         request = call.request

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asyncllm.sandbox.generation import Script
 
 if TYPE_CHECKING:
+    from asyncllm.sandbox.faults import ErrorInStream
     from asyncllm.sandbox.generation import Answer
 
 
@@ -22,7 +23,7 @@ def script_of(answer: Answer) -> Script:
         count -= 1
     else:
         ending = _event("<|endoftext|>", special=True, generated_text=answer.text)
-    return Script(answer.tokens, _token_event, count, [ending], _error_event)
+    return Script(answer.tokens, _token_event, count, [ending], _error_events)
 
 
 def _event(text: str, *, special: bool = False, generated_text: str | None = None) -> str:
@@ -38,6 +39,6 @@ def _token_event(text: str) -> str:
     return _event(text)
 
 
-def _error_event(message: str) -> str:
-    event = {"error": message, "error_type": "generation"}
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+def _error_events(fault: ErrorInStream) -> list[str]:
+    event = {"error": fault.message, "error_type": "generation"}
+    return [json.dumps(event, ensure_ascii=False, separators=(",", ":"))]

@@ -1,0 +1,32 @@
+"""`reasoning_details` put together from their pieces, and what only the server can read in them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+from asyncllm.sandbox.wires.body import JSON, list_in, object_in
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+_IN_PIECES = ("text", "summary")
+
+
+def signature_of(text: str) -> str:
+    """Make what a client can't make up: it looks random, and is the same for the same text."""
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8", "replace")).digest()).decode()
+
+
+def merged(details: object) -> list[JSON]:
+    """Join the pieces of each detail, which have its type and its index; nulls say nothing."""
+    whole: dict[Hashable, JSON] = {}
+    for piece in map(object_in, list_in(details)):
+        known = whole.setdefault((str(piece.get("type")), str(piece.get("index"))), {})
+        for name, value in piece.items():
+            if name in _IN_PIECES and isinstance(value, str):
+                known[name] = f"{known.get(name, '')}{value}"
+            elif value is not None:
+                known[name] = value
+    return [*whole.values()]

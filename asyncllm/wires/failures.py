@@ -1,0 +1,189 @@
+"""What servers say when they fail, in any of their forms, as the error of ours that it stands for.
+
+Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
+Azure and Gemini's OpenAI endpoint; the tests have each of them.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from asyncllm.errors import (
+    AsyncLLMError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthError,
+    HTTPStatusError,
+    ProviderError,
+)
+from asyncllm.framing.surrogates import without_halves
+from asyncllm.wires.loose import as_count, as_mapping, as_text
+
+_BAD_REQUEST = 400
+_BODY_CHARACTERS = 64 * 1024
+_STATUSES = range(400, 600)
+_STATUS_FIELDS = ("status_code", "http_status_code", "raw_status_code", "status", "code")
+_STATUS_OF = {  # what servers call it, where they say no status
+    name: status
+    for status, names in {
+        400: "invalid_request_error invalid_argument validation bad_request badrequesterror "
+        "tool_use_failed json_validate_failed",
+        401: "authentication_error authenticationerror invalid_api_key unauthorized "
+        "unauthenticated",
+        403: "permission_error permission_denied permissiondeniederror forbidden",
+        404: "not_found not_found_error notfounderror model_not_found invalid_model",
+        429: "rate_limit_error rate_limit_exceeded rate_limited ratelimiterror requests tokens "
+        "too_many_requests resource_exhausted insufficient_quota billing_hard_limit_reached",
+        500: "server_error internal internal_error internal_server_error internalservererror "
+        "api_error",
+        503: "overloaded overloaded_error engine_overloaded unavailable service_unavailable "
+        "service_unavailable_error serviceunavailableerror",
+        504: "timeout timeout_error deadline_exceeded",
+    }.items()
+    for name in names.split()
+}
+_CONTEXT_LENGTH = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_CONTEXT_LENGTH_WORDS = re.compile(
+    r"maximum context length|context[ _]length[ _]exceeded|prompt is too long"
+    r"|exceeds? (?:the|this)(?: model'?s?)?(?: available| maximum)? context"
+    r"|reduce the length of (?:the|your) (?:messages|prompt)",
+    re.IGNORECASE,
+)
+_CONTENT_FILTER = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
+_PAID_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # no wait helps
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """What a server says of a failure.
+
+    Attributes:
+        message: in words.
+        type: the name of its kind, or "".
+        code: its name or number, or "".
+        status: the HTTP status that it has, or says that it would have; 0 where it does not say.
+        failed_generation: what the model wrote that could not be used, or "".
+        body: all that it says, as text.
+
+    """
+
+    message: str
+    type: str = ""
+    code: str = ""
+    status: int = 0
+    failed_generation: str = ""
+    body: str = ""
+
+
+def complaint_of(said: object) -> Complaint:
+    """Return what an error says.
+
+    Args:
+        said: the JSON of a body or of an event that is an error, or a text.
+
+    """
+    whole = said[0] if isinstance(said, list) and said else said
+    around = as_mapping(whole)
+    error = next((around[key] for key in ("error", "detail") if around.get(key)), whole)
+    inner = as_mapping(error)
+    both = {**around, **inner}
+    message = next((text for key in ("message", "detail") if (text := as_text(inner.get(key)))), "")
+    raw = as_text(as_mapping(inner.get("metadata")).get("raw"))  # OpenRouter's: who failed says it
+    # One that says its type alone is known by it, and needs no more words.
+    message = ": ".join(filter(None, (message, raw))) or (
+        as_text(error) or ("" if inner else _as_json(error))
+    )
+    return Complaint(
+        message=without_halves(message),
+        type=without_halves(as_text(both.get("type") or both.get("error_type"))),
+        code=without_halves(as_text(both.get("code"))),
+        status=_status_in(both),
+        failed_generation=without_halves(as_text(both.get("failed_generation"))),
+        body=_as_json(said)[:_BODY_CHARACTERS],
+    )
+
+
+def _status_in(said: dict[str, object]) -> int:
+    """Return the HTTP status that an error names, in any of the fields that may be one; or 0."""
+    told = (as_count(said.get(name)) or 0 for name in _STATUS_FIELDS)
+    return next((status for status in told if status in _STATUSES), 0)
+
+
+def failure(complaint: Complaint) -> AsyncLLMError:
+    """Return the error for a failure that a server tells inside an answer.
+
+    Args:
+        complaint: what it says.
+
+    """
+    status = complaint.status or _status_of(complaint)
+    kind = _particular_kind(complaint) or (HTTPStatusError.class_for(status) if status else None)
+    error: ProviderError | HTTPStatusError
+    if kind is None:
+        said = ", ".join(filter(None, (complaint.message, complaint.type, complaint.code)))
+        error = ProviderError(f"generation failed: {said}")
+    else:
+        message = complaint.message or complaint.type or complaint.code
+        status = status or _BAD_REQUEST
+        error = kind("", "", status=status, message=message, body=complaint.body)
+    _label(error, complaint)
+    return error
+
+
+def explained(error: HTTPStatusError) -> HTTPStatusError:
+    """Return the error of an answer as one of the class that its body says.
+
+    Args:
+        error: as its status alone says it; what its body names is added to it.
+
+    """
+    if not error.method:
+        return error  # it is one of `failure`
+    try:
+        said: object = msgspec.json.decode(error.body)
+    except (ValueError, RecursionError):
+        said = error.body
+    complaint = complaint_of(said)
+    kind = _particular_kind(complaint)
+    if kind is not None and not isinstance(error, kind):
+        error = error.as_a(kind)
+    _label(error, complaint)
+    return error
+
+
+def _particular_kind(complaint: Complaint) -> type[BadRequestError] | None:
+    """Return the class of what a program can do something about; None where it is another."""
+    names = _names_of(complaint)
+    if not names.isdisjoint(_CONTEXT_LENGTH) or _CONTEXT_LENGTH_WORDS.search(complaint.message):
+        return ContextLengthError
+    return None if names.isdisjoint(_CONTENT_FILTER) else ContentFilterError
+
+
+def _status_of(complaint: Complaint) -> int:
+    names = (complaint.code, complaint.type)
+    return next((_STATUS_OF[name] for name in map(_plain, names) if name in _STATUS_OF), 0)
+
+
+def _names_of(complaint: Complaint) -> set[str]:
+    return {_plain(complaint.code), _plain(complaint.type)}
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def _label(error: ProviderError | HTTPStatusError, complaint: Complaint) -> None:
+    error.code, error.type = complaint.code, complaint.type
+    error.failed_generation = complaint.failed_generation
+    if not _names_of(complaint).isdisjoint(_PAID_UP):
+        error.is_passing = False
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, str):
+        return without_halves(value)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (ValueError, RecursionError):  # of what has halves of characters, or is very deep
+        return ""

@@ -1,0 +1,76 @@
+"""What servers with OpenAI's chat wire say of their answer besides the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asyncllm.events import About
+from asyncllm.wires.loose import as_kept, as_text
+
+if TYPE_CHECKING:
+    from asyncllm.wires.openai_chunks import Choice, Chunk, Delta
+
+_NAMES = ("id", "model", "provider")
+_OF_CHUNK = (
+    "created",
+    "system_fingerprint",
+    "service_tier",
+    "prompt_filter_results",
+    "timings",
+    "x_groq",
+    "usage",  # with what `Usage` has no place for
+    "copilot_usage",
+    "latency_checkpoint",
+    "generationId",
+)
+_OF_CHOICE = ("native_finish_reason", "content_filter_results")
+
+
+class Facts:
+    """What has been said of one answer, and whether there is something new in it.
+
+    Attributes:
+        has_news: whether `about` would say more than before.
+
+    """
+
+    __slots__ = ("_extra", "_names", "has_news")
+
+    def __init__(self) -> None:
+        self.has_news = False
+        self._names: dict[str, str] = {}
+        self._extra: dict[str, object] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        """Note what a chunk says; of its names the first counts, and of all else the last."""
+        for name in _NAMES:
+            text = as_text(getattr(chunk, name))
+            if text and name not in self._names:
+                self._names[name] = text
+                self.has_news = True
+        for name in _OF_CHUNK:
+            self._note(name, getattr(chunk, name))
+        for choice in chunk.choices or ():
+            if choice is not None and not choice.index:
+                self._add_choice(choice, choice.delta or choice.message)
+
+    def about(self, opaque: dict[str, object] | None = None) -> About:
+        """Return all that has been said.
+
+        Args:
+            opaque: what the server wants back with the answer.
+
+        """
+        self.has_news = False
+        return About(**self._names, opaque=opaque or {}, extra=dict(self._extra))
+
+    def _add_choice(self, choice: Choice, delta: Delta | None) -> None:
+        for name in _OF_CHOICE:
+            self._note(name, getattr(choice, name))
+        if delta is not None:
+            self._note("provider_metadata", delta.provider_metadata)
+
+    def _note(self, name: str, value: object) -> None:
+        if value and as_kept(value) and self._extra.get(name) != value:
+            self._extra[name] = value
+            self.has_news = True

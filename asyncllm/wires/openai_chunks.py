@@ -1,0 +1,124 @@
+"""The shape of what OpenAI's chat wire sends: a chunk of a stream, or a whole answer.
+
+What is beside the answer is an `object`: a service that writes it otherwise must not fail for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+
+class Function(msgspec.Struct, gc=False):
+    """A function that is called, or a piece of it."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class CallDelta(msgspec.Struct, gc=False):
+    """A piece of a tool call."""
+
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+    extra_content: object = None  # Gemini's signature of the thought before it
+
+
+class Delta(msgspec.Struct, gc=False):
+    """A piece of an answer, or all of it."""
+
+    content: str | list[object] | None = None  # Mistral's is a list where the model thinks
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[CallDelta] | None = None
+    function_call: Function | None = None  # one call, as it was before there were several
+    reasoning_details: object = None  # OpenRouter's
+    reasoning_encrypted: object = None  # Venice's
+    annotations: object = None
+    images: object = None  # OpenRouter's
+    audio: object = None
+    provider_metadata: object = None  # Vercel's gateway's
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers that were asked for."""
+
+    index: int | None = 0
+    delta: Delta | None = None
+    message: Delta | None = None  # where a stream was asked for and one whole answer came
+    text: str | None = None  # of a completion; Together repeats the content in it
+    finish_reason: str | None = None
+    logprobs: object = None
+    error: object = None
+    content_filter_results: object = None  # Azure's
+    native_finish_reason: object = None  # OpenRouter's
+
+
+class Chunk(msgspec.Struct, gc=False):
+    """An event of a stream."""
+
+    id: object = None
+    model: object = None
+    provider: object = None
+    choices: list[Choice | None] | None = None
+    usage: object = None
+    error: object = None
+    detail: object = None
+    message: object = None
+    type: object = None
+    code: object = None
+    status_code: object = None  # Cerebras's, of an error
+    error_type: object = None  # TGI's
+    citations: object = None
+    search_results: object = None
+    cost: object = None  # Venice's
+    x_groq: object = None
+    created: object = None
+    system_fingerprint: object = None
+    service_tier: object = None
+    prompt_filter_results: object = None
+    timings: object = None  # llama.cpp's
+    copilot_usage: object = None
+    latency_checkpoint: object = None
+    generationId: object = None  # noqa: N815 - Vercel's gateway's
+
+
+_Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]  # a name, a type, a default
+
+CHUNK = msgspec.json.Decoder(Chunk)
+
+
+def _plain(kind: type[msgspec.Struct], fields: list[_Field], ignored: str = "") -> Any:
+    """Return a struct that has `fields` and, unless they are null, none of the others of `kind`.
+
+    Args:
+        kind: a struct.
+        fields: what a plain one has.
+        ignored: those of its fields that are not looked at.
+
+    """
+    others = set(kind.__struct_fields__) - {field[0] for field in fields} - set(ignored.split())
+    absent: list[_Field] = [(name, None, None) for name in kind.__struct_fields__ if name in others]
+    return msgspec.defstruct(f"Plain{kind.__name__}", [*fields, *absent], gc=False)
+
+
+_PlainDelta = _plain(Delta, [("content", str)], ignored="provider_metadata")
+_PlainChoice = _plain(
+    Choice,
+    [("delta", _PlainDelta), ("index", Literal[0], 0)],
+    ignored="text native_finish_reason",
+)
+_PlainChunk = _plain(
+    Chunk,
+    [("choices", tuple[_PlainChoice])],  # type: ignore[valid-type] # made here
+    # They say the same with each chunk, or come with the first or the last, or with an error.
+    ignored="id model provider created system_fingerprint service_tier generationId "
+    "prompt_filter_results timings cost copilot_usage latency_checkpoint "
+    "detail message type code status_code error_type",
+)
+
+PLAIN_CHUNK: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_PlainChunk)
+"""Of a chunk with a piece of text and nothing else, as nearly all are; it refuses any other."""
