@@ -50,15 +50,6 @@ def check_kind(name: str, value: object, kind: type, wanted: str) -> None:
         raise ConfigurationError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
-class _Signature:
-    """The signature of a class, which is its constructor's."""
-
-    def __get__(self, _: object, owner: type) -> inspect.Signature:
-        init = owner.__init__  # type: ignore[misc] # which is of this very class
-        _, *parameters = inspect.signature(init).parameters.values()
-        return inspect.Signature(parameters)
-
-
 class OptionsByName:
     """A class that says which option was meant, where its constructor has none of that name.
 
@@ -72,7 +63,6 @@ class OptionsByName:
     elsewhere: ClassVar[Mapping[str, str]] = {}
 
     if not TYPE_CHECKING:  # type checkers and editors look at `__init__`, which knows the names
-        __signature__ = _Signature()
 
         def __new__(cls, *args: object, **options: object) -> Self:
             """Refuse what the constructor does not take."""

@@ -18,7 +18,7 @@ from asyncllm import (
 from asyncllm.providers.openai import hint_of_404
 from asyncllm.providers.services import SERVICES, url_of_host
 from support.policies import ONCE
-from support.raw_server import raw_server
+from support.raw_server import HEAD, raw_server
 
 ANSWER = (
     b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -200,6 +200,22 @@ async def test_a_404_with_v1_says_what_the_server_said(sandbox):
     llm = OpenAICompatible(base_url=f"{sandbox.url}/v1/x", model="gpt-4o")
     with pytest.raises(NotFoundError) as caught:
         await llm.complete("x")
+    assert "missing" not in str(caught.value)
+
+
+def test_a_service_s_own_address_lacks_nothing():
+    request = asyncllm.Request(base_url="", model="m", messages=[], params={})
+    for llm in (provider("perplexity"), OpenAICompatible(base_url="https://api.perplexity.ai")):
+        error = NotFoundError("POST", llm.base_url, status=404, message="no such model")
+        is_at_home = llm.service is not None
+        assert ("missing" in str(llm.explain(request, error))) != is_at_home
+
+
+async def test_an_error_of_404_inside_an_answer_is_not_one_of_its_address():
+    body = b'data: {"error":{"message":"no such model","code":404}}\n\n'
+    async with raw_server([HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body]) as (url, _):
+        with pytest.raises(NotFoundError) as caught:
+            await OpenAICompatible(base_url=url, retry=ONCE).complete("x")
     assert "missing" not in str(caught.value)
 
 

@@ -135,6 +135,11 @@ async def test_what_is_none_is_left_to_the_server():
     )
 
 
+async def test_a_completion_keeps_what_it_returns():
+    with pytest.raises(TypeError, match="keep"):
+        await Echo().complete("x", keep=False)
+
+
 async def test_extra_goes_over_what_was_given():
     given = await asked(temperature=1, min_p=0.1, extra={"temperature": None, "x": 2})
     assert given == str({"temperature": None, "min_p": 0.1, "x": 2})
