@@ -172,11 +172,13 @@ class OpenAICompatible(ServerProvider):
         return self.path
 
     def _add_hint(self, error: HTTPStatusError) -> None:
-        """Say with a 404 what the base URL may lack, unless it came inside an answer."""
-        is_customary = self.path == _CHAT and not self._is_at_home
-        if is_customary and error.method and isinstance(error, NotFoundError):
-            hint = hint_of_404(self.base_url)
-            error.message = f"{hint}: {error.message}" if hint else error.message
+        """Say with a 404 what the base URL may lack, unless the server knows what it lacks."""
+        if self.path != _CHAT or self._is_at_home or not isinstance(error, NotFoundError):
+            return
+        # Without a method it came inside an answer, and so from the right place.
+        is_of_model = not error.method or "model" in error.message.lower()
+        if not is_of_model and (hint := hint_of_404(self.base_url)):
+            error.message = f"{hint}: {error.message}"
 
     def _query(self) -> dict[str, str]:
         return {}

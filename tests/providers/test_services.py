@@ -206,13 +206,20 @@ async def test_a_404_with_v1_says_what_the_server_said(sandbox):
 def test_a_service_s_own_address_lacks_nothing():
     request = asyncllm.Request(base_url="", model="m", messages=[], params={})
     for llm in (provider("perplexity"), OpenAICompatible(base_url="https://api.perplexity.ai")):
-        error = NotFoundError("POST", llm.base_url, status=404, message="no such model")
+        error = NotFoundError("POST", llm.base_url, status=404, message="Not Found")
         is_at_home = llm.service is not None
         assert ("missing" in str(llm.explain(request, error))) != is_at_home
 
 
+def test_a_404_that_is_about_the_model_stays_as_it_is():
+    request = asyncllm.Request(base_url="", model="m", messages=[], params={})
+    error = NotFoundError("POST", "http://h", status=404, message="The Model m is unknown")
+    told = OpenAICompatible(base_url="http://h").explain(request, error)
+    assert "missing" not in str(told)
+
+
 async def test_an_error_of_404_inside_an_answer_is_not_one_of_its_address():
-    body = b'data: {"error":{"message":"no such model","code":404}}\n\n'
+    body = b'data: {"error":{"message":"Not Found","code":404}}\n\n'
     async with raw_server([HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body]) as (url, _):
         with pytest.raises(NotFoundError) as caught:
             await OpenAICompatible(base_url=url, retry=ONCE).complete("x")
