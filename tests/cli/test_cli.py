@@ -120,6 +120,8 @@ def test_an_unreachable_server_is_named():
         (("ask", "x", "--model", "falcon"), "did you mean"),
         (("ask", "x", "--base-url", "nowhere"), "https://host"),
         (("ask", "x", "--param", "novalue"), "name=value"),
+        (("ask", "x", "--param", "temperatur=1"), "did you mean temperature?"),
+        (("ask", "x", "--provider", "github"), "was retired"),
         (("ask", "x", "--nonsense"), "nonsense"),
         (("sandbox", "--fault", "Nonsense"), "no fault"),
         (("sandbox", "--fault", "Drop:nonsense=1"), "Drop takes"),

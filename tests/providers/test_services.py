@@ -325,6 +325,12 @@ async def test_h2o_s_models_are_those_of_its_page():
     assert await models_at(PAGE) == ["a/b", "c<d"]
 
 
+async def test_h2o_s_models_can_be_asked_for(sandbox, h2o):
+    for model in await h2o.list_models():
+        assert (await h2o.complete("Hello", model=model)).model == model
+    assert {*h2o.models.values()} <= {*await h2o.list_models()}
+
+
 @pytest.mark.parametrize("page", ["", "<html></html>", "models:[]", 'models:[{name:"x"}]'])
 async def test_a_page_without_models_says_what_was_looked_for(page):
     with pytest.raises(
