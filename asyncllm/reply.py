@@ -20,7 +20,8 @@ from asyncllm.events import (  # noqa: TC001 - msgspec reads the annotations
 class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """An answer, whole or as far as it came; `str(reply)` is its text.
 
-    Two are equal where the same came, however long it took.
+    Two are equal where the same came, however long it took; one without a raw finish reason is taken
+    to have its `finish_reason` for one.
 
     Attributes:
         text: the answer's text.
@@ -74,7 +75,9 @@ class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Reply):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+        is_same = all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+        words = [each.raw_finish_reason or each.finish_reason for each in (self, other)]
+        return is_same and words[0] == words[1]
 
     __hash__ = None  # type: ignore[assignment] # it has mappings
 
@@ -100,7 +103,11 @@ class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         return message
 
 
-_COMPARED = set(Reply.__struct_fields__) - {"time_to_first_token", "duration"}
+_COMPARED = set(Reply.__struct_fields__) - {
+    "raw_finish_reason",
+    "time_to_first_token",
+    "duration",
+}
 
 
 def _call(call: ToolCall) -> dict[str, object]:

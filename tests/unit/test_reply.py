@@ -130,6 +130,9 @@ def test_times_are_counted_from_the_first_read():
 def test_two_replies_are_equal_where_the_same_came_however_long_it_took():
     assert Reply(text="a", duration=1.0) == Reply(text="a", duration=2.0)
     assert Reply(text="a") != Reply(text="b")
+    stopped = Reply(finish_reason="stop")
+    assert stopped == Reply(finish_reason="stop", raw_finish_reason="stop")
+    assert stopped != Reply(finish_reason="stop", raw_finish_reason="eos")
     assert Reply(text="a") != "a"
 
 
