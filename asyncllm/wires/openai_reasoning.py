@@ -32,7 +32,7 @@ class OpaqueReasoning:
 
         """
         self._texts.append(text)
-        self._grow(text)
+        self._grow(len(text))
 
     def add_encrypted(self, said: object) -> None:
         """Add `reasoning_encrypted`, which is false where nothing is."""
@@ -54,8 +54,7 @@ class OpaqueReasoning:
                 self._blocks.append(block)
             block.add(piece)
             readable += "".join(as_text(piece.get(name)) for name in _TEXTS)
-            for value in piece.values():
-                self._grow(value)
+            self._grow(sum(map(_size_of, piece.values())))
         return readable
 
     def whole(self, *, has_calls: bool) -> dict[str, object]:
@@ -75,9 +74,8 @@ class OpaqueReasoning:
             whole["reasoning_details"] = [block.whole() for block in self._blocks]
         return whole
 
-    def _grow(self, value: object) -> None:
-        is_nested = isinstance(value, dict | list)
-        self._size += len(repr(value)) if is_nested else value.__sizeof__()
+    def _grow(self, size: int) -> None:
+        self._size += size
         if self._size > MOST_BYTES:
             raise ReplyTooLargeError(
                 f"the reasoning that has to be sent back takes more than {MOST_BYTES} bytes"
@@ -108,3 +106,7 @@ class _Block:
 
     def whole(self) -> dict[str, object]:
         return self._fields | {name: "".join(pieces) for name, pieces in self._pieces.items()}
+
+
+def _size_of(value: object) -> int:
+    return len(value) if isinstance(value, str) else len(repr(value))
