@@ -86,7 +86,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Read what is a piece of the answer and nothing else by a shorter way than the rest."""
-        decode_piece, take_pieces = PIECE_CHUNK.decode, self._take_pieces
+        decode_piece = PIECE_CHUNK.decode
         for payload in payloads:
             if self._has_begun:
                 try:
@@ -95,7 +95,16 @@ class ChatTranslator(JSONTranslator[Chunk]):
                     self._miss(payload)
                 else:
                     choice = chunk.choices[0]
-                    take_pieces(choice.delta, batch)
+                    delta = choice.delta
+                    if (
+                        delta.reasoning_content is not None
+                        or delta.reasoning is not None
+                        or delta.reasoning_details is not None
+                        or delta.tool_calls is not None
+                    ):
+                        self._take_more(delta, batch)
+                    if delta.content:
+                        batch.append(delta.content)
                     if choice.content_filter_results:
                         self._facts.note("content_filter_results", choice.content_filter_results)
                     if not self._has_content:
@@ -180,16 +189,18 @@ class ChatTranslator(JSONTranslator[Chunk]):
             self._finish_reason = self._finish_reason or "stop"
 
     def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
-        if isinstance(delta.content, list):
-            parts, delta.content = delta.content, None
-            batch.extend(items_of(parts, self._sources))
-        self._take_pieces(delta, batch)
+        """Append whatever a delta says."""
+        self._take_more(delta, batch)
         if delta.refusal:
             batch.append(Refusal(delta.refusal))
         if delta.reasoning_encrypted is not None:
             self._reasoning.add_encrypted(delta.reasoning_encrypted)
         if delta.function_call is not None:
             self._take_calls([CallDelta(index=_LEGACY_INDEX, function=delta.function_call)])
+        if isinstance(delta.content, list):
+            batch.extend(items_of(delta.content, self._sources))
+        elif delta.content:
+            batch.append(delta.content)
         if delta.annotations is not None:
             batch += self._sources.annotated(delta.annotations)
         if delta.images is not None:
@@ -197,20 +208,8 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if delta.audio is not None:
             self._take_audio(as_mapping(delta.audio), batch)
 
-    def _take_pieces(self, delta: Delta, batch: list[Item]) -> None:
-        if (
-            delta.reasoning_content is not None
-            or delta.reasoning is not None
-            or delta.reasoning_details is not None
-        ):
-            self._take_reasoning(delta, batch)
-        if delta.tool_calls is not None:
-            self._take_calls(delta.tool_calls)
-        if delta.content:
-            batch.append(delta.content)  # type: ignore[arg-type] # a list was taken before
-
-    def _take_reasoning(self, delta: Delta, batch: list[Item]) -> None:
-        """Append what can be read of the thinking, and keep what the server wants back."""
+    def _take_more(self, delta: Delta, batch: list[Item]) -> None:
+        """Append what can be read of the thinking; keep what has to go back, and calls."""
         if text := delta.reasoning_content:
             self._reasoning.add_text(text)
         text = text or delta.reasoning or ""
@@ -220,6 +219,8 @@ class ChatTranslator(JSONTranslator[Chunk]):
             text = text or ("" if self._has_reasoning else readable)
         if text:
             batch.append(Reasoning(text))
+        if delta.tool_calls is not None:
+            self._take_calls(delta.tool_calls)
 
     def _take_audio(self, audio: dict[str, object], batch: list[Item]) -> None:
         """Append a piece of sound and what is said in it."""
