@@ -147,7 +147,9 @@ def explained(error: HTTPStatusError) -> HTTPStatusError:
     complaint = complaint_of(said)
     kind = _particular_kind(complaint)
     if kind is not None and not isinstance(error, kind):
-        error = error.as_a(kind)
+        plain, error = error, kind.__new__(kind)
+        error.args = plain.args
+        vars(error).update(vars(plain))
     _label(error, complaint)
     return error
 
