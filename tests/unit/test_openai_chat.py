@@ -591,8 +591,8 @@ TOLD = [  # what is said inside an answer, the error that it is, its status, whe
     (wrong(message="busy") | {"status_code": 503}, ServerError, 503, True),
     ({"error": "busy", "status_code": 429}, RateLimitError, 429, True),
     # Gemini
-    ([wrong(code=429, status="RESOURCE_EXHAUSTED", message="x")][0], RateLimitError, 429, True),
-    (wrong(status="UNAVAILABLE", message="x", code="x"), ProviderError, None, False),
+    (wrong(code=429, status="RESOURCE_EXHAUSTED", message="x"), RateLimitError, 429, True),
+    (wrong(status="UNAVAILABLE", message="x"), ServerError, 503, True),
 ]
 
 
@@ -635,6 +635,8 @@ ANSWERED = [  # a status and a body: the error's class, its code, whether it pas
     (400, wrong(message="x", type="exceed_context_size_error"), ContextLengthError, False),
     (413, {"message": "prompt is too long: 9 tokens > 8 maximum"}, ContextLengthError, False),
     (422, {"detail": "exceeds the available context size"}, ContextLengthError, False),
+    (500, wrong(message="x", code="context_length_exceeded"), ContextLengthError, False),
+    (429, wrong(message="reduce the length of the messages"), RateLimitError, True),
     (400, wrong(message="x", code="content_filter"), ContentFilterError, False),
     (400, wrong(message="x", code="invalid_request_error"), BadRequestError, False),
     (403, wrong(message="x", code="forbidden"), AuthenticationError, False),
