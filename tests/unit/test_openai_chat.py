@@ -23,6 +23,7 @@ from asyncllm import (
     Logprob,
     Media,
     NotFoundError,
+    Ping,
     ProviderError,
     RateLimitError,
     Reasoning,
@@ -376,10 +377,11 @@ def test_an_answer_is_told_of_behind_its_first_content_and_once_more_if_there_is
 
 def test_an_answer_that_fails_before_its_first_content_has_given_nothing_out():
     translator, batch = ChatTranslator(), []
-    translator.feed([payload(delta(role="assistant") | {"id": "i", "model": "m"})], batch)
+    named = payload(delta(role="assistant") | {"id": "i", "model": "m"})
+    translator.feed([Ping(), named], batch)
     with pytest.raises(ProviderError):
         translator.feed([payload({"error": "no"})], batch)
-    assert batch == []
+    assert batch == [Ping()]
 
 
 def test_what_goes_back_is_in_the_message_of_the_next_turn():
