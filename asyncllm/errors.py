@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientResponseError, RequestInfo
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from asyncllm.reply import Reply
-
-_StatusError = TypeVar("_StatusError", bound="HTTPStatusError")
 
 _MASKED_CHARACTERS = 16 * 1024  # of what is shown the beginning of
 _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
@@ -155,19 +153,11 @@ _PHASES = {
 class ProviderError(AsyncLLMError):
     """The server said, inside a successful answer, that generation failed, and not why.
 
-    Where it says why, the error is the `HTTPStatusError` that stands for it.
-
-    Attributes:
-        code: the server's own name or number for what failed; "" where it gives none.
-        type: the server's own name for the kind of failure; "" where it gives none.
-        failed_generation: what the model wrote that could not be used, such as a call of a tool
-            that is no JSON; "" where the server does not show it.
-
+    Where it says why, the error is the `HTTPStatusError` that stands for it. `code`, `type` and
+    `failed_generation` are as that has them.
     """
 
-    code: str = ""
-    type: str = ""
-    failed_generation: str = ""
+    code = type = failed_generation = ""
 
 
 class ProtocolError(AsyncLLMError):
@@ -183,37 +173,32 @@ class ReplyTooLargeError(AsyncLLMError):
 
 
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
-    """The server answered with an error status, or said inside an answer what stands for one.
+    """The server answered with an error status, or said inside an answer what has one.
 
     It passes if its status is 408, 409, 425, 429 or 5xx, unless the server says otherwise in its
     header `x-should-retry`.
-
-    An error inside an answer that had begun as a success has no URL, and the status that the server
-    says in it, or that its kind would have.
 
     It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
     neither query nor user, request headers and response cookies are left out.
 
     Attributes:
-        method: the request's HTTP method; "" for an error inside an answer.
-        url: where it went, a `yarl.URL`; empty for an error inside an answer.
-        status: the HTTP status.
+        method: the request's HTTP method; "" for an error inside an answer that began as a success.
+        url: where it went, a `yarl.URL`; empty for such an error.
+        status: the HTTP status; of such an error, the one that it names, or that its kind has.
         message: what the server said of it, from its body where that could be read; at most 200
             characters (`most_characters`), in one line.
         body: the body's beginning as text, at most 64 KiB.
         headers: the response's headers.
         retry_after: seconds that the server asked us to wait, or None.
         code: the server's own name or number for what is wrong; "" where it gives none.
-        type: the server's own name for the kind of error; "" where it gives none.
-        failed_generation: what the model wrote that could not be used, such as a call of a tool
-            that is no JSON; "" where the server does not show it.
+        type: the server's own name for its kind; "" where it gives none.
+        failed_generation: what the model wrote that could not be used, or "".
 
     """
 
     most_characters = 200
-    code: str = ""  # type: ignore[assignment] # of aiohttp's, a deprecated name of `status`
-    type: str = ""
-    failed_generation: str = ""
+    code: str = ""  # type: ignore[assignment] # aiohttp has it as an old name of `status`
+    type = failed_generation = ""
 
     def __init__(
         self,
@@ -242,18 +227,6 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
         )
         wish = self.headers.get("x-should-retry", "").strip().lower()
         self.is_passing = wish == "true" or (wish != "false" and status in _PASSING_STATUSES)
-
-    def as_a(self, kind: builtins.type[_StatusError]) -> _StatusError:
-        """Return this error, with all that it has, as one of another class.
-
-        Args:
-            kind: that class.
-
-        """
-        error = kind.__new__(kind)
-        error.args = self.args
-        vars(error).update(vars(self))
-        return error
 
     @override
     def _mask(self, mask: Mask) -> None:
@@ -285,9 +258,8 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
             status: from 400.
 
         """
-        if status >= _FIRST_SERVER_ERROR:
-            return ServerError
-        return _BY_STATUS.get(status, HTTPStatusError)
+        other = ServerError if status >= _FIRST_SERVER_ERROR else HTTPStatusError
+        return _BY_STATUS.get(status, other)
 
 
 class AuthenticationError(HTTPStatusError):
@@ -321,11 +293,8 @@ class ServerError(HTTPStatusError):
 _FIRST_SERVER_ERROR = 500
 _PASSING_STATUSES = frozenset({408, 409, 425, 429, *range(500, 600)})
 _BY_STATUS: dict[int, type[HTTPStatusError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: AuthenticationError,
+    **dict.fromkeys((400, 413, 422), BadRequestError),
+    **dict.fromkeys((401, 403), AuthenticationError),
     404: NotFoundError,
-    413: BadRequestError,
-    422: BadRequestError,
     429: RateLimitError,
 }

@@ -20,8 +20,8 @@ from asyncllm.events import (  # noqa: TC001 - msgspec reads the annotations
 class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """An answer, whole or as far as it came; `str(reply)` is its text.
 
-    Two are equal where the same came, however long it took; one without a raw finish reason is taken
-    to have its `finish_reason` for one.
+    Two are equal where the same came, however long it took. One without a raw finish reason is
+    taken to have its `finish_reason` for one.
 
     Attributes:
         text: the answer's text.

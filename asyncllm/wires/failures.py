@@ -90,13 +90,12 @@ def complaint_of(said: object) -> Complaint:
     both = {**around, **inner}
     message = next((text for key in ("message", "detail") if (text := as_text(inner.get(key)))), "")
     raw = as_text(as_mapping(inner.get("metadata")).get("raw"))  # OpenRouter's: who failed says it
-    # One that says its type alone is known by it, and needs no more words.
-    message = ": ".join(filter(None, (message, raw))) or (
-        as_text(error) or ("" if inner else _as_json(error))
-    )
+    message = ": ".join(filter(None, (message, raw))) or as_text(error)
+    if not (message or inner):  # one that says its type alone needs no more words
+        message = _as_json(error)
     return Complaint(
         message=without_halves(message),
-        type=without_halves(as_text(both.get("type") or both.get("error_type"))),
+        type=without_halves(_type_in(both)),
         code=without_halves(as_text(both.get("code"))),
         status=_status_in(both),
         failed_generation=without_halves(as_text(both.get("failed_generation"))),
@@ -110,6 +109,12 @@ def _status_in(said: dict[str, object]) -> int:
     return next((status for status in told if status in _STATUSES), 0)
 
 
+def _type_in(said: dict[str, object]) -> str:
+    """Return the name of an error's kind; Google's is its status."""
+    told = (as_text(said.get(name)) for name in ("type", "error_type", "status"))
+    return next((name for name in told if name and not name.isdecimal()), "")
+
+
 def failure(complaint: Complaint) -> AsyncLLMError:
     """Return the error for a failure that a server tells inside an answer.
 
@@ -118,7 +123,9 @@ def failure(complaint: Complaint) -> AsyncLLMError:
 
     """
     status = complaint.status or _status_of(complaint)
-    kind = _particular_kind(complaint) or (HTTPStatusError.class_for(status) if status else None)
+    kind = _particular_kind(complaint, status)
+    if kind is None and status:
+        kind = HTTPStatusError.class_for(status)
     error: ProviderError | HTTPStatusError
     if kind is None:
         said = ", ".join(filter(None, (complaint.message, complaint.type, complaint.code)))
@@ -145,17 +152,21 @@ def explained(error: HTTPStatusError) -> HTTPStatusError:
     except (ValueError, RecursionError):
         said = error.body
     complaint = complaint_of(said)
-    kind = _particular_kind(complaint)
+    kind = _particular_kind(complaint, error.status)
     if kind is not None and not isinstance(error, kind):
-        error = error.as_a(kind)
+        plain, error = error, kind.__new__(kind)
+        error.args = plain.args
+        vars(error).update(vars(plain))
     _label(error, complaint)
     return error
 
 
-def _particular_kind(complaint: Complaint) -> type[BadRequestError] | None:
+def _particular_kind(complaint: Complaint, status: int) -> type[HTTPStatusError] | None:
     """Return the class of what a program can do something about; None where it is another."""
     names = _names_of(complaint)
-    if not names.isdisjoint(_CONTEXT_LENGTH) or _CONTEXT_LENGTH_WORDS.search(complaint.message):
+    is_refused = HTTPStatusError.class_for(status or _BAD_REQUEST) is BadRequestError
+    says_so = is_refused and _CONTEXT_LENGTH_WORDS.search(complaint.message)
+    if says_so or not names.isdisjoint(_CONTEXT_LENGTH):
         return ContextLengthError
     return None if names.isdisjoint(_CONTENT_FILTER) else ContentFilterError
 
@@ -176,7 +187,8 @@ def _plain(name: str) -> str:
 def _label(error: ProviderError | HTTPStatusError, complaint: Complaint) -> None:
     error.code, error.type = complaint.code, complaint.type
     error.failed_generation = complaint.failed_generation
-    if not _names_of(complaint).isdisjoint(_PAID_UP):
+    stays = isinstance(error, ContextLengthError | ContentFilterError)
+    if stays or not _names_of(complaint).isdisjoint(_PAID_UP):
         error.is_passing = False
 
 

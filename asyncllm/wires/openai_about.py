@@ -49,10 +49,16 @@ class Facts:
                 self._names[name] = text
                 self.has_news = True
         for name in _OF_CHUNK:
-            self._note(name, getattr(chunk, name))
+            self.note(name, getattr(chunk, name))
         for choice in chunk.choices or ():
             if choice is not None and not choice.index:
                 self._add_choice(choice, choice.delta or choice.message)
+
+    def note(self, name: str, value: object) -> None:
+        """Note a fact by its name, unless there is nothing in it."""
+        if value and self._extra.get(name) != value and as_kept(value):
+            self._extra[name] = value
+            self.has_news = True
 
     def about(self, opaque: dict[str, object] | None = None) -> About:
         """Return all that has been said.
@@ -66,11 +72,6 @@ class Facts:
 
     def _add_choice(self, choice: Choice, delta: Delta | None) -> None:
         for name in _OF_CHOICE:
-            self._note(name, getattr(choice, name))
+            self.note(name, getattr(choice, name))
         if delta is not None:
-            self._note("provider_metadata", delta.provider_metadata)
-
-    def _note(self, name: str, value: object) -> None:
-        if value and as_kept(value) and self._extra.get(name) != value:
-            self._extra[name] = value
-            self.has_news = True
+            self.note("provider_metadata", delta.provider_metadata)

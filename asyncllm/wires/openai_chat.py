@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
-from asyncllm.events import Finish, Reasoning, Refusal
+from asyncllm.events import Finish, Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
 from asyncllm.wires.failures import Complaint, complaint_of, failure
 from asyncllm.wires.loose import as_mapping, as_text
 from asyncllm.wires.openai_about import Facts
-from asyncllm.wires.openai_chunks import CHUNK, PLAIN_CHUNK, CallDelta, Chunk, Function
+from asyncllm.wires.openai_chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
 from asyncllm.wires.openai_content import items_of
 from asyncllm.wires.openai_logprobs import logprobs_of
 from asyncllm.wires.openai_media import audio_of, images_of
@@ -35,7 +35,7 @@ _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
 _FAILED = "error"
 _TOLD = ("error", "detail", "message", "type", "code", "status_code", "error_type")
-_MOST_TRIES = 16
+_MOST_MISSES = 16
 _REASONS = {  # of services that have words of their own
     "function_call": "tool_calls",
     "eos": "stop",
@@ -58,13 +58,13 @@ class ChatTranslator(JSONTranslator[Chunk]):
         "_cost",
         "_facts",
         "_finish_reason",
+        "_has_begun",
         "_has_content",
         "_has_reasoning",
-        "_is_plain",
+        "_misses",
         "_reasoning",
         "_sources",
         "_tool_calls",
-        "_tries",
         "_usage",
     )
 
@@ -80,31 +80,44 @@ class ChatTranslator(JSONTranslator[Chunk]):
         self._finish_reason: str | None = None
         self._has_content = False
         self._has_reasoning = False  # in a field of its own, which `reasoning_details` repeat
-        self._is_plain = False  # what comes next is likely to be text and nothing else
-        self._tries = _MOST_TRIES  # left of taking something for plain that is not
+        self._has_begun = False  # so that what is said of the answer as a whole was read
+        self._misses = 0
 
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
-        """Read what is text and nothing else, as nearly all is, by a shorter way than the rest."""
-        decode_plain = PLAIN_CHUNK.decode
+        """Read what is a piece of the answer and nothing else by a shorter way than the rest."""
+        decode_piece = PIECE_CHUNK.decode
         for payload in payloads:
-            if self._is_plain:
+            if self._has_begun:
                 try:
-                    plain = decode_plain(payload)  # type: ignore[arg-type] # see UNDECODABLE
-                    text = plain.choices[0].delta.content
+                    chunk = decode_piece(payload)  # type: ignore[arg-type] # see UNDECODABLE
                 except UNDECODABLE:
-                    self._is_plain = False
-                    self._tries -= 1
+                    self._miss(payload)
                 else:
-                    if text:
-                        batch.append(text)
+                    choice = chunk.choices[0]
+                    delta = choice.delta
+                    if (
+                        delta.reasoning_content is not None
+                        or delta.reasoning is not None
+                        or delta.reasoning_details is not None
+                        or delta.tool_calls is not None
+                    ):
+                        self._take_more(delta, batch)
+                    if delta.content:
+                        batch.append(delta.content)
+                    if choice.content_filter_results:
+                        self._facts.note("content_filter_results", choice.content_filter_results)
+                    if not self._has_content:
+                        self._begin(batch)
                     continue
-            count = len(batch)
             super()._read([payload], batch)
             if self.is_done:
                 return
-            has_text = len(batch) > count and isinstance(batch[count], str)
-            self._is_plain = has_text and self._tries > 0
+
+    def _miss(self, payload: Payload) -> None:
+        """Give the shorter way up where it fails often: a failure costs more than it saves."""
+        self._misses += isinstance(payload, bytes)  # and no keep-alive, which goes no way at all
+        self._has_begun = self._misses < _MOST_MISSES
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
@@ -141,7 +154,6 @@ class ChatTranslator(JSONTranslator[Chunk]):
     @override
     def take(self, chunk: Chunk, batch: list[Item]) -> bool:
         """Append what a chunk says; see `JSONTranslator`."""
-        count = len(batch)
         for choice in chunk.choices or ():
             if choice is not None and not choice.index:  # n > 1 is refused before it is asked for
                 self._take_choice(choice, batch)
@@ -150,21 +162,18 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if usage := as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage")):
             self._usage = usage
         self._cost = chunk.cost or self._cost
-        self._take_facts(chunk, batch, has_content=len(batch) > count)
+        self._facts.add(chunk)
+        self._begin(batch)
         _refuse(chunk)
         return False  # that is for `[DONE]` to say, or the end of the body
 
-    def _take_facts(self, chunk: Chunk, batch: list[Item], *, has_content: bool) -> None:
-        """Note what a chunk says of the answer, and append it where its content begins.
-
-        Between its beginning and its end, content comes with nothing new.
-        """
-        is_between = has_content and self._has_content
-        if not is_between or self._finish_reason is not None or chunk.usage is not None:
-            self._facts.add(chunk)
-        if has_content and not self._has_content:
+    def _begin(self, batch: list[Item]) -> None:
+        """Say what is known of the answer behind its first content, if that has come."""
+        if not self._has_content and any(not isinstance(item, Ping) for item in batch):
             self._has_content = True
             batch += [self._facts.about()] if self._facts.has_news else []
+        is_begun = self._has_content or self._tool_calls is not None
+        self._has_begun = is_begun and self._misses < _MOST_MISSES
 
     def _take_choice(self, choice: Choice, batch: list[Item]) -> None:
         delta = choice.delta or choice.message
@@ -180,11 +189,14 @@ class ChatTranslator(JSONTranslator[Chunk]):
             self._finish_reason = self._finish_reason or "stop"
 
     def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
-        self._take_reasoning(delta, batch)
+        """Append whatever a delta says."""
+        self._take_more(delta, batch)
         if delta.refusal:
             batch.append(Refusal(delta.refusal))
-        if delta.tool_calls is not None or delta.function_call is not None:
-            self._take_calls(delta)
+        if delta.reasoning_encrypted is not None:
+            self._reasoning.add_encrypted(delta.reasoning_encrypted)
+        if delta.function_call is not None:
+            self._take_calls([CallDelta(index=_LEGACY_INDEX, function=delta.function_call)])
         if isinstance(delta.content, list):
             batch.extend(items_of(delta.content, self._sources))
         elif delta.content:
@@ -196,19 +208,19 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if delta.audio is not None:
             self._take_audio(as_mapping(delta.audio), batch)
 
-    def _take_reasoning(self, delta: Delta, batch: list[Item]) -> None:
-        """Append what can be read of the thinking, and keep what the server wants back."""
-        text = delta.reasoning_content or delta.reasoning
-        if delta.reasoning_content:
-            self._reasoning.add_text(delta.reasoning_content)
-        if delta.reasoning_encrypted is not None:
-            self._reasoning.add_encrypted(delta.reasoning_encrypted)
+    def _take_more(self, delta: Delta, batch: list[Item]) -> None:
+        """Append what can be read of the thinking; keep what has to go back, and calls."""
+        if text := delta.reasoning_content:
+            self._reasoning.add_text(text)
+        text = text or delta.reasoning or ""
         if delta.reasoning_details is not None:
             readable = self._reasoning.add_details(delta.reasoning_details)
             self._has_reasoning |= bool(text)
             text = text or ("" if self._has_reasoning else readable)
         if text:
             batch.append(Reasoning(text))
+        if delta.tool_calls is not None:
+            self._take_calls(delta.tool_calls)
 
     def _take_audio(self, audio: dict[str, object], batch: list[Item]) -> None:
         """Append a piece of sound and what is said in it."""
@@ -217,10 +229,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         batch += [spoken] if spoken else []
         batch += [sound] if sound else []
 
-    def _take_calls(self, delta: Delta) -> None:
-        calls = delta.tool_calls or []
-        if delta.function_call is not None:
-            calls = [*calls, CallDelta(index=_LEGACY_INDEX, function=delta.function_call)]
+    def _take_calls(self, calls: list[CallDelta]) -> None:
         for call in calls:
             self._tool_calls = self._tool_calls or ToolCalls()
             function = call.function or Function()

@@ -91,34 +91,47 @@ _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]  # a name, a type, a 
 CHUNK = msgspec.json.Decoder(Chunk)
 
 
-def _plain(kind: type[msgspec.Struct], fields: list[_Field], ignored: str = "") -> Any:
+def _part_of(kind: type[msgspec.Struct], fields: list[_Field], ignored: str = "") -> Any:
     """Return a struct that has `fields` and, unless they are null, none of the others of `kind`.
 
     Args:
         kind: a struct.
-        fields: what a plain one has.
-        ignored: those of its fields that are not looked at.
+        fields: what it has.
+        ignored: those of the fields of `kind` that are not looked at.
 
     """
     others = set(kind.__struct_fields__) - {field[0] for field in fields} - set(ignored.split())
     absent: list[_Field] = [(name, None, None) for name in kind.__struct_fields__ if name in others]
-    return msgspec.defstruct(f"Plain{kind.__name__}", [*fields, *absent], gc=False)
+    return msgspec.defstruct(f"PartOf{kind.__name__}", [*fields, *absent], gc=False)
 
 
-_PlainDelta = _plain(Delta, [("content", str)], ignored="provider_metadata")
-_PlainChoice = _plain(
+_PieceDelta = _part_of(
+    Delta,
+    [
+        ("content", str | None, None),
+        ("reasoning_content", str | None, None),
+        ("reasoning", str | None, None),
+        ("reasoning_details", Any, None),
+        ("tool_calls", list[CallDelta] | None, None),
+    ],
+    ignored="provider_metadata",
+)
+_PieceChoice = _part_of(
     Choice,
-    [("delta", _PlainDelta), ("index", Literal[0], 0)],
+    [("delta", _PieceDelta), ("index", Literal[0], 0), ("content_filter_results", Any, None)],
     ignored="text native_finish_reason",
 )
-_PlainChunk = _plain(
+_PieceChunk = _part_of(
     Chunk,
-    [("choices", tuple[_PlainChoice])],  # type: ignore[valid-type] # made here
-    # They say the same with each chunk, or come with the first or the last, or with an error.
+    [("choices", tuple[_PieceChoice])],  # type: ignore[valid-type] # made here
+    # It is the same in each chunk, or comes with the first or the last of them, or with an error.
     ignored="id model provider created system_fingerprint service_tier generationId "
     "prompt_filter_results timings cost copilot_usage latency_checkpoint "
     "detail message type code status_code error_type",
 )
 
-PLAIN_CHUNK: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_PlainChunk)
-"""Of a chunk with a piece of text and nothing else, as nearly all are; it refuses any other."""
+PIECE_CHUNK: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_PieceChunk)
+"""Of a chunk with a piece of an answer and nothing else, as nearly all are; it refuses any other.
+
+To look for what is hardly ever there takes longer in Python than to have it refused here.
+"""

@@ -10,16 +10,19 @@ from asyncllm.errors import ReplyTooLargeError
 from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES
 
+_MOST_BLOCKS = 1024
+_OVERHEAD = 16  # bytes of a piece, besides its text
 _TEXTS = ("text", "summary")  # those of a block's fields that come in pieces
 
 
 class OpaqueReasoning:
     """What is kept of an answer's reasoning for the next request; it has the names of the wire."""
 
-    __slots__ = ("_blocks", "_encrypted", "_size", "_texts")
+    __slots__ = ("_blocks", "_encrypted", "_open", "_size", "_texts")
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
+        self._open: dict[tuple[str, str], _Block] = {}  # the newest of each type and index
         self._texts: list[str] = []
         self._encrypted: object = None
         self._size = 0
@@ -48,14 +51,10 @@ class OpaqueReasoning:
         readable = ""
         for each in as_list(details):
             piece = as_mapping(as_kept(each))
-            block = next((block for block in self._blocks[-1:] if block.goes_on_with(piece)), None)
-            if block is None:
-                block = _Block()
-                self._blocks.append(block)
-            block.add(piece)
-            readable += "".join(as_text(piece.get(name)) for name in _TEXTS)
-            for value in piece.values():
-                self._grow(value)
+            if piece:
+                self._block_of(piece).add(piece)
+                readable += "".join(as_text(piece.get(name)) for name in _TEXTS)
+                self._grow(*piece, *piece.values())
         return readable
 
     def whole(self, *, has_calls: bool) -> dict[str, object]:
@@ -75,12 +74,23 @@ class OpaqueReasoning:
             whole["reasoning_details"] = [block.whole() for block in self._blocks]
         return whole
 
-    def _grow(self, value: object) -> None:
-        is_nested = isinstance(value, dict | list)
-        self._size += len(repr(value)) if is_nested else value.__sizeof__()
-        if self._size > MOST_BYTES:
+    def _block_of(self, piece: dict[str, object]) -> _Block:
+        """Return the block that a piece belongs to: what is signed or encrypted is whole."""
+        key = as_text(piece.get("type")), as_text(piece.get("index"))
+        block = self._open.get(key)
+        if block is None or block.is_whole or piece.get("data"):
+            block = self._open[key] = _Block()
+            self._blocks.append(block)
+        return block
+
+    def _grow(self, *values: object) -> None:
+        """Count what was added, as about so many bytes of memory."""
+        sizes = (len(each if isinstance(each, str) else repr(each)) for each in values)
+        self._size += _OVERHEAD + sum(sizes)
+        if self._size > MOST_BYTES or len(self._blocks) > _MOST_BLOCKS:
             raise ReplyTooLargeError(
-                f"the reasoning that has to be sent back takes more than {MOST_BYTES} bytes"
+                f"the reasoning that has to be sent back is of more than {_MOST_BLOCKS} blocks, or "
+                f"takes more than {MOST_BYTES} bytes"
             )
 
 
@@ -93,11 +103,9 @@ class _Block:
         self._fields: dict[str, object] = {}
         self._pieces: dict[str, list[str]] = {}
 
-    def goes_on_with(self, piece: dict[str, object]) -> bool:
-        """Tell whether a piece belongs to this block: what is signed or encrypted is whole."""
-        is_same = all(piece.get(name) == self._fields.get(name) for name in ("type", "index"))
-        is_whole = bool(self._fields.get("data") or self._fields.get("signature"))
-        return is_same and not is_whole and not piece.get("data")
+    @property
+    def is_whole(self) -> bool:
+        return bool(self._fields.get("data") or self._fields.get("signature"))
 
     def add(self, piece: dict[str, object]) -> None:
         for name, value in piece.items():

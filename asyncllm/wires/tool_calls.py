@@ -64,7 +64,7 @@ class ToolCalls:
         if is_new_name := bool(name and not call.name):  # some servers repeat it with each piece
             call.name = name
             self._size += name.__sizeof__()
-        if as_kept(extra) is not None:
+        if extra is not None and as_kept(extra):
             call.opaque = _as_json({"extra_content": extra})
             self._size += call.opaque.__sizeof__()
         if isinstance(piece, dict):

@@ -141,9 +141,9 @@ async def test_bare_json_between_events_fails_the_answer_with_what_it_says(size,
     body = TOKEN + GEMINI + end
     reads = [body[at : at + size] for at in range(0, len(body), size)]
     tokens, error = await read(OpenAICompatible, answer(STREAM, *reads))
-    assert (tokens, type(error)) == (["a"], asyncllm.ProviderError)
+    assert (tokens, type(error)) == (["a"], asyncllm.RateLimitError)
     assert "Resource {exhausted}." in str(error)
-    assert "429" in str(error)
+    assert (error.status, error.type) == (429, "RESOURCE_EXHAUSTED")
 
 
 async def test_a_connection_that_breaks_amid_bare_json_says_what_came_of_it():

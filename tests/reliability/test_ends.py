@@ -369,6 +369,8 @@ def test_a_failed_stream_says_so_each_time_and_leaves_nothing(
     server, wire, loop, error, text, fault, caplog
 ):
     server.add_fault(fault)
+    if isinstance(fault, ErrorInStream) and wire != "h2o":
+        error = asyncllm.ServerError  # OpenAI's wire says whose failure it is
     limits = Timeouts()
     if error is asyncllm.StreamTimeout:
         limits = Timeouts(stall=2 * SOON) if text else Timeouts(first_token=SOON)

@@ -167,6 +167,17 @@ async def test_a_bad_answer_with_a_good_status_is_not_tried_again(sandbox, quick
     assert asked(sandbox) == 1
 
 
+@every_wire
+async def test_an_error_in_a_good_status_is_tried_again_where_its_wire_says_that_it_passes(
+    sandbox, quick, wire
+):
+    sandbox.add_fault(ErrorInStream())
+    kind = asyncllm.ProviderError if wire == "h2o" else asyncllm.ServerError
+    with pytest.raises(kind):
+        await on_wire(wire, sandbox.url, sessions=quick).complete("Hello")
+    assert asked(sandbox) == (1 if wire == "h2o" else 3)
+
+
 async def test_lockchat_s_fault_counts_as_an_attempt(sandbox, quick, caplog):
     caplog.set_level(logging.INFO, logger="asyncllm")
     sandbox.add_fault(ModelDoesNotExist(times=1))
