@@ -351,7 +351,7 @@ FAILURES = [
     (asyncllm.ProtocolError, "", HtmlPage()),
     (asyncllm.ProtocolError, "", HtmlPage(on="create")),
     (asyncllm.StreamInterrupted, "", EmptyBody()),
-    (asyncllm.ProviderError, "This is", ErrorInStream(after=2, type="mystery")),
+    (asyncllm.ProviderError, "This is", ErrorInStream(after=2)),
     (asyncllm.StreamInterrupted, "This is", Drop(after=2)),
     (asyncllm.StreamInterrupted, "This is", Truncate(after=2)),
     (asyncllm.ProtocolError, "This is", BadJson(after=2)),

@@ -66,7 +66,7 @@ async def read(make, *faults):
         ([Drop(after=3)], 3, asyncllm.StreamInterrupted),
         ([Truncate(after=0)], 0, asyncllm.StreamInterrupted),
         ([Truncate(after=3)], 3, asyncllm.StreamInterrupted),
-        ([ErrorInStream(after=3, type="mystery")], 3, asyncllm.ProviderError),
+        ([ErrorInStream(after=3)], 3, asyncllm.ProviderError),
     ],
 )
 async def test_an_sdk_reads_it_and_fails_loudly(make, kind, faults, count, error):
