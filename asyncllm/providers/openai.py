@@ -15,8 +15,7 @@ from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
 from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.failures import explained
-from asyncllm.wires.openai_chat import ChatTranslator
-from asyncllm.wires.openai_messages import openai_messages
+from asyncllm.wires.openai_chat import ChatTranslator, openai_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ import pytest
 import asyncllm
 from asyncllm import ConfigurationError
 from asyncllm.messages import check_messages
-from asyncllm.wires.openai_messages import openai_messages
+from asyncllm.wires.openai_chat import openai_messages
 
 GIF, PDF = b"GIF89a", b"%PDF-1.7"
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from asyncllm.events import Reasoning, Refusal
 from asyncllm.wires.loose import as_list, as_mapping, as_text
-from asyncllm.wires.openai_media import images_of
+from asyncllm.wires.openai_chat.media import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from asyncllm.events import Item
-    from asyncllm.wires.openai_sources import Sources
+    from asyncllm.wires.openai_chat.sources import Sources
 
 
 def items_of(parts: list[object], sources: Sources) -> Iterator[Item]:

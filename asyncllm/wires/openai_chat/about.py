@@ -8,7 +8,7 @@ from asyncllm.events import About
 from asyncllm.wires.loose import as_kept, as_text
 
 if TYPE_CHECKING:
-    from asyncllm.wires.openai_chunks import Choice, Chunk, Delta
+    from asyncllm.wires.openai_chat.chunks import Choice, Chunk, Delta
 
 _NAMES = ("id", "model", "provider")
 _OF_CHUNK = (

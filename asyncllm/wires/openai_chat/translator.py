@@ -15,21 +15,21 @@ from asyncllm.events import Finish, Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
 from asyncllm.wires.failures import Complaint, complaint_of, failure
 from asyncllm.wires.loose import as_mapping, as_text
-from asyncllm.wires.openai_about import Facts
-from asyncllm.wires.openai_chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
-from asyncllm.wires.openai_content import items_of
-from asyncllm.wires.openai_logprobs import logprobs_of
-from asyncllm.wires.openai_media import audio_of, images_of
-from asyncllm.wires.openai_reasoning import OpaqueReasoning
-from asyncllm.wires.openai_sources import Sources
-from asyncllm.wires.openai_usage import usage_of
+from asyncllm.wires.openai_chat.about import Facts
+from asyncllm.wires.openai_chat.chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
+from asyncllm.wires.openai_chat.content import items_of
+from asyncllm.wires.openai_chat.logprobs import logprobs_of
+from asyncllm.wires.openai_chat.media import audio_of, images_of
+from asyncllm.wires.openai_chat.reasoning import OpaqueReasoning
+from asyncllm.wires.openai_chat.sources import Sources
+from asyncllm.wires.openai_chat.usage import usage_of
 from asyncllm.wires.tool_calls import ToolCalls
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
     from asyncllm.events import Item
     from asyncllm.framing import Payload
-    from asyncllm.wires.openai_chunks import Choice, Delta
+    from asyncllm.wires.openai_chat.chunks import Choice, Delta
 
 _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
