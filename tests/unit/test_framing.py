@@ -761,3 +761,8 @@ def test_an_event_that_comes_in_a_read_of_its_own_is_what_it_is_in_pieces(first,
         return payloads
 
     assert outcome([first, chunk]) == outcome([bytes([byte]) for byte in first + chunk])
+
+
+def test_bare_json_whose_text_is_no_utf_8_is_told_all_the_same():
+    body = b'{"error": "\xff"}'
+    assert SSEDecoder().feed(body + b"\n\n") == [NamedEvent("error", body)]
