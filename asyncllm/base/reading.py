@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from typing_extensions import override
 
 from asyncllm.errors import AsyncLLMError
@@ -34,6 +35,7 @@ class Reading(AsyncIterator["list[Item]"]):
 
     Attributes:
         is_over: whether all has been returned, and the answer is whole.
+        request: what was asked, without its body: with images that takes megabytes.
 
     """
 
@@ -42,17 +44,17 @@ class Reading(AsyncIterator["list[Item]"]):
         "_failure",
         "_has_ended",
         "_provider",
-        "_request",
         "_response",
         "_translator",
         "is_over",
+        "request",
     )
 
     def __init__(self, response: Response, provider: ServerProvider, request: Request) -> None:
         self.is_over = False
         self._response = response
         self._provider = provider
-        self._request = request
+        self.request = msgspec.structs.replace(request, body=b"")
         self._translator = provider.translator(request)
         self._body = response.body_as(provider.framing)
         self._failure: AsyncLLMError | None = None
@@ -111,4 +113,4 @@ class Reading(AsyncIterator["list[Item]"]):
             self.is_over = True
         else:
             failure = self._response.masked(self._body.explained(self._failure))
-            raise self._provider.explain(self._request, failure)
+            raise self._provider.explain(self.request, failure)

@@ -246,6 +246,7 @@ async def _alone(
     try:
         async with sessions:
             begun = await begin()
+            del begin  # which holds the request's body, and nobody needs that any more
             async with contextlib.aclosing(begun):
                 yield begun
     finally:

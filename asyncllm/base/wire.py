@@ -152,6 +152,7 @@ class ServerProvider(AsyncGeneratorProvider):
             try:
                 async with opening as response:
                     reading = Reading(response, self, request)
+                    request = reading.request
                     try:
                         yield Begun(await anext(reading, None), reading, model=request.model)
                     except GeneratorExit:

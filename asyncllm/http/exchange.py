@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
 from multidict import istr
 
 from asyncllm.errors import AsyncLLMError, let_go
@@ -108,8 +109,10 @@ class Exchange:
             self._answer = answer
             if told := answer.headers.getall(_SET_COOKIE, ()):
                 self._jar.keep(told, request.url)
+            # Without its body, which may take megabytes: it has been sent, and is in no error.
+            self._request = msgspec.structs.replace(request, data=None)
             return Response(
-                answer, self._max_event_bytes, request=request, was_resent=self._was_resent
+                answer, self._max_event_bytes, request=self._request, was_resent=self._was_resent
             )
         try:
             raise failure  # outside of the handler: aiohttp's own texts must not be its context

@@ -509,3 +509,27 @@ async def test_a_big_event_and_a_long_answer_arrive_whole(sandbox, sessions):
         sandbox.add_fault(BigEvent(size=1_000_000, times=1))
         reply = await on_wire(wire, sandbox.url, sessions=sessions).complete("Hello")
         assert reply.text.startswith("A" * 1_000_000)
+
+
+# --- requests -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "in a session manager"])
+async def test_what_was_sent_is_let_go_of_while_its_answer_is_read(is_alone):
+    image = b"\x89PNG\r\n\x1a\n" + bytes(4 * MEBI)
+    message = {"role": "user", "content": [asyncllm.image(image)]}
+    token = chunk(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n')
+    async with (
+        SessionManager() as sessions,
+        raw_server([CHUNKED + token, asyncio.Event()]) as (url, _),
+    ):
+        shared = None if is_alone else sessions
+        tracemalloc.start()
+        try:
+            provider = OpenAICompatible(base_url=url, model="m", sessions=shared)
+            async with provider.stream([message]) as stream:
+                assert await anext(stream) == "Hi"
+                held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held < MEBI, f"{held / MEBI:.1f} MiB were held"
