@@ -185,7 +185,7 @@ def large(folder):
             lambda folder: written(folder / "x.qqq", b"x"),
             "of 'x.qqq' can't be found: say media_type=",
         ),
-        ("a\0b", "can't be read: embedded null byte"),
+        ("a\0b", "can't be read: .*embedded null"),
         ("QUJD" * 2000, r"can't be read: File name too long"),
         (b"", "the source is empty"),
         (b"x", "the media type can't be found: say media_type="),
