@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 import msgspec
 from typing_extensions import override
@@ -26,7 +26,7 @@ from asyncllm.stream.retry import retrying
 from asyncllm.stream.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from asyncllm.base.provider import Begin
     from asyncllm.base.request import Question
@@ -60,6 +60,8 @@ class AsyncGeneratorProvider(Provider):
 
     """
 
+    _address_options: ClassVar[Sequence[str]] = ("base_url",)
+
     def __init__(
         self,
         *,
@@ -76,7 +78,11 @@ class AsyncGeneratorProvider(Provider):
         texts = {"base_url": base_url, "api_key": api_key, "model": model, "proxy": proxy}
         check_given(texts, headers, retry)
         self.base_url = chosen_address(
-            base_url, self._environment_addresses(), self.url, name=self._label
+            base_url,
+            self._environment_addresses(),
+            self.url,
+            name=self._label,
+            options=self._address_options,
         )
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
