@@ -174,7 +174,11 @@ def check_part(part: object, where: str) -> dict[str, object]:
         raise ConfigurationError(f"{where} has no text: give it a str")
     if kind == "image":
         return _whole(part, where, image, "detail")
-    if kind == "file" and "file" not in part:  # which is OpenAI's own
+    if kind == "file" and "file" in part and "source" in part:
+        raise ConfigurationError(
+            f"{where} has both file, as OpenAI has it, and source: give one of them"
+        )
+    if kind == "file" and "file" not in part:
         return _whole(part, where, file, "name")
     return {**part, "type": kind}
 

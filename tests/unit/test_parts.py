@@ -153,6 +153,15 @@ def test_a_part_may_be_written_by_hand_and_keeps_what_else_it_has(folder):
     assert part["source"] is path
 
 
+def test_openai_s_own_file_is_not_taken_for_one_of_ours(folder):
+    path = written(folder / "secret.txt", b"secret")
+    own = {"type": "file", "file": {"file_id": "f"}}
+    assert sent(own) == own
+    for source in (path, b"%PDF-1", b"", "https://h/x.pdf"):
+        with pytest.raises(ConfigurationError, match=r"^messages\[0\]\.content\[0\] has both file"):
+            sent(own | {"source": source})
+
+
 def test_a_str_in_a_part_written_by_hand_reads_no_file(folder):
     written(folder / "secret.txt", b"secret")
     for kind in ("image", "file"):
