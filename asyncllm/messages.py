@@ -191,7 +191,7 @@ def _check_call(call: object, where: str) -> dict[str, object]:
 
 def _as_json(value: Mapping[str, object], where: str) -> str:
     try:
-        return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise ConfigurationError(f"{where} can't be written as JSON: {reason}")
