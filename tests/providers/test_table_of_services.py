@@ -162,6 +162,13 @@ HOSTS = [
     ("https://gpu.example:444/ollama/", "https://gpu.example:444/ollama/v1"),
     ("http://gpu:11434/v1", "http://gpu:11434/v1"),
     (" gpu ", "http://gpu:11434/v1"),
+    ('"gpu"', "http://gpu:11434/v1"),
+    ("'gpu:8080'", "http://gpu:8080/v1"),
+    ("::1", "http://[::1]:11434/v1"),
+    ("::", "http://[::1]:11434/v1"),
+    ("gpu:99999", "http://gpu:11434/v1"),
+    ("http://gpu:99999", "http://gpu/v1"),
+    ("[::1]:99999", "http://[::1]:11434/v1"),
 ]
 
 
