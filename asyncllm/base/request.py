@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - the reference reads the annotations
+from asyncllm.messages import placed
 from asyncllm.options import check_policies
 
 if TYPE_CHECKING:
@@ -85,3 +87,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     conversation_id: str = ""
     without: frozenset[str] = frozenset()
+
+
+def check_writable(request: Request) -> None:
+    """Refuse the first message or parameter that has no JSON form, by its name.
+
+    It takes as long as to write them all: it is for requests of which one is known to have none.
+
+    Raises:
+        ConfigurationError: there is one.
+
+    """
+    for name, value in [*placed(request.messages), *request.params.items()]:
+        encode_json(value, name=name)

@@ -13,7 +13,7 @@ from typing_extensions import override
 from asyncllm.base.address import chosen_address
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
-from asyncllm.base.request import Request, check_given
+from asyncllm.base.request import Request, check_given, check_writable
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.http.checks import merged_headers
@@ -158,7 +158,7 @@ class AsyncGeneratorProvider(Provider):
             messages=question.messages,
             params=question.params,
         )
-        request = msgspec.structs.replace(request, body=self.encode(request))
+        request = msgspec.structs.replace(request, body=self._encoded(request))
 
         async def begin() -> Begun:
             if sessions is not None:
@@ -182,6 +182,18 @@ class AsyncGeneratorProvider(Provider):
 
         """
         return full_id(model, self.models, type(self).__name__)
+
+    def _encoded(self, request: Request) -> bytes:
+        """Return what `encode` does; an error names the parameter or the message it is about."""
+        try:
+            return self.encode(request)
+        except ConfigurationError as error:
+            refusal = error
+        try:
+            check_writable(request)
+            raise refusal
+        finally:
+            del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
     async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
         """Return what `question` returns that is no stream, within the limits of one."""
