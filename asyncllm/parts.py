@@ -221,7 +221,10 @@ def _whole(
     option: str,
 ) -> dict[str, object]:
     """Return an image or a file that was perhaps written by hand, checked and read."""
-    source = part.get("source")
+    if "source" not in part:
+        instead = " in the place of url" if "url" in part else ", such as bytes or a URL"
+        raise ConfigurationError(f"{where} has no source: write source{instead}")
+    source = part["source"]
     if isinstance(source, str) and not is_url(source):
         # Messages that come as JSON must not read files of the program that passes them on.
         raise ConfigurationError(

@@ -9,9 +9,8 @@ from typing import TypedDict
 class ProviderParams(TypedDict, total=False):
     """Parameters that some servers know, by the names that they have there.
 
-    All may be given to `stream()` and `complete()`, and go to the server as they are. A type
-    checker wants all others in `extra`; when the program runs, any name passes that is not nearly
-    one of these.
+    They go from `stream()` and `complete()` to the server as they are. A type checker wants others
+    in `extra`; when the program runs, any name passes that is not nearly one of these.
     """
 
     # OpenAI
@@ -94,7 +93,6 @@ class ProviderParams(TypedDict, total=False):
     continue_final_message: bool
     custom_params: Mapping[str, object]
     decoder_input_details: bool
-    detail: str
     details: bool
     do_sample: bool
     dry_allowed_length: int
@@ -155,7 +153,6 @@ class ProviderParams(TypedDict, total=False):
     penalize_nl: bool
     penalty_alpha: float
     post_sampling_probs: bool
-    presence_penalty_range: int
     priority: int
     prompt_logprobs: int
     raw: bool

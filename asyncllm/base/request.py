@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - the reference reads the annotations
@@ -14,6 +15,8 @@ from asyncllm.messages import placed
 from asyncllm.options import check_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncllm.options import Retry, Timeouts
     from asyncllm.session.manager import SessionManager
 
@@ -89,14 +92,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     without: frozenset[str] = frozenset()
 
 
-def check_writable(request: Request) -> None:
-    """Refuse the first message or parameter that has no JSON form, by its name.
-
-    It takes as long as to write them all: it is for requests of which one is known to have none.
+def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
+    """Return `request` with the body that `encode` makes of it.
 
     Raises:
-        ConfigurationError: there is one.
+        ConfigurationError: it can't be made; where a message or a parameter has no JSON form, the
+            text names it.
 
     """
-    for name, value in [*placed(request.messages), *request.params.items()]:
-        encode_json(value, name=name)
+    try:
+        return msgspec.structs.replace(request, body=encode(request))
+    except ConfigurationError as error:
+        refusal = error
+    try:
+        for name, value in [*placed(request.messages), *request.params.items()]:
+            encode_json(value, name=name)
+        raise refusal
+    finally:
+        del refusal  # its traceback holds this frame: they would be a cycle of garbage

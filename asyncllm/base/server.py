@@ -7,13 +7,12 @@ import os
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-import msgspec
 from typing_extensions import override
 
 from asyncllm.base.address import chosen_address
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
-from asyncllm.base.request import Request, check_given, check_writable
+from asyncllm.base.request import Request, check_given, with_body
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.http.checks import merged_headers
@@ -77,12 +76,9 @@ class AsyncGeneratorProvider(Provider):
         super().__init__(sessions=sessions, timeouts=timeouts)
         texts = {"base_url": base_url, "api_key": api_key, "model": model, "proxy": proxy}
         check_given(texts, headers, retry)
+        told = self._environment_addresses()
         self.base_url = chosen_address(
-            base_url,
-            self._environment_addresses(),
-            self.url,
-            name=self._label,
-            options=self._address_options,
+            base_url, told, self.url, name=self._label, options=self._address_options
         )
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
@@ -158,7 +154,7 @@ class AsyncGeneratorProvider(Provider):
             messages=question.messages,
             params=question.params,
         )
-        request = msgspec.structs.replace(request, body=self._encoded(request))
+        request = with_body(request, self.encode)
 
         async def begin() -> Begun:
             if sessions is not None:
@@ -182,18 +178,6 @@ class AsyncGeneratorProvider(Provider):
 
         """
         return full_id(model, self.models, type(self).__name__)
-
-    def _encoded(self, request: Request) -> bytes:
-        """Return what `encode` does; an error names the parameter or the message it is about."""
-        try:
-            return self.encode(request)
-        except ConfigurationError as error:
-            refusal = error
-        try:
-            check_writable(request)
-            raise refusal
-        finally:
-            del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
     async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
         """Return what `question` returns that is no stream, within the limits of one."""

@@ -45,7 +45,6 @@ _UNKNOWN = {
     "logprobs": "log probabilities",
     "top_logprobs": "log probabilities",
     "logit_bias": "biases of tokens",
-    "reasoning_effort": "reasoning",
     "modalities": "modalities",
     "audio": "audio",
 }

@@ -461,6 +461,21 @@ async def test_a_completion_says_how_it_is_used(use, says):
     )
 
 
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Echo().stream("x"), "not Stream: `await stream.collect..` gives its reply, to"),
+        (lambda: Echo().complete("x"), "not Completion: await it, and write"),
+    ],
+)
+def test_an_answer_to_come_is_no_messages(make, says):
+    answer = make()
+    with pytest.raises(ConfigurationError, match=says):
+        Echo().stream(answer)
+    if hasattr(answer, "close"):
+        answer.close()
+
+
 @pytest.mark.parametrize("name", ["text", "usage", "message", "cost"])
 def test_a_completion_has_nothing_of_its_reply_before_it_is_awaited(name):
     with pytest.raises(AttributeError) as caught:
