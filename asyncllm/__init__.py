@@ -198,9 +198,18 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_hint(name)}")
     found = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     return found
+
+
+def _hint(name: str) -> str:
+    """Return what may be meant by a name that there is not; importing a module asks here first."""
+    if name.startswith("_"):
+        return ""
+    near = [each for each in __all__ if each.lower() == name.lower()]
+    meant = near[0] if near else f"provider({name.lower()!r})"
+    return f": did you mean asyncllm.{meant}?"
 
 
 def __dir__() -> list[str]:

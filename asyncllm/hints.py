@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
@@ -17,7 +18,40 @@ NEAR, VERY_NEAR = 0.8, 0.9  # of difflib's ratio: "modle" is as near to "model" 
 _SHORTEST = 4  # "top" is near to "stop", and may mean anything
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _OTHERS = inspect.Parameter.VAR_KEYWORD
+_LOOKS_LIKE_MODEL = re.compile(
+    r"(?:gpt|chatgpt|o\d|claude|gemini|gemma|grok|llama|mi[sx]tral|qwen|deepseek|falcon)\b.*|"
+    r"(?:llama|qwen|gemma)\d.*",
+    re.IGNORECASE,
+)
 _BY_PLACE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+
+_LIMITS, _ATTEMPTS = "timeouts=Timeouts(first_token=30)", "retry=Retry(attempts=3)"
+_SESSIONS = "sessions=SessionManager(ssl=…)"
+OTHER_NAMES: Mapping[str, str] = {
+    "timeout": _LIMITS,
+    "request_timeout": _LIMITS,
+    "retries": _ATTEMPTS,
+    "max_retries": _ATTEMPTS,
+    "num_retries": _ATTEMPTS,
+    "api_base": "base_url=…",
+    "url": "base_url=…",
+    "host": "base_url=…",
+    "key": "api_key=…",
+    "token": "api_key=…",
+    "default_headers": "headers={…}",
+    "extra_headers": "headers={…}",
+    "organization": 'headers={"OpenAI-Organization": …}',
+    "proxies": "proxy=…",
+    "http_client": "sessions=SessionManager(…)",
+    "verify": _SESSIONS,
+    "ssl": _SESSIONS,
+}
+"""What other libraries call options, and how they are written here."""
+
+
+def option_of(written: str) -> str:
+    """Return the option's name of what is written as `option=…`."""
+    return written.partition("=")[0]
 
 
 def nearest_match(name: str, known: Iterable[str]) -> str:
@@ -113,18 +147,40 @@ def _check_options(
     """Refuse arguments that `cls` takes by name alone, and names that it does not know."""
     known = options_of(cls)
     if len(args) > known.places:
-        # Whoever gives one by its place means the key, mostly. It is not shown, as it may be one.
-        first = "api_key" if "api_key" in known.names else next(iter(known.names), "")
+        first = _option_for(args[int(known.places)], known.names)
         example = f"write {cls.__name__}({first}=…); " if first else ""
         raise ConfigurationError(
             f"{cls.__name__} takes its options by name: {example}there are {', '.join(known.names)}"
         )
+    if known.is_open:
+        return  # it may take out of its options whatever it likes, and alone knows what
     for name in options:
-        if name in known.names:
-            continue
-        meant = near_miss(name, known.names)
-        if name in elsewhere and not known.is_open:
-            raise ConfigurationError(f"{cls.__name__} has no option {name}: {elsewhere[name]}")
-        if meant or not known.is_open:
-            hint = f"did you mean {meant}=…?" if meant else f"there are {', '.join(known.names)}"
+        if name not in known.names:
+            hint = elsewhere.get(name) or _instead(name, known.names)
             raise ConfigurationError(f"{cls.__name__} has no option {name}: {hint}")
+
+
+def _option_for(value: object, names: tuple[str, ...]) -> str:
+    """Return the option that was probably meant by a value without a name; "" where there are none.
+
+    The value is not shown, as it may be a key: that is what most people give by its place.
+    """
+    text = value if isinstance(value, str) else ""
+    meant = "api_key"
+    if "://" in text:
+        meant = "base_url"
+    elif _LOOKS_LIKE_MODEL.fullmatch(text):
+        meant = "model"
+    return meant if meant in names else next(iter(names), "")
+
+
+def _instead(name: str, names: tuple[str, ...]) -> str:
+    """Return what to write in the place of an option that there is not."""
+    written = OTHER_NAMES.get(name, "")
+    meant = option_of(written)
+    if meant not in names:
+        written, meant = "", near_miss(name, names)
+    if not meant:
+        return f"there are {', '.join(names)}"
+    example = f" write {written}" if written not in ("", f"{meant}=…") else ""
+    return f"did you mean {meant}=…?{example}"

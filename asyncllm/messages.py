@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import NotRequired, Required, TypeAlias, TypedDict
 
 from asyncllm.errors import ConfigurationError
@@ -38,6 +38,7 @@ Messages: TypeAlias = str | Sequence[Mapping[str, object]]
 # OpenAI's own forms of an assistant's message that says nothing.
 _INSTEAD_OF_CONTENT = ("tool_calls", "refusal", "audio", "function_call")
 
+_EXAMPLE = '{"role": "user", "content": %s}'
 _INSTRUCTION = (
     "instruction: below is a conversation of a user with an AI assistant; answer its latest "
     "message, in the light of what was said before where that matters"
@@ -101,22 +102,30 @@ def _system_message(system: object) -> SystemMessage:
 
 def _remedy(messages: object) -> str:
     """Return what to write in the place of what is no list of messages."""
+    remedy = ""
     match messages:
         case Reply():
-            return ": write [..., reply.message]"
+            remedy = ": write [..., reply.message]"
+        case Coroutine():
+            remedy = ": await it, and write [..., reply.message]"
+        case AsyncIterable():
+            remedy = ": `await stream.collect()` gives its reply, to write [..., reply.message]"
+        case Mapping() if "type" in messages and "role" not in messages:
+            remedy = f": write [{_EXAMPLE % '[part]'}]"
         case Mapping():
-            return ": write [message]"
+            remedy = ": write [message]"
         case bytes() | bytearray():
-            return ": decode it"
+            remedy = ": decode it"
         case Iterable():
-            return ": write list(messages)"
-        case _:
-            return ""
+            remedy = ": write list(messages)"
+    return remedy
 
 
 def _check_message(where: str, message: object) -> dict[str, object]:
     if not isinstance(message, Mapping):
         remedy = ": write reply.message" if isinstance(message, Reply) else ""
+        if isinstance(message, str | tuple):
+            remedy = f": write {_EXAMPLE % '…'}"
         raise ConfigurationError(
             f"{where} must be a mapping with role and content, not {_kind(message)}{remedy}"
         )
@@ -191,7 +200,7 @@ def _check_call(call: object, where: str) -> dict[str, object]:
 
 def _as_json(value: Mapping[str, object], where: str) -> str:
     try:
-        return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise ConfigurationError(f"{where} can't be written as JSON: {reason}")

@@ -13,6 +13,7 @@ from asyncllm.sources import (
     checked_media_type,
     default_name,
     find,
+    is_told_by_head,
     is_url,
     media_type_of_head,
     media_type_of_name,
@@ -174,7 +175,11 @@ def check_part(part: object, where: str) -> dict[str, object]:
         raise ConfigurationError(f"{where} has no text: give it a str")
     if kind == "image":
         return _whole(part, where, image, "detail")
-    if kind == "file" and "file" not in part:  # which is OpenAI's own
+    if kind == "file" and "file" in part and "source" in part:
+        raise ConfigurationError(
+            f"{where} has both file, as OpenAI has it, and source: give one of them"
+        )
+    if kind == "file" and "file" not in part:
         return _whole(part, where, file, "name")
     return {**part, "type": kind}
 
@@ -216,7 +221,10 @@ def _whole(
     option: str,
 ) -> dict[str, object]:
     """Return an image or a file that was perhaps written by hand, checked and read."""
-    source = part.get("source")
+    if "source" not in part:
+        instead = " in the place of url" if "url" in part else ", such as bytes or a URL"
+        raise ConfigurationError(f"{where} has no source: write source{instead}")
+    source = part["source"]
     if isinstance(source, str) and not is_url(source):
         # Messages that come as JSON must not read files of the program that passes them on.
         raise ConfigurationError(
@@ -226,12 +234,33 @@ def _whole(
     try:
         made = make(source, **{name: part.get(name) for name in ("media_type", option)})
         content = made["source"]
-        data = read(content) if isinstance(content, Path) else content
+        data = content
+        if isinstance(content, Path):
+            data = read(content)
+            is_image = made["type"] == "image"
+            made["media_type"] = _media_type_when_read(made["media_type"], data, is_image=is_image)
     except ConfigurationError as error:
         problem = str(error)
     else:
         return {**part, **made, "source": data}
     raise ConfigurationError(f"{where}: {problem}")
+
+
+def _media_type_when_read(media_type: str, data: bytes, *, is_image: bool) -> str:
+    """Return the media type of a file that may be another one than when it was looked at.
+
+    A type that first bytes don't tell is taken as it was said.
+
+    Raises:
+        ConfigurationError: it was an image and is none, or the other way round.
+
+    """
+    found = Found(data)
+    now = media_type_of_head(data)
+    if not now or not is_told_by_head(media_type):
+        return media_type
+    _check_kind(found, now, is_image=is_image)
+    return now if is_image else media_type
 
 
 def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 import re
 import stat
@@ -56,7 +57,7 @@ _SAME = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg"}
 _SAME |= dict.fromkeys(("audio/x-wav", "audio/wave", "audio/vnd.wave"), "audio/wav")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+")
 _SCHEME = re.compile(r"data:|[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_DATA_URL = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
+_IS_BADLY_QUOTED = re.compile(rb"%(?![0-9a-fA-F]{2})").search
 _MOST_SHOWN = 200  # characters of a path: perhaps it is no path, but the file itself
 
 
@@ -90,7 +91,9 @@ def find(source: object) -> Found:
         return _found_data(source) if source[:5].lower() == "data:" else _found_url(source)
     if source != "" and isinstance(source, str | os.PathLike):
         path = Path(os.fsdecode(source))
-        return Found(path, path.name, head=_read(path, _HEAD_BYTES))
+        head = _read(path, _HEAD_BYTES)
+        # Absolute, as the program may be in another directory when it is read.
+        return Found(path.absolute(), path.name, head=head)
     given = "an empty str" if isinstance(source, str) else type(source).__name__
     raise ConfigurationError(
         f"the source must be a path, bytes, an http(s) URL or a data: URL, not {given}"
@@ -135,6 +138,11 @@ def media_type_of_head(head: bytes) -> str:
     return next((name for pattern, name in _SIGNATURES if pattern.match(head)), "")
 
 
+def is_told_by_head(media_type: str) -> bool:
+    """Tell whether the first bytes of what has a media type tell it."""
+    return any(media_type == told for _, told in _SIGNATURES)
+
+
 def media_type_of_name(name: str) -> str:
     """Return the media type that a name tells; "" where it tells none."""
     return _BY_EXTENSION.get(PurePosixPath(name).suffix.lower(), "")
@@ -161,11 +169,12 @@ def _found_url(url: str) -> Found:
 
 
 def _found_data(url: str) -> Found:
-    head = _DATA_URL.match(url)
-    if head is None:
+    about, comma, written = url.partition(",")
+    if not comma:
         raise ConfigurationError("the data: URL has no comma before its data")
-    data = unquote_to_bytes(url[head.end() :])
-    if ";base64" in head[2].lower():
+    declared, _, others = about[len("data:") :].partition(";")
+    data = _unquoted(written.encode(errors="replace"))
+    if "base64" in others.lower().split(";"):
         packed = b"".join(data.split())
         try:
             data = base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
@@ -173,24 +182,40 @@ def _found_data(url: str) -> Found:
             data = b""
         if packed and not data:
             raise ConfigurationError("the data: URL is no valid base64")
-    return _found_bytes(data, checked_media_type(head[1] or None))
+    return _found_bytes(data, checked_media_type(declared or None))
+
+
+def _unquoted(quoted: bytes) -> bytes:
+    """Return bytes with `%41` and the like decoded; a `%` of another kind stays.
+
+    `urllib.parse` takes microseconds for each of them, and a data: URL may have millions. But for
+    its sign, quoted-printable writes them alike.
+    """
+    if _IS_BADLY_QUOTED(quoted):
+        return unquote_to_bytes(quoted)
+    return binascii.a2b_qp(quoted.replace(b"=", b"=3D").replace(b"%", b"="))
 
 
 def _read(path: Path, most: int) -> bytes:
     """Return at most so many bytes of the file at `path`, which is as it must be."""
+    data = b""
     try:
         status = path.stat()
-        if stat.S_ISREG(status.st_mode):  # to open a pipe could take for ever
-            _check_size(_shown(path), status.st_size)
+        is_regular = stat.S_ISREG(status.st_mode)
+        if is_regular:  # to open a pipe could take for ever
             with path.open("rb") as file:
-                return file.read(most)
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        problem = f"{_shown(path)} is {kind}"
+                data = file.read(most)
     except FileNotFoundError:
         problem = f"there is no file {_shown(path)}"
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         problem = f"{_shown(path)} can't be read: {reason}"
+    else:
+        if is_regular:
+            _check_size(_shown(path), status.st_size)
+            return data
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        problem = f"{_shown(path)} is {kind}"
     raise ConfigurationError(problem)
 
 

@@ -8,11 +8,16 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.http.checks import check_base_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 def chosen_address(
-    given: str | None, environment: Mapping[str, str], own: str, *, name: str
+    given: str | None,
+    environment: Mapping[str, str],
+    own: str,
+    *,
+    name: str,
+    options: Sequence[str] = ("base_url",),
 ) -> str:
     """Return the base URL: the one that was given, one of the environment, or the provider's own.
 
@@ -21,6 +26,7 @@ def chosen_address(
         environment: what stands in variables, by their names, the first of them first.
         own: the provider's, or "".
         name: what the provider is called, for the error.
+        options: of its constructor, any of which says where it is.
 
     Raises:
         ConfigurationError: there is none, or the one that counts can't be used.
@@ -35,5 +41,5 @@ def chosen_address(
         return check_base_url(own, name="url")
     raise ConfigurationError(
         f"{name} has no address of its own, and base_url is missing: "
-        f"give base_url=…, or set {' or '.join(environment)}"
+        f"give {'=… or '.join(options)}=…, or set {' or '.join(environment)}"
     )

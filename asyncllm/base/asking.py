@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from asyncllm.base.completion import Completion, coroutine_function
+from asyncllm.base.completion import completion
 from asyncllm.base.given import for_the_server, named
 from asyncllm.base.params import ProviderParams
 from asyncllm.hints import OptionsByName
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from asyncllm.messages import Messages
     from asyncllm.reply import Reply
@@ -111,8 +111,8 @@ class Asking(OptionsByName, ABC):
             messages, model=model, system=system, proxy=proxy, keep=keep, params=asked
         )
 
-    @coroutine_function
-    def complete(  # noqa: D417 - what stands in `stream` too is described there
+    @completion
+    async def complete(  # noqa: D417 - what stands in `stream` too is described there
         self,
         messages: Messages,
         *,
@@ -140,7 +140,7 @@ class Asking(OptionsByName, ABC):
         n: int | None = None,
         user: str | None = None,
         **params: Unpack[ProviderParams],
-    ) -> Coroutine[Any, Any, Reply]:
+    ) -> Reply:
         """Return the whole reply, when it is awaited.
 
         Args:
@@ -153,11 +153,7 @@ class Asking(OptionsByName, ABC):
             AsyncLLMError: the answer can't be had, or not to its end.
 
         """
-        work = self._complete(messages, named(locals()))
-        return Completion(work, f"{type(self).__name__}.complete")
-
-    async def _complete(self, messages: Messages, asked: dict[str, Any]) -> Reply:
-        async with self.stream(messages, keep=True, **asked) as stream:
+        async with self.stream(messages, **named(locals())) as stream:
             return await stream.collect()
 
 

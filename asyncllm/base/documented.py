@@ -110,5 +110,6 @@ class Documented(Asking):
     @classmethod
     def _from(cls, kwargs: dict[str, Any]) -> Self:
         """Return a provider with the constructor's options, which are taken out of `kwargs`."""
+        kwargs.pop("stream", None)  # `create_completion` has it, and here all answers are streamed
         names = {*options_of(cls).names} - {"model", "proxy"}
         return cls(**{name: kwargs.pop(name) for name in names & kwargs.keys()})

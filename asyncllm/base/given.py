@@ -2,47 +2,59 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from asyncllm.base.params import ProviderParams
 from asyncllm.errors import ConfigurationError
-from asyncllm.hints import VERY_NEAR, check_kind, near_miss
+from asyncllm.hints import OTHER_NAMES, VERY_NEAR, check_kind, near_miss, option_of
 
 _UNNAMED = frozenset({"self", "messages", "params"})
 _OURS = frozenset({"model", "system", "proxy", "keep", "extra"})
 _KNOWN = frozenset(ProviderParams.__annotations__)
-_LIMITS = "timeouts=Timeouts(…) of the constructor or session manager sets the limits"
-_ATTEMPTS = "retry=Retry(…) of the constructor or session manager says what is tried again"
-_PLACES = {
-    "timeout": _LIMITS,
-    "timeouts": _LIMITS,
-    "request_timeout": _LIMITS,
-    "retry": _ATTEMPTS,
-    "retries": _ATTEMPTS,
-    "max_retries": _ATTEMPTS,
-    "num_retries": _ATTEMPTS,
+_ELSEWHERE = {
+    "timeouts": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
+    "retry": "retry=Retry(…) of the constructor or session manager says what is tried again",
+    "headers": "give headers={…} to the constructor",
+    "proxy": "write proxy=…",
+}
+_OF_MANAGER = {
+    name: f"give {name}=… to the SessionManager"
+    for name in (
+        "accelerate",
+        "grace",
+        "ledger",
+        "max_event_bytes",
+        "max_reply_bytes",
+        "read_ahead",
+        "spare_conversations",
+        "ssl",
+        "trust_env",
+    )
+}
+_OF_CONSTRUCTOR = {
+    **{name: f"give {name}=… to the constructor" for name in ("api_key", "base_url", "sessions")},
+    **{
+        name: _ELSEWHERE[option_of(written)]
+        for name, written in OTHER_NAMES.items()
+        if option_of(written) in _ELSEWHERE
+    },
+    "timeouts": _ELSEWHERE["timeouts"],
+    "retry": _ELSEWHERE["retry"],
+    "headers": "give headers=… to the constructor",
     "extra_body": "give extra={…} with what is to be added to the request",
-    "extra_headers": "give headers={…} to the constructor",
-    **{
-        name: f"give {name}=… to the constructor"
-        for name in ("api_key", "base_url", "headers", "sessions")
-    },
-    **{
-        name: f"give {name}=… to the SessionManager"
-        for name in (
-            "accelerate",
-            "grace",
-            "ledger",
-            "max_event_bytes",
-            "max_reply_bytes",
-            "read_ahead",
-            "spare_conversations",
-            "ssl",
-            "trust_env",
-        )
-    },
+}
+_STREAMING = "stream() gives the answer piece by piece, and complete() gives it whole"
+_IMAGES = 'put asyncllm.image(…) into the content of a message: {"role": …, "content": [part, …]}'
+_WORDS = {
+    "prompt": "it is the first argument, messages",
+    "temp": "did you mean temperature?",
+    "stream": _STREAMING,
+    "streaming": _STREAMING,
+    "image": _IMAGES,
+    "images": _IMAGES,
 }
 
 
@@ -55,7 +67,7 @@ def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = {name: value for name, value in arguments.items() if name not in _UNNAMED}
     params: dict[str, Any] = arguments["params"]
-    return {name: value for name, value in own.items() if value is not None} | params
+    return {name: value for name, value in (own | params).items() if value is not None}
 
 
 def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
@@ -65,7 +77,8 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
         arguments: the call's `locals()`.
 
     Raises:
-        ConfigurationError: a parameter is misspelled or misplaced, or `extra` is no mapping.
+        ConfigurationError: a parameter is misspelled or misplaced or no finite number, `extra` is
+            no mapping, or more than one answer is asked for.
 
     """
     for name in sorted(arguments["params"].keys() - _KNOWN):
@@ -75,7 +88,13 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
     check_kind("extra", extra, Mapping, 'a mapping such as {"min_p": 0.1}')
     asked = named(arguments)
     params = {name: value for name, value in asked.items() if name not in _OURS}
-    return params | dict(extra or {})
+    params |= extra or {}
+    if params.get("n") not in (None, 1):
+        raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
+    for name, value in params.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigurationError(f"{name} must be a finite number, not {value}")
+    return params
 
 
 @lru_cache(maxsize=256)  # to look for what is near takes longer than to ask
@@ -84,10 +103,16 @@ def _refusal(name: str, common: frozenset[str]) -> str | None:
 
     Of the names that only some servers know, many are alike: "n_ctx" here is "num_ctx" there.
     """
-    meant = name if name in _PLACES else near_miss(name, {*common, *_PLACES})
-    meant = meant or near_miss(name, _KNOWN, cutoff=VERY_NEAR)
-    if not meant:
-        return None
-    instead = _PLACES.get(meant, f"did you mean {meant}?")
-    anyway = f'extra={{"{name}": …}} sends it as it is'
-    return f"a call has no parameter {name}: {instead}; {anyway}"
+    ours = _OF_MANAGER.get(name) or _OF_CONSTRUCTOR.get(name)
+    instead = _WORDS.get(name)
+    if not ours and not instead:
+        # Of what is written to the letter alone, such as "grace", other words are too near.
+        meant = near_miss(name, {*common, *_OF_CONSTRUCTOR})
+        meant = meant or near_miss(name, _KNOWN, cutoff=VERY_NEAR)
+        if not meant:
+            return None
+        ours = _OF_CONSTRUCTOR.get(meant)
+        instead = f"did you mean {meant}?"
+    # An option of ours may be a secret: nobody is told how to send it to a server.
+    advice = ours or f'{instead}; extra={{"{name}": …}} sends it as it is'
+    return f"a call has no parameter {name}: {advice}"

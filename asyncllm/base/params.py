@@ -9,8 +9,8 @@ from typing import TypedDict
 class ProviderParams(TypedDict, total=False):
     """Parameters that some servers know, by the names that they have there.
 
-    All may be given to `stream()` and `complete()`, and go to the server as they are. What is not
-    among them goes into `extra`.
+    They go from `stream()` and `complete()` to the server as they are. A type checker wants others
+    in `extra`; when the program runs, any name passes that is not nearly one of these.
     """
 
     # OpenAI
@@ -32,6 +32,8 @@ class ProviderParams(TypedDict, total=False):
     # OpenRouter, and gateways
     cache: Mapping[str, object]
     debug: Mapping[str, object]
+    speed: str
+    trace: Mapping[str, object]
     fallbacks: Sequence[object]
     include_reasoning: bool
     models: Sequence[str]
@@ -45,11 +47,13 @@ class ProviderParams(TypedDict, total=False):
     citation_options: Mapping[str, object]
     compound_custom: Mapping[str, object]
     context_length_exceeded_behavior: str
+    cum_logprobs: bool
     disable_search: bool
     documents: Sequence[object]
     enable_search: bool
     enable_thinking: bool
     exclude_domains: Sequence[str]
+    image_response_format: str
     include_domains: Sequence[str]
     language_preference: str
     max_output_tokens: int
@@ -145,11 +149,11 @@ class ProviderParams(TypedDict, total=False):
     num_ctx: int
     num_predict: int
     options: Mapping[str, object]
+    parse_tool_calls: bool
     penalize_nl: bool
     penalty_alpha: float
     post_sampling_probs: bool
     priority: int
-    prompt: str
     prompt_logprobs: int
     raw: bool
     regex: str
@@ -169,6 +173,7 @@ class ProviderParams(TypedDict, total=False):
     skip_special_tokens: bool
     spaces_between_special_tokens: bool
     stop_regex: str | Sequence[str]
+    stop_sequence: Sequence[str]
     stop_sequences: Sequence[str]
     stop_token_ids: Sequence[int]
     stream_reasoning: bool

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
+from asyncllm.errors import ConfigurationError
+from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http.proxies import Proxy  # noqa: TC001 - the reference reads the annotations
+from asyncllm.messages import placed
 from asyncllm.options import check_policies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncllm.options import Retry, Timeouts
     from asyncllm.session.manager import SessionManager
 
@@ -85,3 +90,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     conversation_id: str = ""
     without: frozenset[str] = frozenset()
+
+
+def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
+    """Return `request` with the body that `encode` makes of it.
+
+    Raises:
+        ConfigurationError: it can't be made; where a message or a parameter has no JSON form, the
+            text names it.
+
+    """
+    try:
+        return msgspec.structs.replace(request, body=encode(request))
+    except ConfigurationError as error:
+        refusal = error
+    try:
+        for name, value in [*placed(request.messages), *request.params.items()]:
+            encode_json(value, name=name)
+        raise refusal
+    finally:
+        del refusal  # its traceback holds this frame: they would be a cycle of garbage

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-import msgspec
 from typing_extensions import override
 
 from asyncllm.base.address import chosen_address
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
-from asyncllm.base.request import Request, check_given
+from asyncllm.base.request import Request, check_given, with_body
 from asyncllm.errors import ConfigurationError
 from asyncllm.http import Http
 from asyncllm.http.checks import merged_headers
@@ -26,7 +25,7 @@ from asyncllm.stream.retry import retrying
 from asyncllm.stream.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from asyncllm.base.provider import Begin
     from asyncllm.base.request import Question
@@ -60,6 +59,8 @@ class AsyncGeneratorProvider(Provider):
 
     """
 
+    _address_options: ClassVar[Sequence[str]] = ("base_url",)
+
     def __init__(
         self,
         *,
@@ -75,8 +76,9 @@ class AsyncGeneratorProvider(Provider):
         super().__init__(sessions=sessions, timeouts=timeouts)
         texts = {"base_url": base_url, "api_key": api_key, "model": model, "proxy": proxy}
         check_given(texts, headers, retry)
+        told = self._environment_addresses()
         self.base_url = chosen_address(
-            base_url, self._environment_addresses(), self.url, name=self._label
+            base_url, told, self.url, name=self._label, options=self._address_options
         )
         self.model = self.resolve_model(model or type(self).model)
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
@@ -152,7 +154,7 @@ class AsyncGeneratorProvider(Provider):
             messages=question.messages,
             params=question.params,
         )
-        request = msgspec.structs.replace(request, body=self.encode(request))
+        request = with_body(request, self.encode)
 
         async def begin() -> Begun:
             if sessions is not None:

@@ -43,6 +43,8 @@ app = typer.Typer(
 _DEFAULT_PROVIDER = "h2o"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
 _FAILED, _WRONG_USAGE, _BROKEN_PIPE = 1, 2, 141
+_OWN_OPTIONS = {"model", "proxy", "system"}
+_NO_PARAMETERS = _OWN_OPTIONS | {"messages", "self", "keep", "extra"}
 _PIPED_WIDTH = 400  # a row a line, for grep
 # What a terminal obeys: all control characters but line feed and tab. A sequence is harmless once
 # its first character is, so that it makes no difference how tokens cut it.
@@ -72,13 +74,14 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
 ) -> None:
     """Stream the answer to standard output."""
     messages = [{"role": "user", "content": _prompt(prompt)}]
-    if system is not None:
-        messages.insert(0, {"role": "system", "content": system})
     params = dict(_name_and_value(text) for text in param or [])
+    for name in _NO_PARAMETERS & params.keys():
+        hint = f"write --{name}" if name in _OWN_OPTIONS else "it is no parameter for the wire"
+        raise typer.BadParameter(f"{name} can't be given by --param: {hint}")
 
     async def answer() -> None:
         async with _provider(provider, base_url) as chosen:
-            stream = chosen.stream(messages, model=model, proxy=proxy, **params)
+            stream = chosen.stream(messages, model=model, system=system, proxy=proxy, **params)
             async with stream:
                 await _print(stream, stats=stats)
 

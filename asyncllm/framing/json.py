@@ -16,8 +16,12 @@ UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
 
 
-def encode_json(value: object) -> bytes:
+def encode_json(value: object, *, name: str = "the request") -> bytes:
     """Return `value` as JSON.
+
+    Args:
+        value: what to write.
+        name: what the caller knows it by, for the error.
 
     Raises:
         ConfigurationError: a part of it has no JSON form.
@@ -27,7 +31,7 @@ def encode_json(value: object) -> bytes:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
-    raise ConfigurationError(f"the request can't be written as JSON: {reason}")
+    raise ConfigurationError(f"{name} can't be written as JSON: {reason}")
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:

@@ -6,8 +6,10 @@ Wire facts: Azure's REST reference, of the API `v1` and of the dated ones before
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
-from urllib.parse import quote
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Unpack
+from urllib.parse import quote, unquote
 
 from typing_extensions import override
 
@@ -18,8 +20,14 @@ from asyncllm.providers.openai import OpenAICompatible
 if TYPE_CHECKING:
     from asyncllm.base.request import ProviderOptions, Request
     from asyncllm.base.wire import Ask
+    from asyncllm.errors import HTTPStatusError
 
 _ENDPOINT, _KEY, _VERSION = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"
+_BY_HEADER = 'write headers={"Authorization": "Bearer …"}'
+_TARGET_URI = re.compile(
+    r"(?P<resource>https?://[^/?]+)/openai/(?:v1/|deployments/(?P<deployment>[^/?]+))?[^?]*"
+    r"(?:\?(?:.*&)?api-version=(?P<version>[\w-]+).*)?"
+)
 
 
 class AzureOpenAI(OpenAICompatible):
@@ -41,6 +49,14 @@ class AzureOpenAI(OpenAICompatible):
     """
 
     needs_auth = True
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **OpenAICompatible.elsewhere,
+        "azure_endpoint": "write endpoint=…",
+        "azure_deployment": "write deployment=…",
+        "azure_ad_token": _BY_HEADER,
+        "azure_ad_token_provider": _BY_HEADER,
+    }
+    _address_options = ("endpoint", "base_url")
 
     def __init__(
         self,
@@ -56,10 +72,13 @@ class AzureOpenAI(OpenAICompatible):
             if value and options.get(other):
                 raise ConfigurationError(f"give {name}= or {other}=, not both")
         check_kind("api_version", api_version, str, 'a str such as "2024-10-21"')
-        self._version = api_version or os.environ.get(_VERSION) or ""
-        self._is_elsewhere = bool(
-            options.get("base_url")
-        )  # at a gateway, say, with keys of its own
+        # At a gateway, say, with keys and paths of its own.
+        self._is_elsewhere = bool(options.get("base_url"))
+        by_environment = "" if self._is_elsewhere else os.environ.get(_VERSION, "")
+        self._version = api_version or by_environment
+        headers = options.get("headers")
+        names = headers if isinstance(headers, Mapping) else ()
+        self._has_token = "authorization" in {str(name).lower() for name in names}
         if endpoint:
             options["base_url"] = self._address_of(endpoint)
         if deployment:
@@ -80,8 +99,7 @@ class AzureOpenAI(OpenAICompatible):
             ConfigurationError: there is neither a key nor a token, or no deployment is named.
 
         """
-        is_known = self._api_key or "authorization" in map(str.lower, self._headers)
-        if not (is_known or self._is_elsewhere):
+        if not (self._api_key or self._has_token or self._is_elsewhere):
             raise ConfigurationError(
                 f"Azure needs an API key: give api_key=, or set {_KEY}; a token of Microsoft Entra "
                 'goes into headers={"Authorization": "Bearer …"}'
@@ -91,7 +109,14 @@ class AzureOpenAI(OpenAICompatible):
         return super().ask(request)
 
     def _address_of(self, endpoint: str) -> str:
-        """Return the base URL of a resource, whichever part of it was copied."""
+        """Return the base URL of a resource, whichever part of it was copied.
+
+        Raises:
+            ConfigurationError: it is the URI of a deployment; the message says how to write it.
+
+        """
+        if "?" in endpoint or "/deployments/" in endpoint or endpoint.endswith("/completions"):
+            raise ConfigurationError(_instead_of(endpoint))
         resource = endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai").rstrip("/")
         return f"{resource}/openai" if self._version else f"{resource}/openai/v1"
 
@@ -115,4 +140,23 @@ class AzureOpenAI(OpenAICompatible):
 
     @override
     def _own_headers(self) -> dict[str, str]:
-        return {"api-key": self._api_key} if self._api_key else {}
+        # Azure refuses whoever shows both, and a token that was given is meant.
+        return {"api-key": self._api_key} if self._api_key and not self._has_token else {}
+
+    @override
+    def _add_hint(self, error: HTTPStatusError) -> None:
+        """Add nothing: a 404 of Azure's is about the deployment, and its paths are known."""
+
+
+def _instead_of(uri: str) -> str:
+    """Return what to write in the place of a deployment's whole URI, as the portal shows it."""
+    found = _TARGET_URI.fullmatch(uri)
+    if found is None:
+        return "the endpoint can't be used: write it as https://NAME.openai.azure.com"
+    parts = {
+        "endpoint": found["resource"],
+        "deployment": unquote(found["deployment"] or ""),
+        "api_version": found["version"],
+    }
+    written = ", ".join(f"{name}={part!r}" for name, part in parts.items() if part)
+    return f"the endpoint is more than the resource: write AzureOpenAI({written})"

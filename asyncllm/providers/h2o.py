@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.http import path_segment
 from asyncllm.messages import format_prompt
@@ -32,6 +33,20 @@ _PARAMETERS = {
     "do_sample": True,
     "repetition_penalty": 1.2,
     "return_full_text": False,
+}
+# What would change the answer, and neither chat-ui nor TGI's stream has a place for.
+_UNKNOWN = {
+    "tools": "tools",
+    "tool_choice": "tools",
+    "parallel_tool_calls": "tools",
+    "functions": "tools",
+    "function_call": "tools",
+    "response_format": "forms of an answer",
+    "logprobs": "log probabilities",
+    "top_logprobs": "log probabilities",
+    "logit_bias": "biases of tokens",
+    "modalities": "modalities",
+    "audio": "audio",
 }
 
 
@@ -64,7 +79,7 @@ class H2o(ConversationProvider, ServerProvider):
 
         Raises:
             ConfigurationError: a message holds something other than text, or a parameter has no
-                JSON form.
+                JSON form, or is one that such servers don't know.
 
         """
         options: dict[str, object] = {
@@ -75,6 +90,10 @@ class H2o(ConversationProvider, ServerProvider):
             "web_search_id": "",
         }
         params = dict(request.params)
+        for name in _UNKNOWN.keys() & {each for each, value in params.items() if value}:
+            raise ConfigurationError(
+                f"{self._label}'s server knows no {_UNKNOWN[name]}: leave out {name}"
+            )
         options |= {name: params.pop(name) for name in options.keys() & params.keys()}
         for name in ("max_completion_tokens", "max_tokens"):
             if name in params:

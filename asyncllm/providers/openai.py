@@ -7,15 +7,14 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
-import msgspec
 from typing_extensions import override
 
 from asyncllm.base.wire import Ask, ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
-from asyncllm.framing.json import decode
 from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.failures import explained
 from asyncllm.wires.openai_chat import ChatTranslator, openai_messages
+from asyncllm.wires.openai_chat.models import model_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,17 +64,19 @@ class OpenAICompatible(ServerProvider):
             self.service = service
             self.url = service.base_url
         super().__init__(**options)
+        if self.path.endswith(_CHAT):
+            _check_end(self.base_url, self.path)
 
     @property
     @override
     def name(self) -> str:
         """What the environment and the registry call this provider."""
-        return super().name if self.service is None else self.service.name
+        return super().name if self._served is None else self._served.name
 
     @property
     @override
     def _label(self) -> str:
-        return super()._label if self.service is None else self.service.name
+        return super()._label if self._served is None else self._served.name
 
     @override
     def resolve_model(self, model: str) -> str:
@@ -92,22 +93,20 @@ class OpenAICompatible(ServerProvider):
         """Return what to send.
 
         Raises:
-            ConfigurationError: more than one answer is asked for, or the service wants a key or a
-                model that is missing.
+            ConfigurationError: the service wants a key or a model that is missing.
 
         """
-        service = self.service
-        if service and service.needs_auth and not self._api_key and self._is_at_home:
+        service = self._served
+        needs_more = service and service.needs_auth and self._is_at_home
+        if service and needs_more and not self._api_key:
             variables = " or ".join(service.key_variables)
             raise ConfigurationError(
                 f"{service.name} needs an API key: give api_key=, or set {variables}"
             )
-        if service and service.needs_auth and not request.model and self._is_at_home:
+        if service and needs_more and not request.model:
             raise ConfigurationError(
                 f"{service.name} needs a model: give model=; list_models() says which there are"
             )
-        if request.params.get("n", 1) != 1:
-            raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
         asks_usage = self.asks_usage and _USAGE_OPTION not in request.without
         asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
         named: dict[str, object] = {"model": request.model} if request.model else {}
@@ -153,7 +152,7 @@ class OpenAICompatible(ServerProvider):
             url = f"{self.base_url}{self.path.removesuffix(_CHAT)}/models"
             try:
                 async with http.open("GET", url, query=self._query()) as response:
-                    return [model.id for model in decode(_MODELS, await response.read()).data]
+                    return model_ids(await response.read())
             except NotFoundError as error:
                 if not self.models:
                     self._add_hint(error)
@@ -161,6 +160,15 @@ class OpenAICompatible(ServerProvider):
             return list(self.models.values())  # which the class knows where its server has no list
 
         return await self._ask(question)
+
+    @property
+    def _served(self) -> Service | None:
+        """The service; None for a subclass of it with a URL of its own, which is another one.
+
+        What the environment has for a service, such as its key, is not for others.
+        """
+        service = self.service
+        return service if service and self.url == service.base_url else None
 
     @property
     def _is_at_home(self) -> bool:
@@ -184,14 +192,14 @@ class OpenAICompatible(ServerProvider):
 
     @override
     def _default_api_key(self) -> str | None:
-        names = self.service.key_variables if self.service else ()
+        names = self._served.key_variables if self._served else ()
         return next((key for name in names if (key := os.environ.get(name))), None)
 
     @override
     def _environment_addresses(self) -> dict[str, str]:
-        """Return where the environment says that the server is; a subclass's own place stays."""
-        addresses, service = super()._environment_addresses(), self.service
-        if service is None or self.url != service.base_url:
+        """Return where the environment says that the server is, by variable."""
+        addresses, service = super()._environment_addresses(), self._served
+        if service is None:
             return addresses
         if service.url_variable:
             addresses[service.url_variable] = os.environ.get(service.url_variable, "")
@@ -230,6 +238,16 @@ class OpenAI(OpenAICompatible):
         return headers
 
 
+def _check_end(base_url: str, path: str) -> None:
+    """Refuse a base URL that was copied together with what follows it."""
+    found = re.search(rf"(?:{re.escape(path)}|/(?:chat/)?completions|(?<=/v\d)/models)$", base_url)
+    if found is not None:
+        raise ConfigurationError(
+            f"the base URL {base_url!r} ends in {found[0]}, and the path of each request follows "
+            f"it: write base_url={base_url[: found.start()]!r}"
+        )
+
+
 def hint_of_404(base_url: str) -> str:
     """Return what a 404 may mean at a base URL that has no version in its path, or ""."""
     *_, path = base_url.partition("://")
@@ -237,14 +255,3 @@ def hint_of_404(base_url: str) -> str:
     if "deployments" in parts or any(map(_IS_VERSION, parts)):
         return ""
     return f"there may be a /v1 missing from the base URL: try base_url={base_url + '/v1'!r}"
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
-_MODELS = msgspec.json.Decoder(_Models)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 import msgspec
@@ -113,6 +114,16 @@ RETIRED = {
 
 _ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where servers listen, not clients
 
+_LAST_PORT = 65535
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
 
 def url_of_host(host: str, home: str) -> str:
     """Return the URL that Ollama's clients take a host for; what can't be one as it is.
@@ -122,12 +133,17 @@ def url_of_host(host: str, home: str) -> str:
         home: the service's own URL, for the port and the path that `host` does not name.
 
     """
-    own, text = urlsplit(home), host.strip()
+    own, text = urlsplit(home), host.strip().strip("\"'").strip()
+    if text.count(":") > 1 and _is_ipv6(text):
+        text = f"[{text}]"
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
-        port = url.port if "://" in text else url.port or own.port
+        name_of_port = url.netloc.rpartition(":")[2]
+        is_out_of_range = name_of_port.isdecimal() and int(name_of_port[:6]) > _LAST_PORT
+        given = None if is_out_of_range else url.port
     except ValueError:
         return host
+    port = given or (None if "://" in text else own.port)
     if "@" in url.netloc or url.query or url.fragment:
         return host  # refused as every such base URL is
     name = url.hostname or "127.0.0.1"

@@ -69,6 +69,31 @@ def test_with_nothing_configured_the_sandbox_answers_and_says_so_in_one_line():
     assert "ASYNCLLM_H2O_BASE_URL" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("model", "write --model"),
+        ("proxy", "write --proxy"),
+        ("system", "write --system"),
+        ("messages", "it is no parameter for the wire"),
+        ("self", "it is no parameter for the wire"),
+        ("keep", "it is no parameter for the wire"),
+        ("extra", "it is no parameter for the wire"),
+    ],
+)
+def test_a_param_that_is_none_of_the_wire_is_wrong_usage(name, says):
+    done = run("ask", "Hello", "--param", f"{name}=1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{name} can't be given by --param: {says}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_empty_system_message_is_wrong_usage():
+    done = run("ask", "Hello", "--system", "")
+    assert done.returncode == 2
+    assert "system is empty: give it some text, or leave it out" in done.stderr
+
+
 def test_ask_takes_its_options(server):
     done = run(
         "ask", "Hello", "--provider", "H2O", "--base-url", server.url, "--model", "falcon-7b",

@@ -555,6 +555,12 @@ async def test_an_id_that_can_not_be_used_is_an_error_in_one_line(
         ({"messages": HELLO, "model": "falcon-40"}, "did you mean 'falcon-40b'"),
         ({"messages": HELLO, "proxy": "ftp://x"}, "http, https, socks5"),
         ({"messages": HELLO, "grammar": object()}, "JSON"),
+        ({"messages": HELLO, "tools": [{}]}, "H2o's server knows no tools: leave out tools"),
+        ({"messages": HELLO, "tool_choice": "auto"}, "no tools: leave out tool_choice"),
+        ({"messages": HELLO, "response_format": {"type": "json"}}, "leave out response_format"),
+        ({"messages": HELLO, "logprobs": True}, "no log probabilities: leave out logprobs"),
+        ({"messages": HELLO, "extra": {"top_logprobs": 2}}, "leave out top_logprobs"),
+        ({"messages": HELLO, "n": 2}, "a stream has one answer"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "text only"),
     ],
 )

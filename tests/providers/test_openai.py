@@ -591,6 +591,23 @@ def test_bad_input_is_refused_before_any_request(make, says, monkeypatch):
         make()
 
 
+USER = {"role": "user", "content": "x"}
+UNWRITABLE = [
+    ({"messages": [USER, {"role": "user", "content": "\ud800"}]}, "messages[1]"),
+    ({"messages": [{**USER, "name": print}], "system": "Be brief."}, "messages[0]"),
+    ({"messages": "x", "system": "\ud800"}, "system"),
+    ({"messages": [USER], "tools": [{"f": print}]}, "tools"),
+    ({"messages": [USER], "extra": {"tenant": {"a": object()}}}, "tenant"),
+]
+
+
+@pytest.mark.parametrize(("asked", "place"), UNWRITABLE)
+def test_what_has_no_json_form_is_told_by_its_name(asked, place):
+    with pytest.raises(asyncllm.ConfigurationError) as caught:
+        OpenAICompatible(base_url="http://h").stream(**asked)
+    assert str(caught.value).startswith(f"{place} can't be written as JSON: ")
+
+
 async def test_list_models_asks_the_server(sandbox, sessions):
     for options in ({"sessions": sessions}, {}):
         llm = OpenAICompatible(base_url=f"{sandbox.url}/v1", **options)

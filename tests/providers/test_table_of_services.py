@@ -108,6 +108,25 @@ def test_a_subclass_s_own_address_is_not_openai_s_to_change(monkeypatch):
     assert Mine().base_url == "https://mine.example/v1"
 
 
+def test_openai_s_key_stays_away_from_a_subclass_s_own_address(monkeypatch):
+    class Mine(OpenAI):
+        url = "https://mine.example/v1"
+
+    class AtGateway(OpenAI):
+        def __init__(self, **options):
+            super().__init__(base_url="https://gateway.example/v1", **options)
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    assert "canary" not in f"{Mine(model='m')._headers}{Mine(model='m').secrets}"
+    assert Mine(api_key="k")._headers == {"Authorization": "Bearer k"}
+    Mine().stream("x")  # the server says what it wants
+    assert AtGateway()._headers == {"Authorization": "Bearer sk-canary"}
+    monkeypatch.setenv("ASYNCLLM_OPENAI_API_KEY", "sk-canary")
+    assert "canary" not in f"{Mine(model='m')._headers}"
+    monkeypatch.setenv("ASYNCLLM_MINE_API_KEY", "k-2")
+    assert Mine()._headers == {"Authorization": "Bearer k-2"}
+
+
 def test_an_address_of_the_environment_that_can_not_be_used_is_told_by_its_variable(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "gateway.example")
     with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL can't be used"):
@@ -143,6 +162,13 @@ HOSTS = [
     ("https://gpu.example:444/ollama/", "https://gpu.example:444/ollama/v1"),
     ("http://gpu:11434/v1", "http://gpu:11434/v1"),
     (" gpu ", "http://gpu:11434/v1"),
+    ('"gpu"', "http://gpu:11434/v1"),
+    ("'gpu:8080'", "http://gpu:8080/v1"),
+    ("::1", "http://[::1]:11434/v1"),
+    ("::", "http://[::1]:11434/v1"),
+    ("gpu:99999", "http://gpu:11434/v1"),
+    ("http://gpu:99999", "http://gpu/v1"),
+    ("[::1]:99999", "http://[::1]:11434/v1"),
 ]
 
 
@@ -182,6 +208,40 @@ def test_a_base_url_with_a_version_lacks_none(base_url):
 @pytest.mark.parametrize("base_url", ["http://h:8000", "https://v1.example/api", "https://h/very"])
 def test_a_base_url_without_a_version_may_lack_it(base_url):
     assert hint_of_404(base_url).endswith(f"try base_url='{base_url}/v1'")
+
+
+WHOLE_URLS = [
+    (OpenAICompatible, "https://h/v1/chat/completions", "https://h/v1"),
+    (OpenAICompatible, "https://h/v1/chat/completions/", "https://h/v1"),
+    (OpenAICompatible, "https://h/v1/completions", "https://h/v1"),
+    (OpenAICompatible, "https://h/v1/models", "https://h/v1"),
+    (asyncllm.Lockchat, "https://h/x/v1/chat/completions", "https://h/x"),
+    (AzureOpenAI, "https://h/openai/deployments/d/chat/completions", None),
+]
+
+
+@pytest.mark.parametrize(("cls", "base_url", "write"), WHOLE_URLS)
+def test_a_base_url_with_the_path_of_requests_is_refused(cls, base_url, write):
+    with pytest.raises(ConfigurationError, match="the path of each request follows it") as caught:
+        cls(base_url=base_url)
+    write = write or base_url.removesuffix("/chat/completions")
+    assert str(caught.value).endswith(f"write base_url={write!r}")
+
+
+def test_a_base_url_that_only_looks_like_a_path_of_requests_stays(monkeypatch):
+    assert OpenAICompatible(base_url="https://h/models").base_url == "https://h/models"
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://h/v1/chat/completions")
+    with pytest.raises(ConfigurationError, match="write base_url='https://h/v1'"):
+        OpenAI()
+
+
+@pytest.mark.parametrize("options", [{}, {"api_version": "2024-10-21"}])
+async def test_a_404_of_azure_is_about_the_deployment(sandbox, options):
+    azure = AzureOpenAI(endpoint=sandbox.url, deployment="d", api_key="k", **options)
+    for asked in (azure.complete("x"), azure.list_models()):
+        with pytest.raises(NotFoundError) as caught:
+            await asked
+        assert "missing" not in str(caught.value)
 
 
 @pytest.mark.parametrize("ask", [lambda llm: llm.complete("x"), lambda llm: llm.list_models()])
@@ -285,6 +345,16 @@ def test_azure_is_told_all_by_the_environment(monkeypatch):
 AZURE = "https://a.example"
 REFUSED = [
     ({}, "base_url is missing: .* or AZURE_OPENAI_ENDPOINT"),
+    ({}, "give endpoint=… or base_url=…, or set ASYNCLLM_AZURE_BASE_URL or AZURE_OPENAI_ENDPOINT"),
+    (
+        {"endpoint": f"{AZURE}/openai/deployments/my%20gpt/chat/completions?api-version=2024-1"},
+        "write AzureOpenAI.endpoint='https://a.example', deployment='my gpt', api_version='2024-1'",
+    ),
+    (
+        {"endpoint": f"{AZURE}/openai/v1/chat/completions"},
+        "write AzureOpenAI.endpoint='https://a.example'.$",
+    ),
+    ({"endpoint": f"{AZURE}?a=1"}, "write it as https://NAME.openai.azure.com"),
     ({"endpoint": AZURE, "base_url": AZURE}, "give endpoint= or base_url=, not both"),
     ({"endpoint": AZURE, "deployment": "d", "model": "m"}, "deployment= or model=, not both"),
     ({"endpoint": 5}, "endpoint must be a str, not int"),
@@ -304,6 +374,24 @@ def test_azure_takes_a_token_in_place_of_a_key():
     AzureOpenAI(endpoint=AZURE, deployment="d", headers={"authorization": "Bearer t"}).stream("x")
 
 
+def test_azure_is_shown_a_token_alone(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k-1")
+    token = {"Authorization": "Bearer t"}
+    assert AzureOpenAI(endpoint=AZURE, headers=token)._headers == token
+
+
+async def test_a_base_url_of_azure_is_taken_as_it_is_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    async with recording() as (url, requests):
+        await AzureOpenAI(base_url=f"{url}/openai/v1", deployment="d", api_key="k").complete("x")
+        dated = AzureOpenAI(base_url=f"{url}/gw", deployment="d", api_key="k", api_version="x")
+        await dated.complete("x")
+    assert [path for _, path, _ in requests] == [
+        "/openai/v1/chat/completions",
+        "/gw/deployments/d/chat/completions?api-version=x",
+    ]
+
+
 # --- models -----------------------------------------------------------------------------------
 
 PAGE = (
@@ -312,6 +400,21 @@ PAGE = (
     '{"id": "c\\u003Cd", "name":"c"},{id:"a/b",name:"again"}],oldModels:[{id:"old",name:"o"}]}}]'
     "</script></html>"
 )
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        (b'{"data": [{"id": "a"}, {"id": "b", "object": "model"}]}', ["a", "b"]),
+        (b'[{"id": "a"}, {"id": "b"}]', ["a", "b"]),
+        (b'{"object": "list", "data": null}', []),
+        (b"[]", []),
+    ],
+)
+async def test_a_list_of_models_is_read_as_servers_write_it(body, models):
+    head = HEAD.replace(b"text/event-stream", b"application/json")
+    async with raw_server([head + b"Content-Length: %d\r\n\r\n" % len(body) + body]) as (url, _):
+        assert await OpenAICompatible(base_url=url, retry=ONCE).list_models() == models
 
 
 async def models_at(text):

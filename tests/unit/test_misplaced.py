@@ -57,6 +57,8 @@ async def asked(**params):
 # --- calls ------------------------------------------------------------------------------------
 
 ANYWAY = r'; extra={"%s": …} sends it as it is'
+STREAMING = "stream() gives the answer piece by piece, and complete() gives it whole"
+IMAGES = 'put asyncllm.image(…) into the content of a message: {"role": …, "content": [part, …]}'
 CALLS = {
     "temperatur": "did you mean temperature?",
     "tempreture": "did you mean temperature?",
@@ -69,6 +71,18 @@ CALLS = {
     "repetition_penality": "did you mean repetition_penalty?",
     "sytem": "did you mean system?",
     "modle": "did you mean model?",
+    "tempreature": "did you mean temperature?",
+    "temprature": "did you mean temperature?",
+    "stops": "did you mean stop?",
+    "temp": "did you mean temperature?",
+    "prompt": "it is the first argument, messages",
+    "stream": STREAMING,
+    "streaming": STREAMING,
+    "image": IMAGES,
+    "images": IMAGES,
+}
+# What is an option of ours goes to no server, as it may be a secret.
+OURS = {
     "timeout": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
     "timeouts": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
     "time_outs": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
@@ -82,12 +96,15 @@ CALLS = {
     "extra_body": "give extra={…} with what is to be added to the request",
     "sessions": "give sessions=… to the constructor",
     "max_event_bytes": "give max_event_bytes=… to the SessionManager",
+    "default_headers": "give headers={…} to the constructor",
+    "proxies": "write proxy=…",
+    "retries": "retry=Retry(…) of the constructor or session manager says what is tried again",
 }
 
 
-@pytest.mark.parametrize(("name", "says"), CALLS.items())
+@pytest.mark.parametrize(("name", "says"), [*CALLS.items(), *OURS.items()])
 async def test_a_call_is_told_which_parameter_was_meant(name, says):
-    told = f"a call has no parameter {name}: {says}" + ANYWAY % name
+    told = f"a call has no parameter {name}: {says}" + ("" if name in OURS else ANYWAY % name)
     with pytest.raises(ConfigurationError) as caught:
         Echo().stream("x", **{name: KEY})
     assert str(caught.value) == told
@@ -99,7 +116,7 @@ async def test_a_call_is_told_which_parameter_was_meant(name, says):
 
 # Of servers that nobody here knows, or too few: what is near to nothing is theirs.
 UNKNOWN = """
-    voice persona num_gpu num_thread num_keep tenant k p bot_id lang temp top style user_id
+    voice persona num_gpu num_thread num_keep tenant k p bot_id lang top style user_id
     username model_id conversation_id chat_id thread_id reasoning_budget max_reasoning_tokens
     max_prompt_tokens max_input_tokens min_output_tokens response_type return_citations
     search_type image_format image_size quality context history language tool_resources
@@ -130,14 +147,30 @@ def test_the_two_calls_take_the_same():
 
 async def test_what_is_none_is_left_to_the_server():
     assert await asked(temperature=None, tools=None, system=None, extra=None) == "{}"
+    assert await asked(min_p=None, tenant=None, n=None) == "{}"
     assert await asked(temperature=0, stop=[], logprobs=False) == str(
         {"temperature": 0, "stop": [], "logprobs": False}
     )
 
 
 async def test_a_completion_keeps_what_it_returns():
-    with pytest.raises(TypeError, match="keep"):
+    with pytest.raises(TypeError, match=r"keep: write `provider\.stream\(…, keep=False\)`"):
         await Echo().complete("x", keep=False)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("given", [lambda value: value, lambda value: {"temperature": value}])
+def test_a_number_that_json_has_no_form_for_is_refused_by_its_name(value, given):
+    wrong = given(value)
+    params = {"extra": wrong} if isinstance(wrong, dict) else {"temperature": wrong}
+    with pytest.raises(ConfigurationError, match="temperature must be a finite number, not"):
+        Echo().stream("x", **params)
+
+
+def test_a_stream_has_one_answer_whoever_is_asked():
+    for params in ({"n": 2}, {"extra": {"n": 2}}):
+        with pytest.raises(ConfigurationError, match="one answer: leave out n, or make it 1"):
+            Echo().stream("x", **params)
 
 
 async def test_extra_goes_over_what_was_given():
@@ -165,6 +198,7 @@ async def test_the_documented_class_methods_are_told_too():
         {"seed": 1}
     )
     assert await Named.create_async(None, "x", team="blue", seed=1) == str({"seed": 1})
+    assert await Echo.create_async(None, "x", stream=True) == "{}"
 
 
 # --- constructors -----------------------------------------------------------------------------
@@ -172,13 +206,16 @@ async def test_the_documented_class_methods_are_told_too():
 LIMITS = "timeouts must be Timeouts(…), such as Timeouts(first_token=30), not int"
 ATTEMPTS = "retry must be Retry(…), such as Retry(attempts=3), not int"
 OPTIONS = "base_url, api_key, model, sessions, proxy, timeouts, retry, headers"
+RETRY = "did you mean retry=…? write retry=Retry(attempts=3)"
+HEADERS = "did you mean headers=…? write headers={…}"
+SESSIONS = "did you mean sessions=…? write sessions=SessionManager(ssl=…)"
 CONSTRUCTORS = [
     (OpenAI, (KEY,), {}, "OpenAI takes its options by name: write OpenAI(api_key=…); there are"),
     (
         H2o,
         ("https://h",),
         {},
-        f"H2o takes its options by name: write H2o(api_key=…); there are {OPTIONS}",
+        f"H2o takes its options by name: write H2o(base_url=…); there are {OPTIONS}",
     ),
     (
         Named,
@@ -195,8 +232,48 @@ CONSTRUCTORS = [
     ),
     (OpenAI, (), {"api_kye": KEY}, "OpenAI has no option api_kye: did you mean api_key=…?"),
     (Lockchat, (), {"auths": KEY}, "Lockchat has no option auths: did you mean auth=…?"),
-    (Named, (), {"api_kye": KEY}, "Named has no option api_kye: did you mean api_key=…?"),
-    (Named, (), {"teams": KEY}, "Named has no option teams: did you mean team=…?"),
+    (OpenAI, (), {"max_retries": 5}, f"OpenAI has no option max_retries: {RETRY}"),
+    (OpenAI, (), {"retries": 5}, f"OpenAI has no option retries: {RETRY}"),
+    (SessionManager, (), {"retries": 5}, f"SessionManager has no option retries: {RETRY}"),
+    (OpenAI, (), {"api_base": 5}, "OpenAI has no option api_base: did you mean base_url=…?"),
+    (OpenAI, (), {"url": 5}, "OpenAI has no option url: did you mean base_url=…?"),
+    (OpenAI, (), {"key": KEY}, "OpenAI has no option key: did you mean api_key=…?"),
+    (OpenAI, (), {"token": KEY}, "OpenAI has no option token: did you mean api_key=…?"),
+    (OpenAI, (), {"default_headers": {}}, f"OpenAI has no option default_headers: {HEADERS}"),
+    (OpenAI, (), {"proxies": {}}, "OpenAI has no option proxies: did you mean proxy=…?"),
+    (OpenAI, (), {"verify": 0}, f"OpenAI has no option verify: {SESSIONS}"),
+    (OpenAI, (), {"ssl": 0}, f"OpenAI has no option ssl: {SESSIONS}"),
+    (
+        OpenAI,
+        (),
+        {"organization": "o"},
+        'OpenAI has no option organization: did you mean headers=…? write headers={"OpenAI-Organi',
+    ),
+    (
+        AzureOpenAI,
+        (),
+        {"azure_endpoint": "e"},
+        "AzureOpenAI has no option azure_endpoint: write endpoint=…",
+    ),
+    (
+        AzureOpenAI,
+        (),
+        {"azure_deployment": "d"},
+        "AzureOpenAI has no option azure_deployment: write deployment=…",
+    ),
+    (
+        AzureOpenAI,
+        (),
+        {"azure_ad_token": KEY},
+        'AzureOpenAI has no option azure_ad_token: write headers={"Authorization": "Bearer …"}',
+    ),
+    (
+        AzureOpenAI,
+        (),
+        {"azure_ad_token_provider": KEY},
+        'AzureOpenAI has no option azure_ad_token_provider: write headers={"Authorization": "Bea',
+    ),
+    (OpenAI, ("gpt-canary",), {}, "OpenAI takes its options by name: write OpenAI(model=…); "),
     (OpenAI, (), {"timeout": 5}, "OpenAI has no option timeout: did you mean timeouts=…?"),
     (
         OpenAI,
@@ -268,8 +345,20 @@ def test_a_constructor_says_what_to_write_and_shows_no_value(cls, args, options,
 def test_a_constructor_of_a_user_s_own_may_take_what_it_likes():
     named = Named("blue", color="red", timeouts=Timeouts(), retry=Retry())
     assert (named.team, named.color) == ("blue", "red")
-    with pytest.raises(TypeError, match="unexpected keyword argument 'tenant'"):
-        Named(tenant=1)
+    for name in ("tenant", "api_kye"):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+            Named(**{name: 1})
+
+
+def test_a_constructor_of_a_user_s_own_sees_all_names_before_anybody_refuses_one():
+    class Older(Echo):
+        def __init__(self, **options):
+            seconds = options.pop("timeout", 30)
+            self.seed, self.header = options.pop("seed", None), options.pop("header", None)
+            super().__init__(timeouts=Timeouts(first_token=seconds), **options)
+
+    older = Older(timeout=5, seed=1, header="x")
+    assert (older._timeouts.first_token, older.seed, older.header) == (5, 1, "x")
 
 
 def test_a_model_of_a_call_that_is_no_str_is_refused():
@@ -349,13 +438,60 @@ async def test_a_stream_says_how_it_is_used(use, says):
     assert str(caught.value) == says
 
 
-async def test_a_completion_says_how_it_is_used():
+async def entered_later(completion):
+    async with completion:
+        pass
+
+
+COMPLETIONS = [
+    (iterated_over, "or iterate over `provider.stream(…)`"),
+    (iterated, "or in blocking code `reply = run_sync(provider.complete(…))`"),
+    (entered_later, "or `async with provider.stream(…) as stream:`"),
+]
+
+
+@pytest.mark.parametrize(("use", "says"), COMPLETIONS)
+async def test_a_completion_says_how_it_is_used(use, says):
     with pytest.raises(TypeError) as caught:
-        await iterated_over(Echo().complete("x"))
+        if (waiting := use(Echo().complete("x"))) is not None:
+            await waiting
     assert str(caught.value) == (
         "complete() is awaited, and returns the whole reply: write `reply = await "
-        "provider.complete(…)`, or iterate over `provider.stream(…)`"
+        f"provider.complete(…)`, {says}"
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Echo().stream("x"), "not Stream: `await stream.collect..` gives its reply, to"),
+        (lambda: Echo().complete("x"), "not Completion: await it, and write"),
+    ],
+)
+def test_an_answer_to_come_is_no_messages(make, says):
+    answer = make()
+    with pytest.raises(ConfigurationError, match=says):
+        Echo().stream(answer)
+    if hasattr(answer, "close"):
+        answer.close()
+
+
+@pytest.mark.parametrize("name", ["text", "usage", "message", "cost"])
+def test_a_completion_has_nothing_of_its_reply_before_it_is_awaited(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(Echo().complete("x"), name)
+    assert str(caught.value) == (
+        f"complete() is awaited before its reply has {name}: write `reply = await "
+        "provider.complete(…)`"
+    )
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_completion_is_not_copied(copied):
+    completion = Echo().complete("x")
+    with pytest.raises(TypeError, match="can't be copied"):
+        copied(completion)
+    completion.close()
 
 
 def test_a_service_that_was_retired_says_so():

@@ -135,11 +135,11 @@ def test_a_data_url_is_its_bytes(source, data, media_type):
 def test_a_file_is_looked_at_at_once_and_read_when_it_is_sent(folder):
     path = written(folder / "cat.png", PNG)
     part = asyncllm.image("cat.png")
-    assert part == {"type": "image", "source": Path("cat.png"), "media_type": "image/png"}
+    assert part == {"type": "image", "source": path, "media_type": "image/png"}
     assert sent(part) == part | {"source": PNG}
     path.write_bytes(PNG + b"more")
     assert sent(part)["source"] == PNG + b"more"
-    assert part["source"] == Path("cat.png")
+    assert part["source"] == path
     path.unlink()
     with pytest.raises(ConfigurationError, match=r"^messages\[0\]\.content\[0\]: there is no file"):
         sent(part)
@@ -151,6 +151,67 @@ def test_a_part_may_be_written_by_hand_and_keeps_what_else_it_has(folder):
     found = {"source": b"Hi", "media_type": "text/plain", "name": "notes.txt"}
     assert sent(part) == part | found
     assert part["source"] is path
+
+
+def test_a_path_is_the_same_file_wherever_the_program_goes(folder, monkeypatch):
+    written(folder / "cat.png", PNG)
+    part = asyncllm.image("cat.png")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    assert sent(part)["source"] == PNG
+
+
+BECAME = [
+    (asyncllm.image, "cat.png", PNG, b"\xff\xd8\xff\xe0", "image/jpeg"),
+    (asyncllm.image, "cat.heic", PNG, b"?", "image/png"),
+    (asyncllm.file, "a.pdf", b"%PDF-1", b"ID3", "application/pdf"),
+    (asyncllm.image, "cat.png", PNG, b"%PDF-1", None),
+    (asyncllm.file, "a.pdf", b"%PDF-1", PNG, None),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "before", "after", "media_type"), BECAME)
+def test_a_file_that_became_another_one_is_sent_as_what_it_is(
+    folder, make, name, before, after, media_type
+):
+    path = written(folder / name, before)
+    part = make(path)
+    written(path, after)
+    if media_type:
+        assert sent(part) == part | {"source": after, "media_type": media_type}
+    else:
+        with pytest.raises(ConfigurationError, match=r"content\[0\]: the source is"):
+            sent(part)
+
+
+def test_a_media_type_that_was_said_of_a_path_holds_when_it_is_read(folder):
+    path = written(folder / "cat", PNG)
+    assert sent(asyncllm.image(path, media_type="image/heic"))["media_type"] == "image/heic"
+
+
+@pytest.mark.parametrize(
+    ("quoted", "data"),
+    [
+        ("%41=%3D%3d", b"A==="),
+        ("100%", b"100%"),
+        ("%4", b"%4"),
+        ("%%41=3D", b"%A=3D"),
+        ("a%0Ab_ %E2%82%AC\t", "a\nb_ €\t".encode()),
+        ("a\n=\nb", b"a\n=\nb"),
+        ("€", "€".encode()),
+    ],
+)
+def test_a_data_url_s_percent_signs_are_decoded(quoted, data):
+    assert asyncllm.file(f"data:text/plain,{quoted}")["source"] == data
+
+
+def test_openai_s_own_file_is_not_taken_for_one_of_ours(folder):
+    path = written(folder / "secret.txt", b"secret")
+    own = {"type": "file", "file": {"file_id": "f"}}
+    assert sent(own) == own
+    for source in (path, b"%PDF-1", b"", "https://h/x.pdf"):
+        with pytest.raises(ConfigurationError, match=r"^messages\[0\]\.content\[0\] has both file"):
+            sent(own | {"source": source})
 
 
 def test_a_str_in_a_part_written_by_hand_reads_no_file(folder):
@@ -178,7 +239,7 @@ def large(folder):
         (Path("lost.png"), "there is no file 'lost.png'"),
         (lambda folder: folder, "is a directory"),
         (named_pipe, "'pipe' is no regular file"),
-        (lambda folder: written(folder / "empty.png", b""), "empty.png' is empty"),
+        (lambda folder: written(folder / "empty.png", b""), "[^:]*empty.png' is empty$"),
         (lambda folder: written(folder / "x.png", b"x") / "y", "can't be read: Not a directory"),
         (large, rf"large.pdf' has {MAX_SOURCE_BYTES + 1} bytes .* at most {MAX_SOURCE_BYTES} can"),
         (

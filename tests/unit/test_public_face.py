@@ -173,3 +173,14 @@ def test_every_public_method_and_property_has_a_docstring(name):
         if not member.startswith("_") and isinstance(function, property | type(python)):
             without += [] if (function.__doc__ or "").strip() else [member]
     assert without == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("openai", "OpenAI"), ("Openai", "OpenAI"), ("Ollama", "provider('ollama')")],
+)
+def test_a_name_that_there_is_not_says_what_may_be_meant(name, meant):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': did you mean") as caught:
+        getattr(asyncllm, name)
+    assert str(caught.value).endswith(f"did you mean asyncllm.{meant}?")
+    assert not hasattr(asyncllm, "__wrapped__")
