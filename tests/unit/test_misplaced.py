@@ -1,6 +1,5 @@
 """Options that are misspelled, misplaced or of another kind: what a new user is told."""
 
-import asyncio
 import copy
 import inspect
 import pickle
@@ -146,11 +145,10 @@ def test_the_two_calls_take_the_same():
     assert stream == complete
 
 
-def test_complete_is_an_async_def_to_editors_and_to_mocks():
+def test_complete_is_an_async_def_to_editors():
     written = inspect.unwrap(H2o.complete)
     assert inspect.iscoroutinefunction(written)
     assert inspect.signature(H2o.complete).return_annotation == "Reply"
-    assert asyncio.iscoroutinefunction(H2o.complete)
 
 
 async def test_what_is_none_is_left_to_the_server():
