@@ -207,9 +207,9 @@ def _hint(name: str) -> str:
     """Return what may be meant by a name that there is not; importing a module asks here first."""
     if name.startswith("_"):
         return ""
-    near = [each for each in __all__ if each.lower() == name.lower()]
-    meant = near[0] if near else f"provider({name.lower()!r})"
-    return f": did you mean asyncllm.{meant}?"
+    if near := [each for each in __all__ if each.lower() == name.lower()]:
+        return f": did you mean asyncllm.{near[0]}?"
+    return f": if it is a provider, write asyncllm.provider({name.lower()!r})"
 
 
 def __dir__() -> list[str]:

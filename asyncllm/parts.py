@@ -238,7 +238,8 @@ def _whole(
         if isinstance(content, Path):
             data = read(content)
             is_image = made["type"] == "image"
-            made["media_type"] = _media_type_when_read(made["media_type"], data, is_image=is_image)
+            said = made.get("media_type", "")
+            made["media_type"] = _media_type_when_read(said, data, is_image=is_image)
     except ConfigurationError as error:
         problem = str(error)
     else:

@@ -145,6 +145,12 @@ def test_the_two_calls_take_the_same():
     assert stream == complete
 
 
+def test_complete_is_an_async_def_to_editors():
+    written = inspect.unwrap(H2o.complete)
+    assert inspect.iscoroutinefunction(written)
+    assert inspect.signature(H2o.complete).return_annotation == "Reply"
+
+
 async def test_what_is_none_is_left_to_the_server():
     assert await asked(temperature=None, tools=None, system=None, extra=None) == "{}"
     assert await asked(min_p=None, tenant=None, n=None) == "{}"
