@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 
 import pytest
 from hypothesis import given
@@ -677,3 +678,54 @@ def test_a_refusal_has_the_names_that_the_server_gives_it():
     assert explained(error) is error
     assert (error.code, error.type, error.failed_generation) == ("json_validate_failed", "t", "{")
     assert explained(error) is error
+
+
+# --- time and bounds ---------------------------------------------------------------------------
+
+
+def sources(count, changed=0):
+    """Return chunks with other addresses in the two lists, and so many of which each differs."""
+    cited = [f"https://a.example/{number}" for number in range(count)]
+    found = [{"url": f"https://b.example/{number}"} for number in range(count)]
+    whole = payload(chunk(citations=cited, search_results=found))
+    return [whole, *[payload(chunk(citations=cited[:-1], search_results=found)), whole] * changed]
+
+
+LENGTHY = {  # what has so many parts: payloads of one read
+    "sources": sources,
+    "sources that change": lambda count: sources(count // 2, changed=2),
+    "keep-alives and empty chunks": lambda count: [Ping(), b"{}"] * count,
+    "keep-alives behind a call": lambda count: [payload(calling(**CALL)), Ping(), b"{}"] * count,
+}
+
+
+@pytest.mark.parametrize("name", LENGTHY)
+def test_four_times_as_much_takes_about_four_times_as_long(name):
+    def seconds_for(count):
+        payloads, translator = LENGTHY[name](count), ChatTranslator()
+        began = time.process_time()
+        translator.feed(payloads, [])
+        return time.process_time() - began
+
+    def ratio():
+        return seconds_for(4000) / max(seconds_for(1000), 0.002)
+
+    # What is quadratic takes 16 times as long, each time that it is measured.
+    assert any(ratio() < 9 for _ in range(3))
+
+
+@pytest.mark.parametrize("field", ["citations", "search_results", "annotations", "reference"])
+def test_an_answer_may_name_ten_thousand_sources_and_no_more(field):
+    def naming(count):
+        urls = [f"https://a.example/{number}" for number in range(count)]
+        pages = [{"type": "url_citation", "url": url} for url in urls]
+        return {
+            "citations": chunk(citations=urls),
+            "search_results": chunk(search_results=pages),
+            "annotations": delta(annotations=pages),
+            "reference": delta(content=[{"type": "reference", "reference_ids": urls}]),
+        }[field]
+
+    assert len(items_of(naming(10_000), TEXT, end())) == 10_002
+    with pytest.raises(ReplyTooLargeError, match="10000 sources"):
+        items_of(naming(9_999), naming(10_001))

@@ -169,7 +169,8 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     def _begin(self, batch: list[Item]) -> None:
         """Say what is known of the answer behind its first content, if that has come."""
-        if not self._has_content and any(not isinstance(item, Ping) for item in batch):
+        # Before content only keep-alives have come, so whether it came now is seen at the end.
+        if not self._has_content and batch and not isinstance(batch[-1], Ping):
             self._has_content = True
             batch += [self._facts.about()] if self._facts.has_news else []
         is_begun = self._has_content or self._tool_calls is not None
