@@ -31,6 +31,7 @@ from asyncllm import (
     Refusal,
     ReplyTooLargeError,
     ServerError,
+    StreamInterrupted,
     ToolCall,
     Usage,
 )
@@ -520,6 +521,33 @@ def test_a_whole_message_with_a_delta_beside_it_is_no_end():
         items_of(both)
 
 
+ANSWER = payload(chunk({"message": {"content": "a"}}))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "is_whole"),
+    [
+        ("application/json", ANSWER, True),
+        ("text/event-stream", ANSWER, True),
+        ("text/event-stream", b"data: " + ANSWER + b"\n\ndata: [DONE]\n\n", True),
+        ("text/event-stream", b"data: " + ANSWER + b"\n\n", False),
+        ("application/x-ndjson", ANSWER + b"\n", False),
+    ],
+)
+def test_a_message_without_a_finish_reason_is_whole_where_no_other_can_follow(
+    media_type, body, is_whole
+):
+    decoder, translator, items = BodyDecoder(media_type, 2**20), ChatTranslator(), []
+    translator.feed(decoder.feed(body), items)
+    translator.feed(decoder.close(), items)
+    if is_whole:
+        items += [] if translator.is_done else translator.close()
+        assert items == ["a", Finish("stop")]
+    else:
+        with pytest.raises(StreamInterrupted, match="cut off"):
+            translator.close()
+
+
 def test_halves_are_joined_in_a_refusal_and_mended_everywhere_else():
     halves = [rb'{"choices":[{"delta":{"refusal":"\ud83c"}}]}', delta(refusal="\udffd")]
     other = rb'{"id":"\ud83c","choices":[{"delta":{"annotations":'
@@ -593,6 +621,20 @@ TOLD = [  # what is said inside an answer, the error that it is, its status, whe
     ),
     (wrong(message="busy") | {"status_code": 503}, ServerError, 503, True),
     ({"error": "busy", "status_code": 429}, RateLimitError, 429, True),
+    # With no `error`, and no choices
+    ({"choices": [], "message": "boom", "code": 500}, ServerError, 500, True),
+    ({"object": "error", "code": 50001}, ProviderError, None, False),
+    ({"type": "error"}, ProviderError, None, False),
+    ({"type": "overloaded_error", "code": 503}, ServerError, 503, True),
+    ({"type": "rate_limit_error"}, RateLimitError, 429, True),
+    ({"code": "content_filter"}, ContentFilterError, 400, False),
+    ({"errors": [{"message": "no"}]}, ProviderError, None, False),
+    ({"title": "Internal Server Error", "status": 500}, ServerError, 500, True),
+    ({"error": ""}, ProviderError, None, False),
+    # In words of other cases, and so long that they are not looked through
+    (chunk({"delta": {}, "finish_reason": "ERROR"}), ProviderError, None, False),
+    (chunk({"delta": {}, "finish_reason": "server_error"}), ProviderError, None, False),
+    (wrong(message="x" * 2**16 + "context length exceeded", code=400), BadRequestError, 400, False),
     # Gemini
     (wrong(code=429, status="RESOURCE_EXHAUSTED", message="x"), RateLimitError, 429, True),
     (wrong(status="UNAVAILABLE", message="x"), ServerError, 503, True),
@@ -610,9 +652,54 @@ def test_an_error_inside_an_answer_has_its_class_and_says_whether_it_passes(
     assert (type(error), getattr(error, "status", None)) == (kind, status)
     assert error.is_passing is passes
     assert batch == ["a"]
+    assert len(str(error)) > len("generation failed: ")
     assert str(error).startswith("generation failed: ")
     travelled = pickle.loads(pickle.dumps(error))
     assert (str(travelled), vars(travelled).keys()) == (str(error), vars(error).keys())
+
+
+@pytest.mark.parametrize("name", ["error", "Error"])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"in words", "in words"),
+        (b"", "the server gives no reason"),
+        (b"[DONE]", r"\[DONE\]"),
+        (b"{}", "{}"),
+        (b'{"reason":"boom"}', "boom"),
+        (b'{"errors":[{"message":"boom"}]}', "boom"),
+        (b'[{"error":"boom"}]', "boom"),
+        (b'{"title":"Internal","status":500}', "500 .*Internal"),
+        (b'{"error":', '"error":'),
+        (b'{"message":"half \\ud83c"}', "half \ufffd"),
+        (payload(chunk({"delta": {}}, error="boom")), "boom"),
+        (payload(chunk(message="boom")), "boom"),
+    ],
+)
+def test_an_event_that_is_named_error_is_one_whatever_it_holds(name, data, says):
+    with pytest.raises((ProviderError, ServerError), match=f"generation failed: .*{says}"):
+        ChatTranslator().feed([payload(TEXT), NamedEvent(name, data), b"[DONE]"], [])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NamedEvent("error", payload(TEXT)),  # as JSON that stands bare is
+        NamedEvent("error", payload(counted())),
+        *[TEXT | {"error": nothing} for nothing in ("", 0, {}, [], False, None)],
+        *[counted() | {"error": nothing} for nothing in ("", 0, {}, [])],
+        chunk({"delta": {}, "error": {}}),
+        {"type": "ping", "message": ""},
+        {"type": "ping"},
+        {"object": "chat.completion.chunk", "status": 200, "code": 0},
+    ],
+)
+def test_what_only_has_the_fields_of_an_error_is_none(event):
+    translator, batch = ChatTranslator(), []
+    said = event if isinstance(event, NamedEvent) else payload(event)
+    translator.feed([payload(TEXT), said, payload(end()), b"[DONE]"], batch)
+    assert batch[0] == "a"
+    assert batch[-1] == Finish("stop")
 
 
 def test_an_error_inside_an_answer_keeps_what_the_server_said():

@@ -13,7 +13,8 @@ from typing_extensions import override
 from asyncllm.errors import StreamInterrupted
 from asyncllm.events import Finish, Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
-from asyncllm.wires.failures import Complaint, complaint_of, failure
+from asyncllm.framing.json_object import WholeBody
+from asyncllm.wires.failures import Complaint, complaint_of, failure, is_complaint, said_in
 from asyncllm.wires.loose import as_mapping, as_text
 from asyncllm.wires.openai_chat.about import Facts
 from asyncllm.wires.openai_chat.chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
 
 _DONE = b"[DONE]"
 _LEGACY_INDEX = -1  # which no server gives to a call
-_FAILED = "error"
-_TOLD = ("error", "detail", "message", "type", "code", "status_code", "error_type")
+_FAILED = ("error", "server_error")
+_TOLD = (  # what may say of a chunk without choices that it is a failure, and of which kind
+    *("error", "errors", "detail", "message", "object", "type", "code"),
+    *("status", "status_code", "error_type"),
+)
 _MOST_MISSES = 16
 _REASONS = {  # of services that have words of their own
     "function_call": "tool_calls",
@@ -61,6 +65,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         "_has_begun",
         "_has_content",
         "_has_reasoning",
+        "_is_one_object",
         "_misses",
         "_reasoning",
         "_sources",
@@ -81,6 +86,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         self._has_content = False
         self._has_reasoning = False  # in a field of its own, which `reasoning_details` repeat
         self._has_begun = False  # so that what is said of the answer as a whole was read
+        self._is_one_object = False  # the body, or what stands bare in it: no more can follow
         self._misses = 0
 
     @override
@@ -110,6 +116,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
                     if not self._has_content:
                         self._begin(batch)
                     continue
+            self._is_one_object |= isinstance(payload, WholeBody)
             super()._read([payload], batch)
             if self.is_done:
                 return
@@ -121,12 +128,15 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
-        """Take the end, or an error in words."""
-        if data == _DONE:
+        """Take the end, or an error that is named so and is no chunk."""
+        if name.lower() == "error":
+            said = said_in(data.decode("utf-8", "replace"))
+            if not isinstance(as_mapping(said).get("choices"), list):
+                raise failure(complaint_of(said))
+            self._is_one_object = True
+        elif data == _DONE:
             self.is_done = True
             batch.extend(self.end())
-        elif name == "error" and not data.lstrip().startswith(b"{"):
-            raise failure(complaint_of(data.decode("utf-8", "replace")))
         return self.is_done
 
     @override
@@ -186,7 +196,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
             batch.append(likely)
         if choice.finish_reason:
             self._finish_reason = choice.finish_reason
-        elif choice.message is not None and choice.delta is None:
+        elif self._is_one_object and choice.message is not None and choice.delta is None:
             self._finish_reason = self._finish_reason or "stop"
 
     def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
@@ -250,15 +260,17 @@ def _refuse(chunk: Chunk) -> None:
         AsyncLLMError: there is one.
 
     """
-    is_failure = chunk.error is not None and chunk.error is not False
-    is_complaint = chunk.detail is not None or chunk.message is not None
-    if is_failure or (is_complaint and chunk.choices is None):
+    if chunk.error or not chunk.choices:
         said = {name: value for name in _TOLD if (value := getattr(chunk, name)) is not None}
-        raise failure(complaint_of(said))
+        # Beside choices, if there are none either, an empty error says that there is none.
+        is_error = chunk.choices is None and said.get("error", False) is not False
+        if is_error or is_complaint(said):
+            raise failure(complaint_of(said))
     if error := as_mapping(chunk.x_groq).get("error"):
         raise failure(complaint_of(error))
     for choice in chunk.choices or ():
         if choice is not None and choice.error:
             raise failure(complaint_of(choice.error))
-        if choice is not None and choice.finish_reason == _FAILED:
-            raise failure(Complaint(f"the server gives no reason, but finish_reason {_FAILED!r}"))
+        reason = choice.finish_reason if choice is not None else None
+        if reason and reason.lower() in _FAILED:
+            raise failure(Complaint(f"the server gives no reason, but finish_reason {reason!r}"))
