@@ -25,6 +25,7 @@ from asyncllm import (
     Media,
     NotFoundError,
     Ping,
+    ProtocolError,
     ProviderError,
     RateLimitError,
     Reasoning,
@@ -546,6 +547,34 @@ def test_a_message_without_a_finish_reason_is_whole_where_no_other_can_follow(
     else:
         with pytest.raises(StreamInterrupted, match="cut off"):
             translator.close()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [*(b"[DONE] ", b" [DONE]\t", b'"[DONE]"', b"[done]"), NamedEvent("end", b"[DONE]")],
+)
+def test_done_is_the_end_with_whatever_around_it(last):
+    translator, batch = ChatTranslator(), []
+    translator.feed([payload(TEXT), last, b"{"], batch)
+    assert batch == ["a", Finish("stop")]
+    assert translator.is_done
+
+
+WORDS = [b"null", b"", b"end", b"[]", NamedEvent("end", b""), NamedEvent("end", b"{}")]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_behind_a_finish_reason_a_word_costs_nothing_and_usage_may_still_come(word):
+    translator, batch = ChatTranslator(), []
+    translator.feed([payload(TEXT), payload(end()), word, payload(counted())], batch)
+    said = [item for item in batch + translator.close() if not isinstance(item, About)]
+    assert said == ["a", used()["usage"], Finish("stop")]
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if isinstance(word, bytes)])
+def test_before_a_finish_reason_a_word_is_no_part_of_the_wire(word):
+    with pytest.raises(ProtocolError, match="does not allow"):
+        ChatTranslator().feed([payload(TEXT), word], [])
 
 
 def test_halves_are_joined_in_a_refusal_and_mended_everywhere_else():

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from asyncllm.wires.openai_chat.chunks import Choice, Delta
 
 _DONE = b"[DONE]"
+_AROUND_DONE = b' \t"'  # which some servers send with it
 _LEGACY_INDEX = -1  # which no server gives to a call
 _FAILED = ("error", "server_error")
 _TOLD = (  # what may say of a chunk without choices that it is a failure, and of which kind
@@ -128,16 +129,18 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
-        """Take the end, or an error that is named so and is no chunk."""
+        """Take the end, an error that is named so, or a word that says neither."""
         if name.lower() == "error":
             said = said_in(data.decode("utf-8", "replace"))
             if not isinstance(as_mapping(said).get("choices"), list):
                 raise failure(complaint_of(said))
             self._is_one_object = True
-        elif data == _DONE:
+        elif data.strip(_AROUND_DONE).upper() == _DONE:
             self.is_done = True
             batch.extend(self.end())
-        return self.is_done
+        # Behind the finish_reason nothing is missing, whatever word of its own a server ends with.
+        is_last_word = self._finish_reason is not None and not data.lstrip().startswith(b"{")
+        return self.is_done or is_last_word
 
     @override
     def end(self) -> list[Item]:
