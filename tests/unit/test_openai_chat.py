@@ -358,7 +358,7 @@ def test_usage_is_kept_as_it_was_said_for_what_has_no_field_of_its_own():
 
 def items_of(*events, misses=0):
     translator, batch = ChatTranslator(), []
-    translator._misses = misses
+    translator._vain_tries = misses
     for event in events:
         translator.feed([payload(event)], batch)
     return batch + ([] if translator.is_done else translator.close())

@@ -96,18 +96,19 @@ _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]  # a name, a type, a 
 CHUNK = msgspec.json.Decoder(Chunk)
 
 
-def _part_of(kind: type[msgspec.Struct], fields: list[_Field], ignored: str = "") -> Any:
-    """Return a struct that has `fields` and, unless they are null, none of the others of `kind`.
+def _part_of(kind: type[msgspec.Struct], read: list[_Field], passed_over: set[str]) -> Any:
+    """Return a struct with some fields of `kind`, that refuses what has another, unless it is null.
 
     Args:
         kind: a struct.
-        fields: what it has.
-        ignored: those of the fields of `kind` that are not looked at.
+        read: the fields that it has.
+        passed_over: those that may be there, and are not looked at.
 
     """
-    others = set(kind.__struct_fields__) - {field[0] for field in fields} - set(ignored.split())
-    absent: list[_Field] = [(name, None, None) for name in kind.__struct_fields__ if name in others]
-    return msgspec.defstruct(f"PartOf{kind.__name__}", [*fields, *absent], gc=False)
+    known = passed_over.union(field[0] for field in read)
+    names = [name for name in kind.__struct_fields__ if name not in known]
+    refused: list[_Field] = [(name, None, None) for name in names]
+    return msgspec.defstruct(f"PartOf{kind.__name__}", [*read, *refused], gc=False)
 
 
 _PieceDelta = _part_of(
@@ -119,20 +120,25 @@ _PieceDelta = _part_of(
         ("reasoning_details", Any, None),
         ("tool_calls", list[CallDelta] | None, None),
     ],
-    ignored="provider_metadata",
+    {"provider_metadata"},
 )
 _PieceChoice = _part_of(
     Choice,
     [("delta", _PieceDelta), ("index", Literal[0], 0), ("content_filter_results", Any, None)],
-    ignored="text native_finish_reason",
+    {"text", "native_finish_reason"},
 )
+_SAID_AT_THE_ENDS = {  # the same in each chunk, or said with the first or the last of them
+    *("id", "model", "provider", "created", "system_fingerprint", "service_tier", "generationId"),
+    *("prompt_filter_results", "timings", "cost", "copilot_usage", "latency_checkpoint"),
+}
+_SAID_OF_FAILURES = {  # and of nothing where there are choices
+    *("errors", "detail", "message", "object", "type", "code"),
+    *("status", "status_code", "error_type"),
+}
 _PieceChunk = _part_of(
     Chunk,
     [("choices", tuple[_PieceChoice])],  # type: ignore[valid-type] # made here
-    # It is the same in each chunk, or comes with the first or the last of them, or with an error.
-    ignored="id model provider created system_fingerprint service_tier generationId "
-    "prompt_filter_results timings cost copilot_usage latency_checkpoint "
-    "errors detail message object type code status status_code error_type",
+    _SAID_AT_THE_ENDS | _SAID_OF_FAILURES,
 )
 
 PIECE_CHUNK: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_PieceChunk)

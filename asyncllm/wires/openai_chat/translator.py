@@ -40,7 +40,7 @@ _TOLD = (  # what may say of a chunk without choices that it is a failure, and o
     *("error", "errors", "detail", "message", "object", "type", "code"),
     *("status", "status_code", "error_type"),
 )
-_MOST_MISSES = 16
+_MOST_VAIN_TRIES = 16
 _REASONS = {  # of services that have words of their own
     "function_call": "tool_calls",
     "eos": "stop",
@@ -63,15 +63,15 @@ class ChatTranslator(JSONTranslator[Chunk]):
         "_cost",
         "_facts",
         "_finish_reason",
-        "_has_begun",
         "_has_content",
         "_has_reasoning",
         "_is_one_object",
-        "_misses",
         "_reasoning",
         "_sources",
         "_tool_calls",
+        "_tries_piece",
         "_usage",
+        "_vain_tries",
     )
 
     def __init__(self) -> None:
@@ -86,20 +86,20 @@ class ChatTranslator(JSONTranslator[Chunk]):
         self._finish_reason: str | None = None
         self._has_content = False
         self._has_reasoning = False  # in a field of its own, which `reasoning_details` repeat
-        self._has_begun = False  # so that what is said of the answer as a whole was read
+        self._tries_piece = False  # once what is said of the answer as a whole was read
         self._is_one_object = False  # the body, or what stands bare in it: no more can follow
-        self._misses = 0
+        self._vain_tries = 0  # to read as a piece what is more, or another thing
 
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Read what is a piece of the answer and nothing else by a shorter way than the rest."""
         decode_piece = PIECE_CHUNK.decode
         for payload in payloads:
-            if self._has_begun:
+            if self._tries_piece:
                 try:
                     chunk = decode_piece(payload)  # type: ignore[arg-type] # see UNDECODABLE
                 except UNDECODABLE:
-                    self._miss(payload)
+                    self._note_vain_try(payload)
                 else:
                     choice = chunk.choices[0]
                     delta = choice.delta
@@ -109,23 +109,25 @@ class ChatTranslator(JSONTranslator[Chunk]):
                         or delta.reasoning_details is not None
                         or delta.tool_calls is not None
                     ):
-                        self._take_more(delta, batch)
+                        self._take_thought_and_calls(delta, batch)
                     if delta.content:
                         batch.append(delta.content)
                     if choice.content_filter_results:
                         self._facts.note("content_filter_results", choice.content_filter_results)
                     if not self._has_content:
-                        self._begin(batch)
+                        self._introduce(batch)
                     continue
             self._is_one_object |= isinstance(payload, WholeBody)
             super()._read([payload], batch)
             if self.is_done:
                 return
 
-    def _miss(self, payload: Payload) -> None:
+    def _note_vain_try(self, payload: Payload) -> None:
         """Give the shorter way up where it fails often: a failure costs more than it saves."""
-        self._misses += isinstance(payload, bytes)  # and no keep-alive, which goes no way at all
-        self._has_begun = self._misses < _MOST_MISSES
+        self._vain_tries += isinstance(
+            payload, bytes
+        )  # and no keep-alive, which goes no way at all
+        self._tries_piece = self._vain_tries < _MOST_VAIN_TRIES
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
@@ -176,18 +178,18 @@ class ChatTranslator(JSONTranslator[Chunk]):
             self._usage = usage
         self._cost = chunk.cost or self._cost
         self._facts.add(chunk)
-        self._begin(batch)
+        self._introduce(batch)
         _refuse(chunk)
         return False  # that is for `[DONE]` to say, or the end of the body
 
-    def _begin(self, batch: list[Item]) -> None:
-        """Say what is known of the answer behind its first content, if that has come."""
+    def _introduce(self, batch: list[Item]) -> None:
+        """Say what is known of the answer behind its first content, and try pieces from then on."""
         # Before content only keep-alives have come, so whether it came now is seen at the end.
         if not self._has_content and batch and not isinstance(batch[-1], Ping):
             self._has_content = True
             batch += [self._facts.about()] if self._facts.has_news else []
         is_begun = self._has_content or self._tool_calls is not None
-        self._has_begun = is_begun and self._misses < _MOST_MISSES
+        self._tries_piece = is_begun and self._vain_tries < _MOST_VAIN_TRIES
 
     def _take_choice(self, choice: Choice, batch: list[Item]) -> None:
         delta = choice.delta or choice.message
@@ -204,7 +206,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
         """Append whatever a delta says."""
-        self._take_more(delta, batch)
+        self._take_thought_and_calls(delta, batch)
         if delta.refusal:
             batch.append(Refusal(delta.refusal))
         if delta.reasoning_encrypted is not None:
@@ -222,7 +224,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if delta.audio is not None:
             self._take_audio(as_mapping(delta.audio), batch)
 
-    def _take_more(self, delta: Delta, batch: list[Item]) -> None:
+    def _take_thought_and_calls(self, delta: Delta, batch: list[Item]) -> None:
         """Append what can be read of the thinking; keep what has to go back, and calls."""
         if text := delta.reasoning_content:
             self._reasoning.add_text(text)
