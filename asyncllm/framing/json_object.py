@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
 
 
+class WholeBody(bytes):
+    """The data of an event that is all there is of its body, so that no other can follow it."""
+
+    __slots__ = ()
+
+
 class JSONObjectDecoder(EventDecoder):
     """Keeps a body until it has ended, and gives it out whole; see `EventDecoder`.
 
@@ -24,7 +30,7 @@ class JSONObjectDecoder(EventDecoder):
 
     @override
     def close(self) -> list[Payload]:
-        return [b"".join(self._pieces)]
+        return [WholeBody(b"".join(self._pieces))]
 
     @override
     def _decode(self, chunk: bytes, payloads: list[Payload]) -> bool:

@@ -6,6 +6,7 @@ Azure and Gemini's OpenAI endpoint; the tests have each of them.
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
@@ -22,7 +23,7 @@ from asyncllm.framing.surrogates import without_halves
 from asyncllm.wires.loose import as_count, as_mapping, as_text
 
 _BAD_REQUEST = 400
-_BODY_CHARACTERS = 64 * 1024
+_BODY_CHARACTERS = 64 * 1024  # kept of a body, and of a message looked through: more takes long
 _STATUSES = range(400, 600)
 _STATUS_FIELDS = ("status_code", "http_status_code", "raw_status_code", "status", "code")
 _STATUS_OF = {  # what servers call it, where they say no status
@@ -52,6 +53,8 @@ _CONTEXT_LENGTH_WORDS = re.compile(
     re.IGNORECASE,
 )
 _CONTENT_FILTER = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
+_NO_REASON = "the server gives no reason"
+_FAILURES = frozenset({"error", *_STATUS_OF, *_CONTEXT_LENGTH, *_CONTENT_FILTER})
 _PAID_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # no wait helps
 
 
@@ -76,6 +79,28 @@ class Complaint(msgspec.Struct, frozen=True):
     body: str = ""
 
 
+def said_in(text: str) -> object:
+    """Return the JSON that a text is, and the text itself where it is none."""
+    try:
+        return json.loads(text)  # not msgspec, which reads no halves of characters
+    except (ValueError, RecursionError):
+        return text
+
+
+def is_complaint(said: dict[str, object]) -> bool:
+    """Tell whether an event says that the answer failed.
+
+    Args:
+        said: the fields of one that is no piece of the answer.
+
+    """
+    if any(said.get(name) for name in ("error", "errors", "detail", "message")):
+        return True
+    names = ("object", "type", "error_type", "status", "code")
+    told = {_plain(as_text(said.get(name))) for name in names}
+    return _status_in(said) > 0 or not told.isdisjoint(_FAILURES)
+
+
 def complaint_of(said: object) -> Complaint:
     """Return what an error says.
 
@@ -91,12 +116,13 @@ def complaint_of(said: object) -> Complaint:
     message = next((text for key in ("message", "detail") if (text := as_text(inner.get(key)))), "")
     raw = as_text(as_mapping(inner.get("metadata")).get("raw"))  # OpenRouter's: who failed says it
     message = ": ".join(filter(None, (message, raw))) or as_text(error)
-    if not (message or inner):  # one that says its type alone needs no more words
-        message = _as_json(error)
+    kind, code = _type_in(both), as_text(both.get("code"))
+    if not (message or kind or code):  # one that says its kind alone needs no more words
+        message = _as_json(error or whole)
     return Complaint(
         message=without_halves(message),
-        type=without_halves(_type_in(both)),
-        code=without_halves(as_text(both.get("code"))),
+        type=without_halves(kind),
+        code=without_halves(code),
         status=_status_in(both),
         failed_generation=without_halves(as_text(both.get("failed_generation"))),
         body=_as_json(said)[:_BODY_CHARACTERS],
@@ -129,9 +155,9 @@ def failure(complaint: Complaint) -> AsyncLLMError:
     error: ProviderError | HTTPStatusError
     if kind is None:
         said = ", ".join(filter(None, (complaint.message, complaint.type, complaint.code)))
-        error = ProviderError(f"generation failed: {said}")
+        error = ProviderError(f"generation failed: {said or _NO_REASON}")
     else:
-        message = complaint.message or complaint.type or complaint.code
+        message = complaint.message or complaint.type or complaint.code or _NO_REASON
         status = status or _BAD_REQUEST
         error = kind("", "", status=status, message=message, body=complaint.body)
     _label(error, complaint)
@@ -147,11 +173,7 @@ def explained(error: HTTPStatusError) -> HTTPStatusError:
     """
     if not error.method:
         return error  # it is one of `failure`
-    try:
-        said: object = msgspec.json.decode(error.body)
-    except (ValueError, RecursionError):
-        said = error.body
-    complaint = complaint_of(said)
+    complaint = complaint_of(said_in(error.body))
     kind = _particular_kind(complaint, error.status)
     if kind is not None and not isinstance(error, kind):
         plain, error = error, kind.__new__(kind)
@@ -165,7 +187,7 @@ def _particular_kind(complaint: Complaint, status: int) -> type[HTTPStatusError]
     """Return the class of what a program can do something about; None where it is another."""
     names = _names_of(complaint)
     is_refused = HTTPStatusError.class_for(status or _BAD_REQUEST) is BadRequestError
-    says_so = is_refused and _CONTEXT_LENGTH_WORDS.search(complaint.message)
+    says_so = is_refused and _CONTEXT_LENGTH_WORDS.search(complaint.message, 0, _BODY_CHARACTERS)
     if says_so or not names.isdisjoint(_CONTEXT_LENGTH):
         return ContextLengthError
     return None if names.isdisjoint(_CONTENT_FILTER) else ContentFilterError

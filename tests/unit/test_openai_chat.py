@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 
 import pytest
 from hypothesis import given
@@ -24,12 +25,14 @@ from asyncllm import (
     Media,
     NotFoundError,
     Ping,
+    ProtocolError,
     ProviderError,
     RateLimitError,
     Reasoning,
     Refusal,
     ReplyTooLargeError,
     ServerError,
+    StreamInterrupted,
     ToolCall,
     Usage,
 )
@@ -355,7 +358,7 @@ def test_usage_is_kept_as_it_was_said_for_what_has_no_field_of_its_own():
 
 def items_of(*events, misses=0):
     translator, batch = ChatTranslator(), []
-    translator._misses = misses
+    translator._vain_tries = misses
     for event in events:
         translator.feed([payload(event)], batch)
     return batch + ([] if translator.is_done else translator.close())
@@ -519,6 +522,61 @@ def test_a_whole_message_with_a_delta_beside_it_is_no_end():
         items_of(both)
 
 
+ANSWER = payload(chunk({"message": {"content": "a"}}))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "is_whole"),
+    [
+        ("application/json", ANSWER, True),
+        ("text/event-stream", ANSWER, True),
+        ("text/event-stream", b"data: " + ANSWER + b"\n\ndata: [DONE]\n\n", True),
+        ("text/event-stream", b"data: " + ANSWER + b"\n\n", False),
+        ("application/x-ndjson", ANSWER + b"\n", False),
+    ],
+)
+def test_a_message_without_a_finish_reason_is_whole_where_no_other_can_follow(
+    media_type, body, is_whole
+):
+    decoder, translator, items = BodyDecoder(media_type, 2**20), ChatTranslator(), []
+    translator.feed(decoder.feed(body), items)
+    translator.feed(decoder.close(), items)
+    if is_whole:
+        items += [] if translator.is_done else translator.close()
+        assert items == ["a", Finish("stop")]
+    else:
+        with pytest.raises(StreamInterrupted, match="cut off"):
+            translator.close()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [*(b"[DONE] ", b" [DONE]\t", b'"[DONE]"', b"[done]"), NamedEvent("end", b"[DONE]")],
+)
+def test_done_is_the_end_with_whatever_around_it(last):
+    translator, batch = ChatTranslator(), []
+    translator.feed([payload(TEXT), last, b"{"], batch)
+    assert batch == ["a", Finish("stop")]
+    assert translator.is_done
+
+
+WORDS = [b"null", b"", b"end", b"[]", NamedEvent("end", b""), NamedEvent("end", b"{}")]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_behind_a_finish_reason_a_word_costs_nothing_and_usage_may_still_come(word):
+    translator, batch = ChatTranslator(), []
+    translator.feed([payload(TEXT), payload(end()), word, payload(counted())], batch)
+    said = [item for item in batch + translator.close() if not isinstance(item, About)]
+    assert said == ["a", used()["usage"], Finish("stop")]
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if isinstance(word, bytes)])
+def test_before_a_finish_reason_a_word_is_no_part_of_the_wire(word):
+    with pytest.raises(ProtocolError, match="does not allow"):
+        ChatTranslator().feed([payload(TEXT), word], [])
+
+
 def test_halves_are_joined_in_a_refusal_and_mended_everywhere_else():
     halves = [rb'{"choices":[{"delta":{"refusal":"\ud83c"}}]}', delta(refusal="\udffd")]
     other = rb'{"id":"\ud83c","choices":[{"delta":{"annotations":'
@@ -592,6 +650,20 @@ TOLD = [  # what is said inside an answer, the error that it is, its status, whe
     ),
     (wrong(message="busy") | {"status_code": 503}, ServerError, 503, True),
     ({"error": "busy", "status_code": 429}, RateLimitError, 429, True),
+    # With no `error`, and no choices
+    ({"choices": [], "message": "boom", "code": 500}, ServerError, 500, True),
+    ({"object": "error", "code": 50001}, ProviderError, None, False),
+    ({"type": "error"}, ProviderError, None, False),
+    ({"type": "overloaded_error", "code": 503}, ServerError, 503, True),
+    ({"type": "rate_limit_error"}, RateLimitError, 429, True),
+    ({"code": "content_filter"}, ContentFilterError, 400, False),
+    ({"errors": [{"message": "no"}]}, ProviderError, None, False),
+    ({"title": "Internal Server Error", "status": 500}, ServerError, 500, True),
+    ({"error": ""}, ProviderError, None, False),
+    # In words of other cases, and so long that they are not looked through
+    (chunk({"delta": {}, "finish_reason": "ERROR"}), ProviderError, None, False),
+    (chunk({"delta": {}, "finish_reason": "server_error"}), ProviderError, None, False),
+    (wrong(message="x" * 2**16 + "context length exceeded", code=400), BadRequestError, 400, False),
     # Gemini
     (wrong(code=429, status="RESOURCE_EXHAUSTED", message="x"), RateLimitError, 429, True),
     (wrong(status="UNAVAILABLE", message="x"), ServerError, 503, True),
@@ -609,9 +681,54 @@ def test_an_error_inside_an_answer_has_its_class_and_says_whether_it_passes(
     assert (type(error), getattr(error, "status", None)) == (kind, status)
     assert error.is_passing is passes
     assert batch == ["a"]
+    assert len(str(error)) > len("generation failed: ")
     assert str(error).startswith("generation failed: ")
     travelled = pickle.loads(pickle.dumps(error))
     assert (str(travelled), vars(travelled).keys()) == (str(error), vars(error).keys())
+
+
+@pytest.mark.parametrize("name", ["error", "Error"])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"in words", "in words"),
+        (b"", "the server gives no reason"),
+        (b"[DONE]", r"\[DONE\]"),
+        (b"{}", "{}"),
+        (b'{"reason":"boom"}', "boom"),
+        (b'{"errors":[{"message":"boom"}]}', "boom"),
+        (b'[{"error":"boom"}]', "boom"),
+        (b'{"title":"Internal","status":500}', "500 .*Internal"),
+        (b'{"error":', '"error":'),
+        (b'{"message":"half \\ud83c"}', "half \ufffd"),
+        (payload(chunk({"delta": {}}, error="boom")), "boom"),
+        (payload(chunk(message="boom")), "boom"),
+    ],
+)
+def test_an_event_that_is_named_error_is_one_whatever_it_holds(name, data, says):
+    with pytest.raises((ProviderError, ServerError), match=f"generation failed: .*{says}"):
+        ChatTranslator().feed([payload(TEXT), NamedEvent(name, data), b"[DONE]"], [])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NamedEvent("error", payload(TEXT)),  # as JSON that stands bare is
+        NamedEvent("error", payload(counted())),
+        *[TEXT | {"error": nothing} for nothing in ("", 0, {}, [], False, None)],
+        *[counted() | {"error": nothing} for nothing in ("", 0, {}, [])],
+        chunk({"delta": {}, "error": {}}),
+        {"type": "ping", "message": ""},
+        {"type": "ping"},
+        {"object": "chat.completion.chunk", "status": 200, "code": 0},
+    ],
+)
+def test_what_only_has_the_fields_of_an_error_is_none(event):
+    translator, batch = ChatTranslator(), []
+    said = event if isinstance(event, NamedEvent) else payload(event)
+    translator.feed([payload(TEXT), said, payload(end()), b"[DONE]"], batch)
+    assert batch[0] == "a"
+    assert batch[-1] == Finish("stop")
 
 
 def test_an_error_inside_an_answer_keeps_what_the_server_said():
@@ -677,3 +794,54 @@ def test_a_refusal_has_the_names_that_the_server_gives_it():
     assert explained(error) is error
     assert (error.code, error.type, error.failed_generation) == ("json_validate_failed", "t", "{")
     assert explained(error) is error
+
+
+# --- time and bounds ---------------------------------------------------------------------------
+
+
+def sources(count, changed=0):
+    """Return chunks with other addresses in the two lists, and so many of which each differs."""
+    cited = [f"https://a.example/{number}" for number in range(count)]
+    found = [{"url": f"https://b.example/{number}"} for number in range(count)]
+    whole = payload(chunk(citations=cited, search_results=found))
+    return [whole, *[payload(chunk(citations=cited[:-1], search_results=found)), whole] * changed]
+
+
+LENGTHY = {  # what has so many parts: payloads of one read
+    "sources": sources,
+    "sources that change": lambda count: sources(count // 2, changed=2),
+    "keep-alives and empty chunks": lambda count: [Ping(), b"{}"] * count,
+    "keep-alives behind a call": lambda count: [payload(calling(**CALL)), Ping(), b"{}"] * count,
+}
+
+
+@pytest.mark.parametrize("name", LENGTHY)
+def test_four_times_as_much_takes_about_four_times_as_long(name):
+    def seconds_for(count):
+        payloads, translator = LENGTHY[name](count), ChatTranslator()
+        began = time.process_time()
+        translator.feed(payloads, [])
+        return time.process_time() - began
+
+    def ratio():
+        return seconds_for(4000) / max(seconds_for(1000), 0.002)
+
+    # What is quadratic takes 16 times as long, each time that it is measured.
+    assert any(ratio() < 9 for _ in range(3))
+
+
+@pytest.mark.parametrize("field", ["citations", "search_results", "annotations", "reference"])
+def test_an_answer_may_name_ten_thousand_sources_and_no_more(field):
+    def naming(count):
+        urls = [f"https://a.example/{number}" for number in range(count)]
+        pages = [{"type": "url_citation", "url": url} for url in urls]
+        return {
+            "citations": chunk(citations=urls),
+            "search_results": chunk(search_results=pages),
+            "annotations": delta(annotations=pages),
+            "reference": delta(content=[{"type": "reference", "reference_ids": urls}]),
+        }[field]
+
+    assert len(items_of(naming(10_000), TEXT, end())) == 10_002
+    with pytest.raises(ReplyTooLargeError, match="10000 sources"):
+        items_of(naming(9_999), naming(10_001))

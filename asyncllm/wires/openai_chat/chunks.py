@@ -1,6 +1,6 @@
 """The shape of what OpenAI's chat wire sends: a chunk of a stream, or a whole answer.
 
-What is beside the answer is an `object`: a service that writes it otherwise must not fail for it.
+What is beside the answer is `Anything`: a service that writes it otherwise must not fail for it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+
+Anything: TypeAlias = object  # by another name, as a chunk has a field that is named "object"
 
 
 class Function(msgspec.Struct, gc=False):
@@ -23,7 +25,7 @@ class CallDelta(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: Function | None = None
-    extra_content: object = None  # Gemini's signature of the thought before it
+    extra_content: Anything = None  # Gemini's signature of the thought before it
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -35,12 +37,12 @@ class Delta(msgspec.Struct, gc=False):
     reasoning: str | None = None
     tool_calls: list[CallDelta] | None = None
     function_call: Function | None = None  # one call, as it was before there were several
-    reasoning_details: object = None  # OpenRouter's
-    reasoning_encrypted: object = None  # Venice's
-    annotations: object = None
-    images: object = None  # OpenRouter's
-    audio: object = None
-    provider_metadata: object = None  # Vercel's gateway's
+    reasoning_details: Anything = None  # OpenRouter's
+    reasoning_encrypted: Anything = None  # Venice's
+    annotations: Anything = None
+    images: Anything = None  # OpenRouter's
+    audio: Anything = None
+    provider_metadata: Anything = None  # Vercel's gateway's
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -51,39 +53,42 @@ class Choice(msgspec.Struct, gc=False):
     message: Delta | None = None  # where a stream was asked for and one whole answer came
     text: str | None = None  # of a completion; Together repeats the content in it
     finish_reason: str | None = None
-    logprobs: object = None
-    error: object = None
-    content_filter_results: object = None  # Azure's
-    native_finish_reason: object = None  # OpenRouter's
+    logprobs: Anything = None
+    error: Anything = None
+    content_filter_results: Anything = None  # Azure's
+    native_finish_reason: Anything = None  # OpenRouter's
 
 
 class Chunk(msgspec.Struct, gc=False):
     """An event of a stream."""
 
-    id: object = None
-    model: object = None
-    provider: object = None
+    id: Anything = None
+    model: Anything = None
+    provider: Anything = None
     choices: list[Choice | None] | None = None
-    usage: object = None
-    error: object = None
-    detail: object = None
-    message: object = None
-    type: object = None
-    code: object = None
-    status_code: object = None  # Cerebras's, of an error
-    error_type: object = None  # TGI's
-    citations: object = None
-    search_results: object = None
-    cost: object = None  # Venice's
-    x_groq: object = None
-    created: object = None
-    system_fingerprint: object = None
-    service_tier: object = None
-    prompt_filter_results: object = None
-    timings: object = None  # llama.cpp's
-    copilot_usage: object = None
-    latency_checkpoint: object = None
-    generationId: object = None  # noqa: N815 - Vercel's gateway's
+    usage: Anything = None
+    error: Anything = None
+    errors: Anything = None
+    detail: Anything = None
+    message: Anything = None
+    object: Anything = None
+    type: Anything = None
+    code: Anything = None
+    status: Anything = None
+    status_code: Anything = None  # Cerebras's, of an error
+    error_type: Anything = None  # TGI's
+    citations: Anything = None
+    search_results: Anything = None
+    cost: Anything = None  # Venice's
+    x_groq: Anything = None
+    created: Anything = None
+    system_fingerprint: Anything = None
+    service_tier: Anything = None
+    prompt_filter_results: Anything = None
+    timings: Anything = None  # llama.cpp's
+    copilot_usage: Anything = None
+    latency_checkpoint: Anything = None
+    generationId: Anything = None  # noqa: N815 - Vercel's gateway's
 
 
 _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]  # a name, a type, a default
@@ -91,18 +96,19 @@ _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]  # a name, a type, a 
 CHUNK = msgspec.json.Decoder(Chunk)
 
 
-def _part_of(kind: type[msgspec.Struct], fields: list[_Field], ignored: str = "") -> Any:
-    """Return a struct that has `fields` and, unless they are null, none of the others of `kind`.
+def _part_of(kind: type[msgspec.Struct], read: list[_Field], passed_over: set[str]) -> Any:
+    """Return a struct with some fields of `kind`, that refuses what has another, unless it is null.
 
     Args:
         kind: a struct.
-        fields: what it has.
-        ignored: those of the fields of `kind` that are not looked at.
+        read: the fields that it has.
+        passed_over: those that may be there, and are not looked at.
 
     """
-    others = set(kind.__struct_fields__) - {field[0] for field in fields} - set(ignored.split())
-    absent: list[_Field] = [(name, None, None) for name in kind.__struct_fields__ if name in others]
-    return msgspec.defstruct(f"PartOf{kind.__name__}", [*fields, *absent], gc=False)
+    known = passed_over.union(field[0] for field in read)
+    names = [name for name in kind.__struct_fields__ if name not in known]
+    refused: list[_Field] = [(name, None, None) for name in names]
+    return msgspec.defstruct(f"PartOf{kind.__name__}", [*read, *refused], gc=False)
 
 
 _PieceDelta = _part_of(
@@ -114,20 +120,25 @@ _PieceDelta = _part_of(
         ("reasoning_details", Any, None),
         ("tool_calls", list[CallDelta] | None, None),
     ],
-    ignored="provider_metadata",
+    {"provider_metadata"},
 )
 _PieceChoice = _part_of(
     Choice,
     [("delta", _PieceDelta), ("index", Literal[0], 0), ("content_filter_results", Any, None)],
-    ignored="text native_finish_reason",
+    {"text", "native_finish_reason"},
 )
+_SAID_AT_THE_ENDS = {  # the same in each chunk, or said with the first or the last of them
+    *("id", "model", "provider", "created", "system_fingerprint", "service_tier", "generationId"),
+    *("prompt_filter_results", "timings", "cost", "copilot_usage", "latency_checkpoint"),
+}
+_SAID_OF_FAILURES = {  # and of nothing where there are choices
+    *("errors", "detail", "message", "object", "type", "code"),
+    *("status", "status_code", "error_type"),
+}
 _PieceChunk = _part_of(
     Chunk,
     [("choices", tuple[_PieceChoice])],  # type: ignore[valid-type] # made here
-    # It is the same in each chunk, or comes with the first or the last of them, or with an error.
-    ignored="id model provider created system_fingerprint service_tier generationId "
-    "prompt_filter_results timings cost copilot_usage latency_checkpoint "
-    "detail message type code status_code error_type",
+    _SAID_AT_THE_ENDS | _SAID_OF_FAILURES,
 )
 
 PIECE_CHUNK: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_PieceChunk)

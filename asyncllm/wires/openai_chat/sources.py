@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asyncllm.errors import ReplyTooLargeError
 from asyncllm.events import Citation
 from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST_SOURCES = 10_000
+
 
 class Sources:
-    """What has been given out of the sources of one answer, to give out each once."""
+    """What has been given out of the sources of one answer, to give out each once.
+
+    Its methods raise `ReplyTooLargeError` where there are too many.
+    """
 
     __slots__ = ("_known", "_newest")
 
@@ -37,8 +43,8 @@ class Sources:
         cited = [
             each if isinstance(each, str) else _result(each).url for each in as_list(citations)
         ]
-        rest = [url for url in found if url not in cited]
-        return self._new(found.get(url) or Citation(url=url) for url in (*cited, *rest) if url)
+        urls = dict.fromkeys([*cited, *found])  # each once, in their order
+        return self._new(found.get(url) or Citation(url=url) for url in urls if url)
 
     def annotated(self, annotations: object) -> list[Citation]:
         """Return the new sources among a delta's annotations."""
@@ -63,6 +69,8 @@ class Sources:
             if key not in self._known:
                 self._known.add(key)
                 new.append(each)
+        if len(self._known) > _MOST_SOURCES:
+            raise ReplyTooLargeError(f"the answer names more than {_MOST_SOURCES} sources")
         return new
 
 

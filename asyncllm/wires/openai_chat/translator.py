@@ -13,7 +13,8 @@ from typing_extensions import override
 from asyncllm.errors import StreamInterrupted
 from asyncllm.events import Finish, Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
-from asyncllm.wires.failures import Complaint, complaint_of, failure
+from asyncllm.framing.json_object import WholeBody
+from asyncllm.wires.failures import Complaint, complaint_of, failure, is_complaint, said_in
 from asyncllm.wires.loose import as_mapping, as_text
 from asyncllm.wires.openai_chat.about import Facts
 from asyncllm.wires.openai_chat.chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
     from asyncllm.wires.openai_chat.chunks import Choice, Delta
 
 _DONE = b"[DONE]"
+_AROUND_DONE = b' \t"'  # which some servers send with it
 _LEGACY_INDEX = -1  # which no server gives to a call
-_FAILED = "error"
-_TOLD = ("error", "detail", "message", "type", "code", "status_code", "error_type")
-_MOST_MISSES = 16
+_FAILED = ("error", "server_error")
+_TOLD = (  # what may say of a chunk without choices that it is a failure, and of which kind
+    *("error", "errors", "detail", "message", "object", "type", "code"),
+    *("status", "status_code", "error_type"),
+)
+_MOST_VAIN_TRIES = 16
 _REASONS = {  # of services that have words of their own
     "function_call": "tool_calls",
     "eos": "stop",
@@ -58,14 +63,15 @@ class ChatTranslator(JSONTranslator[Chunk]):
         "_cost",
         "_facts",
         "_finish_reason",
-        "_has_begun",
         "_has_content",
         "_has_reasoning",
-        "_misses",
+        "_is_one_object",
         "_reasoning",
         "_sources",
         "_tool_calls",
+        "_tries_piece",
         "_usage",
+        "_vain_tries",
     )
 
     def __init__(self) -> None:
@@ -80,19 +86,20 @@ class ChatTranslator(JSONTranslator[Chunk]):
         self._finish_reason: str | None = None
         self._has_content = False
         self._has_reasoning = False  # in a field of its own, which `reasoning_details` repeat
-        self._has_begun = False  # so that what is said of the answer as a whole was read
-        self._misses = 0
+        self._tries_piece = False  # once what is said of the answer as a whole was read
+        self._is_one_object = False  # the body, or what stands bare in it: no more can follow
+        self._vain_tries = 0  # to read as a piece what is more, or another thing
 
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Read what is a piece of the answer and nothing else by a shorter way than the rest."""
         decode_piece = PIECE_CHUNK.decode
         for payload in payloads:
-            if self._has_begun:
+            if self._tries_piece:
                 try:
                     chunk = decode_piece(payload)  # type: ignore[arg-type] # see UNDECODABLE
                 except UNDECODABLE:
-                    self._miss(payload)
+                    self._note_vain_try(payload)
                 else:
                     choice = chunk.choices[0]
                     delta = choice.delta
@@ -102,32 +109,40 @@ class ChatTranslator(JSONTranslator[Chunk]):
                         or delta.reasoning_details is not None
                         or delta.tool_calls is not None
                     ):
-                        self._take_more(delta, batch)
+                        self._take_thought_and_calls(delta, batch)
                     if delta.content:
                         batch.append(delta.content)
                     if choice.content_filter_results:
                         self._facts.note("content_filter_results", choice.content_filter_results)
                     if not self._has_content:
-                        self._begin(batch)
+                        self._introduce(batch)
                     continue
+            self._is_one_object |= isinstance(payload, WholeBody)
             super()._read([payload], batch)
             if self.is_done:
                 return
 
-    def _miss(self, payload: Payload) -> None:
+    def _note_vain_try(self, payload: Payload) -> None:
         """Give the shorter way up where it fails often: a failure costs more than it saves."""
-        self._misses += isinstance(payload, bytes)  # and no keep-alive, which goes no way at all
-        self._has_begun = self._misses < _MOST_MISSES
+        self._vain_tries += isinstance(
+            payload, bytes
+        )  # and no keep-alive, which goes no way at all
+        self._tries_piece = self._vain_tries < _MOST_VAIN_TRIES
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
-        """Take the end, or an error in words."""
-        if data == _DONE:
+        """Take the end, an error that is named so, or a word that says neither."""
+        if name.lower() == "error":
+            said = said_in(data.decode("utf-8", "replace"))
+            if not isinstance(as_mapping(said).get("choices"), list):
+                raise failure(complaint_of(said))
+            self._is_one_object = True
+        elif data.strip(_AROUND_DONE).upper() == _DONE:
             self.is_done = True
             batch.extend(self.end())
-        elif name == "error" and not data.lstrip().startswith(b"{"):
-            raise failure(complaint_of(data.decode("utf-8", "replace")))
-        return self.is_done
+        # Behind the finish_reason nothing is missing, whatever word of its own a server ends with.
+        is_last_word = self._finish_reason is not None and not data.lstrip().startswith(b"{")
+        return self.is_done or is_last_word
 
     @override
     def end(self) -> list[Item]:
@@ -163,17 +178,18 @@ class ChatTranslator(JSONTranslator[Chunk]):
             self._usage = usage
         self._cost = chunk.cost or self._cost
         self._facts.add(chunk)
-        self._begin(batch)
+        self._introduce(batch)
         _refuse(chunk)
         return False  # that is for `[DONE]` to say, or the end of the body
 
-    def _begin(self, batch: list[Item]) -> None:
-        """Say what is known of the answer behind its first content, if that has come."""
-        if not self._has_content and any(not isinstance(item, Ping) for item in batch):
+    def _introduce(self, batch: list[Item]) -> None:
+        """Say what is known of the answer behind its first content, and try pieces from then on."""
+        # Before content only keep-alives have come, so whether it came now is seen at the end.
+        if not self._has_content and batch and not isinstance(batch[-1], Ping):
             self._has_content = True
             batch += [self._facts.about()] if self._facts.has_news else []
         is_begun = self._has_content or self._tool_calls is not None
-        self._has_begun = is_begun and self._misses < _MOST_MISSES
+        self._tries_piece = is_begun and self._vain_tries < _MOST_VAIN_TRIES
 
     def _take_choice(self, choice: Choice, batch: list[Item]) -> None:
         delta = choice.delta or choice.message
@@ -185,12 +201,12 @@ class ChatTranslator(JSONTranslator[Chunk]):
             batch.append(likely)
         if choice.finish_reason:
             self._finish_reason = choice.finish_reason
-        elif choice.message is not None and choice.delta is None:
+        elif self._is_one_object and choice.message is not None and choice.delta is None:
             self._finish_reason = self._finish_reason or "stop"
 
     def _take_delta(self, delta: Delta, batch: list[Item]) -> None:
         """Append whatever a delta says."""
-        self._take_more(delta, batch)
+        self._take_thought_and_calls(delta, batch)
         if delta.refusal:
             batch.append(Refusal(delta.refusal))
         if delta.reasoning_encrypted is not None:
@@ -208,7 +224,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if delta.audio is not None:
             self._take_audio(as_mapping(delta.audio), batch)
 
-    def _take_more(self, delta: Delta, batch: list[Item]) -> None:
+    def _take_thought_and_calls(self, delta: Delta, batch: list[Item]) -> None:
         """Append what can be read of the thinking; keep what has to go back, and calls."""
         if text := delta.reasoning_content:
             self._reasoning.add_text(text)
@@ -249,15 +265,17 @@ def _refuse(chunk: Chunk) -> None:
         AsyncLLMError: there is one.
 
     """
-    is_failure = chunk.error is not None and chunk.error is not False
-    is_complaint = chunk.detail is not None or chunk.message is not None
-    if is_failure or (is_complaint and chunk.choices is None):
+    if chunk.error or not chunk.choices:
         said = {name: value for name in _TOLD if (value := getattr(chunk, name)) is not None}
-        raise failure(complaint_of(said))
+        # Beside choices, if there are none either, an empty error says that there is none.
+        is_error = chunk.choices is None and said.get("error", False) is not False
+        if is_error or is_complaint(said):
+            raise failure(complaint_of(said))
     if error := as_mapping(chunk.x_groq).get("error"):
         raise failure(complaint_of(error))
     for choice in chunk.choices or ():
         if choice is not None and choice.error:
             raise failure(complaint_of(choice.error))
-        if choice is not None and choice.finish_reason == _FAILED:
-            raise failure(Complaint(f"the server gives no reason, but finish_reason {_FAILED!r}"))
+        reason = choice.finish_reason if choice is not None else None
+        if reason and reason.lower() in _FAILED:
+            raise failure(Complaint(f"the server gives no reason, but finish_reason {reason!r}"))
