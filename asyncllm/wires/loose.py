@@ -49,6 +49,8 @@ def as_count(value: object) -> int | None:
 
 def as_kind(value: object, kind: type[_T]) -> _T | None:
     """Return what msgspec makes of `value` as `kind`; None where it is nothing of the sort."""
+    if value is None:  # as most are, where an error costs more than all else
+        return None
     try:
         return msgspec.convert(value, kind, strict=False)
     except (msgspec.ValidationError, RecursionError):

@@ -9,10 +9,12 @@ import pytest
 
 from asyncllm import (
     AsyncLLMError,
+    Logprob,
     ProtocolError,
     Reply,
     ReplyTooLargeError,
     ToolCall,
+    Usage,
 )
 from asyncllm.stream.partial_reply import PartialReply
 from asyncllm.wires.openai_chat import ChatTranslator
@@ -131,3 +133,65 @@ def test_half_a_character_lets_no_number_in_that_is_none_in_json(number):
 def test_a_message_is_made_of_any_reply(opaque):
     (call,) = Reply(tool_calls=(ToolCall("i", "f", "{}", opaque),)).message["tool_calls"]
     assert call == {"id": "i", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+# --- what is odd costs only itself -------------------------------------------------------------
+
+LIKELY = {"token": "b", "logprob": -1.5, "bytes": [98]}
+KEPT = Logprob("b", -1.5, b"b")
+
+
+@pytest.mark.parametrize(
+    ("odd", "kept"),
+    [
+        ({"token": "a", "logprob": None}, ()),
+        ({"token": "a", "logprob": "nan"}, ()),
+        ({"token": None, "logprob": -1}, ()),
+        (None, ()),
+        ({"token": "a", "logprob": -1, "bytes": "YQ=="}, (Logprob("a", -1.0),)),
+        ({"token": "a", "logprob": -1, "bytes": [97, None]}, (Logprob("a", -1.0),)),
+        ({"token": "a", "logprob": -1, "top_logprobs": [5]}, (Logprob("a", -1.0),)),
+        (
+            {"token": "a", "logprob": -1, "top_logprobs": [LIKELY | {"top_logprobs": [LIKELY]}]},
+            (Logprob("a", -1.0, None, (KEPT,)),),
+        ),
+    ],
+)
+def test_an_odd_log_probability_costs_no_other(odd, kept):
+    event = delta(content="ab")
+    event["choices"][0]["logprobs"] = {"content": [odd, LIKELY]}
+    assert read(event, END).logprobs == (*kept, KEPT)
+
+
+@pytest.mark.parametrize(
+    ("told", "usage"),
+    [
+        ([{"prompt_tokens": 5, "cost": "nan"}], Usage(5)),
+        ([{"prompt_tokens": 5}, {"prompt_tokens": 0, "completion_tokens": 0}], Usage(5)),
+        ([{"prompt_tokens": 5}, {"prompt_tokens_details": {"cached_tokens": 0}}], Usage(5)),
+        ([{"prompt_tokens": 0}, {"prompt_tokens": 5}], Usage(5)),
+        ([{"prompt_tokens": 5}, {"prompt_tokens": 6, "completion_tokens": 0}], Usage(6, 0)),
+        ([{"prompt_tokens": 0, "completion_tokens": 0}], Usage(0, 0)),
+    ],
+)
+def test_the_newest_usage_that_counts_something_is_the_answer_s(told, usage):
+    counted = [{"choices": [], "usage": each} for each in told]
+    assert read(delta(content="a"), END, *counted).usage == usage
+
+
+@pytest.mark.parametrize(
+    ("pieces", "blocks"),
+    [
+        ([{"id": "1", "text": "a"}, {"id": "2", "text": "b"}, {"id": "1", "text": "c"}], 2),
+        ([{"id": "1", "text": "a"}, {"text": "b"}, {"id": None, "signature": "s"}], 1),
+        ([{"text": "a"}, {"id": "1", "text": "b"}, {"id": "1", "signature": "s"}], 1),
+        ([{"text": "a", "signature": "s"}, {"text": "b", "signature": "s"}], 2),
+    ],
+)
+def test_details_with_ids_of_their_own_are_blocks_of_their_own(pieces, blocks):
+    kind = {"type": "reasoning.text", "index": 0}
+    events = [delta(reasoning_details=[kind | piece]) for piece in pieces]
+    details = read(delta(content="a"), *events, END).message["reasoning_details"]
+    assert len(details) == blocks
+    texts = "".join(piece.get("text", "") for piece in pieces)
+    assert sorted("".join(each["text"] for each in details)) == sorted(texts)
