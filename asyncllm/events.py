@@ -50,10 +50,7 @@ class ToolCall(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     @property
     def parsed_arguments(self) -> dict[str, object] | None:
         """The arguments as a dictionary; None where they are not a JSON object."""
-        try:
-            return msgspec.json.decode(self.arguments or "{}", type=dict[str, object])
-        except (ValueError, RecursionError):
-            return None
+        return object_in(self.arguments or "{}")
 
 
 class ToolResult(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -249,6 +246,14 @@ Event: TypeAlias = (
     | About
 )
 Item: TypeAlias = str | Event
+
+
+def object_in(text: str) -> dict[str, object] | None:
+    """Return the object that a text is as JSON; None where it is none."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except (ValueError, RecursionError):
+        return None
 
 
 def parts_of(batch: list[Item]) -> tuple[str, list[Event]]:

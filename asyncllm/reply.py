@@ -7,13 +7,14 @@ from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotatio
 import msgspec
 from typing_extensions import override
 
-from asyncllm.events import (  # noqa: TC001 - msgspec reads the annotations
+from asyncllm.events import (
     Citation,
     Logprob,
     Media,
     ToolCall,
     ToolResult,
     Usage,
+    object_in,
 )
 
 
@@ -112,5 +113,5 @@ _COMPARED = set(Reply.__struct_fields__) - {
 
 def _call(call: ToolCall) -> dict[str, object]:
     function = {"name": call.name, "arguments": call.arguments}
-    opaque: dict[str, object] = msgspec.json.decode(call.opaque) if call.opaque else {}
+    opaque = object_in(call.opaque) or {}
     return {"id": call.id, "type": "function", "function": function, **opaque}

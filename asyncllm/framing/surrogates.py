@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -42,9 +43,21 @@ def decode_with_halves(data: bytes, kind: type[_T]) -> _T | None:
     if _ESCAPE.search(data) is None:
         return None
     try:
-        return msgspec.convert(json.loads(data.decode()), kind)
+        return msgspec.convert(_loaded(data), kind)
     except (ValueError, RecursionError):
         return None
+
+
+def _loaded(data: bytes) -> object:
+    """Return what JSON holds; numbers that msgspec does not take either are a `ValueError`."""
+    return json.loads(data.decode(), parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is out of range, or no number")
+    return number
 
 
 def without_halves(text: str) -> str:

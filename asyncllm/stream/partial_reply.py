@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final, TypeVar, assert_never
-
-import msgspec
+from typing import Final, TypeVar, assert_never, cast
 
 from asyncllm.errors import AsyncLLMError, ReplyTooLargeError
 from asyncllm.events import (
@@ -26,13 +24,13 @@ from asyncllm.events import (
     parts_of,
 )
 from asyncllm.reply import Reply
+from asyncllm.sizes import size_of
 
 CANCELLED: Final = "cancelled"
 """The `finish_reason` of an answer that was ended before it was whole."""
 
 _E = TypeVar("_E", bound=Event)
 _NOTHING = About()
-_LOGPROB_BYTES = 200  # of one token's, without those that stood in its place
 
 
 class PartialReply:
@@ -73,7 +71,7 @@ class PartialReply:
     _texts: list[str]
     _reasoning: list[str]
     _refusal: list[str]
-    _events: list[Event]  # those of which there may be several, and which are few
+    _events: dict[type[Event], list[Event]]  # by their kind, those of which there may be several
     _usage: Usage | None
     _finish: Finish | None
 
@@ -159,7 +157,8 @@ class PartialReply:
         """Be as if nothing had come."""
         self.finish_reason, self._finish = None, None
         self.room = self._max_bytes
-        self._texts, self._reasoning, self._refusal, self._events = [], [], [], []
+        self._texts, self._reasoning, self._refusal = [], [], []
+        self._events = {}
         self._usage = None
 
     def _add_event(self, event: Event) -> bool:
@@ -180,12 +179,12 @@ class PartialReply:
                 return False
             case About():
                 self._about = _both(self._about, event)
-                self.room -= len(msgspec.json.encode(event))
+                self.room -= size_of(event)
                 return False
             case ToolCall() | ToolResult() | Citation() | Media() | Logprobs():
                 if self._keep or not isinstance(event, Logprobs):
-                    self._events.append(event)
-                    self.room -= _size_of(event)
+                    self._events.setdefault(type(event), []).append(event)
+                    self.room -= size_of(event)
             case _:
                 assert_never(event)
         return True
@@ -196,18 +195,10 @@ class PartialReply:
             self.room -= text.__sizeof__()
 
     def _those(self, kind: type[_E]) -> tuple[_E, ...]:
-        return tuple([event for event in self._events if isinstance(event, kind)])
+        return cast("tuple[_E, ...]", tuple(self._events.get(kind, ())))
 
     def _since_it_began(self, moment: float) -> float | None:
         return moment - self._began if moment and self._began else None
-
-
-def _size_of(event: ToolCall | ToolResult | Citation | Media | Logprobs) -> int:
-    """Return about how many bytes of memory an event takes."""
-    if isinstance(event, Logprobs):
-        return _LOGPROB_BYTES * sum(1 + len(token.top) for token in event.tokens)
-    values = [getattr(event, name) for name in event.__struct_fields__]
-    return sum(value.__sizeof__() for value in values if isinstance(value, str | bytes))
 
 
 def _both(older: About, newer: About) -> About:

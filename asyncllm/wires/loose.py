@@ -6,12 +6,16 @@ not there.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TypeVar
 
 import msgspec
 
+from asyncllm.sizes import sizes_of_levels
+
 _T = TypeVar("_T")
-_MOST_LEVELS = 32  # of what is encoded again, on stacks of any depth
+_MOST_LEVELS = 32  # of what is compared, encoded and pickled, on stacks of any depth
+_MOST_BYTES = 64 * 1024
 
 
 def as_text(value: object) -> str:
@@ -33,8 +37,9 @@ def as_list(value: object) -> list[object]:
 
 
 def as_number(value: object) -> float | None:
-    """Return a number, also one that is written as a text; None for anything else."""
-    return as_kind(value, float) if isinstance(value, str | int | float) else None
+    """Return a number, also one that is written as a text; None for anything else, such as NaN."""
+    number = as_kind(value, float) if isinstance(value, str | int | float) else None
+    return number if number is not None and isfinite(number) else None
 
 
 def as_count(value: object) -> int | None:
@@ -44,19 +49,25 @@ def as_count(value: object) -> int | None:
 
 def as_kind(value: object, kind: type[_T]) -> _T | None:
     """Return what msgspec makes of `value` as `kind`; None where it is nothing of the sort."""
+    if value is None:  # as most are, where an error costs more than all else
+        return None
     try:
         return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, RecursionError):
         return None
 
 
-def as_kept(value: object) -> object:
-    """Return what is kept as it is and given on; None for what is nested deeper than it may be."""
-    return value if _is_shallow(value, _MOST_LEVELS) else None
+def as_kept(value: object, most_bytes: int = _MOST_BYTES) -> object:
+    """Return what is kept as it is and given on; None for what is too large or nested too deep.
 
+    Args:
+        value: what came.
+        most_bytes: the most memory that it may take.
 
-def _is_shallow(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_shallow(each, levels - 1) for each in inner)
+    """
+    size = 0
+    for level, bytes_of_level in enumerate(sizes_of_levels(value)):
+        size += bytes_of_level
+        if level > _MOST_LEVELS or size > most_bytes:
+            return None
+    return value

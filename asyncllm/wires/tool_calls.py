@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from asyncllm.errors import ReplyTooLargeError
+from asyncllm.errors import ProtocolError, ReplyTooLargeError
 from asyncllm.events import ToolCall
 from asyncllm.wires.loose import as_kept
 
@@ -48,6 +48,7 @@ class ToolCalls:
             extra: its `extra_content`, which the server wants back with the call.
 
         Raises:
+            ProtocolError: the arguments are nested too deep.
             ReplyTooLargeError: there are too many calls, or they are too large.
 
         """
@@ -64,7 +65,7 @@ class ToolCalls:
         if is_new_name := bool(name and not call.name):  # some servers repeat it with each piece
             call.name = name
             self._size += name.__sizeof__()
-        if extra is not None and as_kept(extra):
+        if extra is not None and as_kept(extra, MOST_BYTES):
             call.opaque = _as_json({"extra_content": extra})
             self._size += call.opaque.__sizeof__()
         if isinstance(piece, dict):
@@ -111,5 +112,9 @@ class _PartialCall(msgspec.Struct):
 
 
 def _as_json(value: object) -> str:
-    # Not msgspec, which writes no halves of characters.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        # Not msgspec, which writes no halves of characters.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        pass
+    raise ProtocolError("the arguments of a tool call are nested too deep")

@@ -140,6 +140,14 @@ async def test_logprobs_come_where_they_are_asked_for(fields, top):
         assert token["logprob"] < 0
 
 
+@pytest.mark.parametrize("top", [21, 10**30, -1, "2", [2]])
+async def test_more_logprobs_than_openai_gives_are_refused(top):
+    async with serve() as (_, http):
+        response = await ask(http, logprobs=True, top_logprobs=top)
+        assert response.status == 400
+        assert "top_logprobs" in (await response.json())["error"]["message"]
+
+
 async def test_tool_calls_and_what_is_around_the_text_have_no_logprobs():
     streamed, _ = await both(content="a tool", tools=TOOLS, logprobs=True)
     assert [choice["logprobs"] for choice in choices(streamed)] == [None] * len(choices(streamed))

@@ -1,5 +1,7 @@
 """What the sandbox wants of the messages of a request on OpenAI's wire, and what it wants back."""
 
+import json
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -213,6 +215,41 @@ def test_details_are_the_same_in_any_pieces(texts, name):
     whole = [detail(index, "".join(some)) for index, some in enumerate(texts)]
     assert merged(pieces) == merged(whole) == merged(merged(pieces))
     assert [each[name] for each in merged(pieces)] == [each[name] for each in whole]
+
+
+@pytest.mark.parametrize("last", [{"signature": "s"}, {"data": "d"}])
+def test_what_is_signed_or_encrypted_ends_a_detail(last):
+    kind = {"type": "reasoning.text", "index": 0}
+    pieces = [kind | piece for piece in ({"text": "a"}, last, {"text": "b"}, last)]
+    assert merged(pieces) == [kind | {"text": text} | last for text in ("a", "b")]
+
+
+# --- tools -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"name": "f\ud83c"},
+        {"name": "f", "parameters": {"properties": {"\ud83c": {}}}},
+        {"name": "f", "parameters": {"properties": {"a": {"enum": ["\ud83c"]}}}},
+        {"name": "f", "parameters": {"properties": {"a": {"enum": []}}}},
+        {"name": "f", "parameters": []},
+        {},
+    ],
+)
+async def test_tools_that_can_t_be_called_are_refused(function):
+    tools = [{"type": "function", "function": function}]
+    async with serve() as (_, http):
+        assert (await ask(http, messages=[QUESTION], tools=tools)).status == 400
+
+
+async def test_half_a_character_in_the_text_is_a_question_mark_in_an_argument():
+    question = {"role": "user", "content": "use a tool \ud83c"}
+    async with serve() as (_, http):
+        response = await ask(http, messages=[question], tools=TOOLS, stream=False)
+        (call, _) = (await response.json())["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"])["city"] == "use a tool ?"
 
 
 # --- parts -------------------------------------------------------------------------------

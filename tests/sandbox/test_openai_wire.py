@@ -170,7 +170,7 @@ async def test_a_bad_request_is_an_error_object(fields, status, code):
         assert isinstance(error["message"], str)
 
 
-@pytest.mark.parametrize("data", [b"{", b"[]", b"", b"\xff"])
+@pytest.mark.parametrize("data", [b"{", b"[]", b"", b"\xff", b"[" * 100_000, b'{"a":' * 50_000])
 async def test_a_body_that_is_no_json_object_is_400(data):
     async with serve() as (_, http), http.post(COMPLETIONS, data=data) as response:
         assert response.status == 400

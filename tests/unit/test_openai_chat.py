@@ -30,7 +30,6 @@ from asyncllm import (
     RateLimitError,
     Reasoning,
     Refusal,
-    ReplyTooLargeError,
     ServerError,
     StreamInterrupted,
     ToolCall,
@@ -399,22 +398,42 @@ def test_what_goes_back_is_in_the_message_of_the_next_turn():
     }
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        delta(reasoning_content="x" * 2**20),
-        details(DETAIL | {"text": "x" * 2**20}),
-        details(ENCRYPTED | {"data": "x" * 2**20}),
-        details(DETAIL | {"new": ["x" * 2**20]}),
-        details(*[ENCRYPTED] * 100),
-    ],
-    ids=["text", "details", "encrypted", "other", "blocks"],
-)
-def test_what_has_to_go_back_is_bounded(event):
-    translator = ChatTranslator()
-    with pytest.raises(ReplyTooLargeError, match="reasoning"):
-        for _ in range(17):
-            translator.feed([payload(event)], [])
+def lengthy(name, number=17):
+    """Return what is too large to go back, in one of its forms."""
+    each = [f"{at}" + "x" * 2**20 for at in range(number)]
+    forms = {
+        "text": [delta(reasoning_content=text) for text in each],
+        "details": [details(DETAIL | {"text": text}) for text in each],
+        "encrypted": [details(ENCRYPTED | {"data": text}) for text in each],
+        "other": [details(DETAIL | {"new": [text]}) for text in each],
+        "blocks": [details(*[ENCRYPTED] * 100)] * number,
+    }
+    return forms[name]
+
+
+@pytest.mark.parametrize("name", ["text", "details", "encrypted", "other", "blocks"])
+def test_what_is_too_large_to_go_back_is_left_out_and_costs_no_answer(name):
+    events = [TEXT, *lengthy(name), delta(reasoning_content="x"), calling(**CALL), end()]
+    translator, batch = ChatTranslator(), []
+    translator.feed([payload(event) for event in events], batch)
+    assert [item for item in batch + translator.close() if not isinstance(item, Reasoning)] == [
+        "a",
+        ToolCall("x", "f", "{}"),
+        Finish("stop"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["text", "details", "encrypted", "blocks"])
+def test_what_is_not_too_large_goes_back_whole(name):
+    events = [*lengthy(name, 10), calling(**CALL), end()]
+    about = next(item for item in items_of(*events) if isinstance(item, About))
+    assert len(json.dumps(dict(about.opaque))) > 1000 * len(json.dumps(ENCRYPTED))
+
+
+def test_what_is_repeated_with_each_piece_of_a_detail_is_counted_once():
+    repeated = [details(DETAIL | {"more": ["x" * 2**20], "text": "h"})] * 20
+    (about, _) = items_of(*repeated, end())[-2:]
+    assert about.opaque["reasoning_details"][0]["text"] == "h" * 20
 
 
 # --- what is odd -------------------------------------------------------------------------------

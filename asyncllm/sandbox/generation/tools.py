@@ -45,12 +45,15 @@ def call_of(name: str, properties: Mapping[str, Any], prompt: str, number: int) 
     """Call a tool, the request's `number`th, whose JSON schema has these properties.
 
     Raises:
-        AttributeError, TypeError: the properties are not declared as they should be.
+        AttributeError, LookupError, TypeError: the properties are not declared as they should be.
+        UnicodeError: there are halves of characters in them, or in the name.
 
     """
-    arguments = {name: _argument(schema, prompt) for name, schema in properties.items()}
-    identifier = f"call_{zlib.crc32(prompt.encode('utf-8', 'replace')):08x}{number}"
-    return ToolCall(identifier, name, json.dumps(arguments, ensure_ascii=False))
+    said = prompt.encode("utf-8", "replace")
+    values = {name: _argument(schema, said.decode()) for name, schema in properties.items()}
+    arguments = json.dumps(values, ensure_ascii=False)
+    (name + arguments).encode()  # now, as an answer that has begun can't be refused
+    return ToolCall(f"call_{zlib.crc32(said):08x}{number}", name, arguments)
 
 
 def _argument(schema: dict[str, Any], prompt: str) -> object:

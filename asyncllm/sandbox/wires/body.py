@@ -18,7 +18,10 @@ async def read_object(request: web.Request) -> JSON:
         ValueError: the body is not JSON, or another kind of value.
 
     """
-    body: object = json.loads(await request.read())
+    try:
+        body: object = json.loads(await request.read())
+    except RecursionError:
+        raise ValueError("JSON that is nested too deep") from None
     if isinstance(body, dict):
         return cast("JSON", body)
     raise ValueError("not a JSON object")

@@ -29,6 +29,7 @@ from asyncllm.sandbox.wires.openai_request import (
     last_user_text,
     limit_of,
     text_of,
+    top_logprobs_of,
 )
 from asyncllm.sandbox.wires.refused import refuse
 from asyncllm.sandbox.wires.streamed import stream_answer
@@ -152,7 +153,7 @@ class OpenAIWire:
         habits = habits_of(self._backend.faults, body)
         try:
             calls = calls_of_tools(body, prompt, messages[-1])
-        except (AttributeError, KeyError, TypeError):
+        except (AttributeError, LookupError, TypeError, UnicodeError):
             raise RequestError("'tools' must be a list of functions") from None
         text_end: Literal["length", "stop"] = "length" if answer.is_cut else "stop"
         completion = Completion(
@@ -178,6 +179,7 @@ class OpenAIWire:
         if not messages:
             raise RequestError("'messages' must be a list of at least one message")
         check_messages(messages)
+        top_logprobs_of(body)
         self._demands.check(messages)
         return model, messages
 

@@ -20,13 +20,23 @@ def signature_of(text: str) -> str:
 
 
 def merged(details: object) -> list[JSON]:
-    """Join the pieces of each detail, which have its type and its index; nulls say nothing."""
-    whole: dict[Hashable, JSON] = {}
+    """Join the pieces of each detail, which have its type and its index; nulls say nothing.
+
+    A signature, or what is encrypted, ends a detail.
+    """
+    whole: list[JSON] = []
+    unended: dict[Hashable, JSON] = {}
     for piece in map(object_in, list_in(details)):
-        known = whole.setdefault((str(piece.get("type")), str(piece.get("index"))), {})
+        key = str(piece.get("type")), str(piece.get("index"))
+        known = unended.get(key)
+        if known is None:
+            known = unended[key] = {}
+            whole.append(known)
         for name, value in piece.items():
             if name in _IN_PIECES and isinstance(value, str):
                 known[name] = f"{known.get(name, '')}{value}"
             elif value is not None:
                 known[name] = value
-    return [*whole.values()]
+        if known.get("signature") or known.get("data"):
+            del unended[key]
+    return whole

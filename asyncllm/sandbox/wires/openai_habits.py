@@ -20,6 +20,7 @@ from asyncllm.sandbox.faults import (
     UsageDetails,
 )
 from asyncllm.sandbox.wires.body import JSON, object_in
+from asyncllm.sandbox.wires.openai_request import top_logprobs_of
 from asyncllm.sandbox.wires.openai_style import Style, style_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def habits_of(faults: FaultBook, body: JSON) -> Habits:
     """Take what is due for a request.
 
     Raises:
+        RequestError: as `top_logprobs_of` does.
         TypeError: a way to write reasoning is declared that nobody knows.
 
     """
@@ -84,17 +86,10 @@ def habits_of(faults: FaultBook, body: JSON) -> Habits:
         is_refusing=faults.take(RefusalDeltas, "stream") is not None,
         has_signatures=faults.take(ThoughtSignatures, "stream") is not None,
         tool_index=tool_index.kind if tool_index is not None else "right",
-        top_logprobs=_top_logprobs(body),
+        top_logprobs=top_logprobs_of(body),
         style=style,
         extras=_extras(faults, style),
     )
-
-
-def _top_logprobs(body: JSON) -> int | None:
-    top = body.get("top_logprobs")
-    if body.get("logprobs") is not True and top is None:
-        return None
-    return top if isinstance(top, int) else 0
 
 
 def _extras(faults: FaultBook, style: Style) -> JSON:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from asyncllm.sandbox.generation import ToolCall, asks_for_tools, call_of
 from asyncllm.sandbox.wires.body import JSON, list_in, object_in
+from asyncllm.sandbox.wires.openai_errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_MOST_TOP_LOGPROBS = 20
 
 
 def calls_of_tools(body: JSON, prompt: str, last_message: object) -> list[ToolCall]:
@@ -18,7 +21,8 @@ def calls_of_tools(body: JSON, prompt: str, last_message: object) -> list[ToolCa
     never be done.
 
     Raises:
-        AttributeError, KeyError, TypeError: the tools are not declared as they should be.
+        AttributeError, LookupError, TypeError, UnicodeError: the tools are not declared as they
+            should be.
 
     """
     tools: Any = body.get("tools")
@@ -38,6 +42,23 @@ def limit_of(body: JSON) -> int | None:
     """Read how many tokens the answer may have at most."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def top_logprobs_of(body: JSON) -> int | None:
+    """Read how many tokens to name in the place of each; None for no log probabilities at all.
+
+    Raises:
+        RequestError: it is more than OpenAI allows, or no number.
+
+    """
+    top = body.get("top_logprobs")
+    if top is None:
+        return 0 if body.get("logprobs") is True else None
+    if not isinstance(top, int) or not 0 <= top <= _MOST_TOP_LOGPROBS:
+        raise RequestError(
+            f"Invalid 'top_logprobs': expected an integer from 0 to {_MOST_TOP_LOGPROBS}"
+        )
+    return top
 
 
 def last_user_text(messages: Sequence[object]) -> str:

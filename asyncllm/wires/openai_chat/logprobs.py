@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import TYPE_CHECKING
 
 from asyncllm.events import Logprob, Logprobs
-from asyncllm.wires.loose import as_kind, as_mapping
+from asyncllm.wires.loose import as_kind, as_list, as_mapping, as_number
 
-
-class _Token(msgspec.Struct):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-    top_logprobs: list[_Token] | None = None
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def logprobs_of(said: object) -> Logprobs | None:
     """Return what a choice's `logprobs` say of the answer's text, or of a refusal; None of none."""
     told = as_mapping(said)
-    lists = [as_kind(told.get(name), list[_Token]) for name in ("content", "refusal")]
-    tokens = tuple(_logprob(token) for each in lists for token in each or ())
+    lists = [_tokens(told.get(name), has_top=True) for name in ("content", "refusal")]
+    tokens = tuple(token for each in lists for token in each)
     return Logprobs(tokens) if tokens else None
 
 
-def _logprob(token: _Token) -> Logprob:
-    top = tuple(map(_logprob, token.top_logprobs or ()))
-    data = None if token.bytes is None else bytes(each & 0xFF for each in token.bytes)
-    return Logprob(token.token, token.logprob, data, top)
+def _tokens(said: object, *, has_top: bool) -> Iterator[Logprob]:
+    """Yield those of a list that are tokens; `has_top` if others may have stood in their places."""
+    for each in as_list(said):
+        told = as_mapping(each)
+        token, logprob = told.get("token"), as_number(told.get("logprob"))
+        if isinstance(token, str) and logprob is not None:
+            top = tuple(_tokens(told.get("top_logprobs"), has_top=False)) if has_top else ()
+            yield Logprob(token, logprob, _bytes_of(told.get("bytes")), top)
+
+
+def _bytes_of(said: object) -> bytes | None:
+    numbers = as_kind(said, list[int]) if isinstance(said, list) else None
+    return None if numbers is None else bytes(each & 0xFF for each in numbers)

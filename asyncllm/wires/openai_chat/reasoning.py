@@ -6,55 +6,49 @@ services that took over their fields were seen to send.
 
 from __future__ import annotations
 
-from asyncllm.errors import ReplyTooLargeError
+from asyncllm.sizes import size_of
 from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES
 
 _MOST_BLOCKS = 1024
-_OVERHEAD = 16  # bytes of a piece, besides its text
+_ABSENT = object()
 _TEXTS = ("text", "summary")  # those of a block's fields that come in pieces
 
 
 class OpaqueReasoning:
-    """What is kept of an answer's reasoning for the next request; it has the names of the wire."""
+    """What is kept of an answer's reasoning for the next request; it has the names of the wire.
 
-    __slots__ = ("_blocks", "_encrypted", "_open", "_size", "_texts")
+    An answer may be of any length: reasoning that is too large is not sent back, and no part of it,
+    as a signature holds for the whole.
+    """
+
+    __slots__ = ("_blocks", "_encrypted", "_is_too_large", "_open", "_size", "_texts")
 
     def __init__(self) -> None:
         self._blocks: list[_Block] = []
-        self._open: dict[tuple[str, str], _Block] = {}  # the newest of each type and index
+        self._open: dict[tuple[str, str, str], _Block] = {}  # by type, index and id; "" the newest
         self._texts: list[str] = []
         self._encrypted: object = None
-        self._size = 0
+        self._size = 0  # in memory
+        self._is_too_large = False
 
     def add_text(self, text: str) -> None:
-        """Add a piece of `reasoning_content`.
-
-        Raises:
-            ReplyTooLargeError: there is too much of it.
-
-        """
+        """Add a piece of `reasoning_content`."""
         self._texts.append(text)
-        self._grow(text)
+        self._grow(size_of(text))
 
     def add_encrypted(self, said: object) -> None:
         """Add `reasoning_encrypted`, which is false where nothing is."""
-        self._encrypted = as_kept(said) or self._encrypted
+        self._encrypted = as_kept(said, MOST_BYTES) or self._encrypted
 
     def add_details(self, details: object) -> str:
-        """Add a delta's `reasoning_details`, and return what can be read in them.
-
-        Raises:
-            ReplyTooLargeError: there are too many.
-
-        """
+        """Add a delta's `reasoning_details`, and return what can be read in them."""
         readable = ""
         for each in as_list(details):
-            piece = as_mapping(as_kept(each))
+            piece = as_mapping(as_kept(each, MOST_BYTES))
             if piece:
-                self._block_of(piece).add(piece)
+                self._grow(self._block_of(piece).add(piece))
                 readable += "".join(as_text(piece.get(name)) for name in _TEXTS)
-                self._grow(*piece, *piece.values())
         return readable
 
     def whole(self, *, has_calls: bool) -> dict[str, object]:
@@ -77,21 +71,22 @@ class OpaqueReasoning:
     def _block_of(self, piece: dict[str, object]) -> _Block:
         """Return the block that a piece belongs to: what is signed or encrypted is whole."""
         key = as_text(piece.get("type")), as_text(piece.get("index"))
-        block = self._open.get(key)
+        name = as_text(piece.get("id"))
+        block = self._open.get((*key, ""))
+        if block is not None and name and block.id and block.id != name:
+            block = self._open.get((*key, name))
         if block is None or block.is_whole or piece.get("data"):
-            block = self._open[key] = _Block()
+            block = _Block()
             self._blocks.append(block)
+        self._open[*key, ""] = self._open[*key, name] = block
         return block
 
-    def _grow(self, *values: object) -> None:
-        """Count what was added, as about so many bytes of memory."""
-        sizes = (len(each if isinstance(each, str) else repr(each)) for each in values)
-        self._size += _OVERHEAD + sum(sizes)
-        if self._size > MOST_BYTES or len(self._blocks) > _MOST_BLOCKS:
-            raise ReplyTooLargeError(
-                f"the reasoning that has to be sent back is of more than {_MOST_BLOCKS} blocks, or "
-                f"takes more than {MOST_BYTES} bytes"
-            )
+    def _grow(self, size: int) -> None:
+        """Count the memory of what was added, and let go of all where it is too much."""
+        self._size += size
+        self._is_too_large |= self._size > MOST_BYTES or len(self._blocks) > _MOST_BLOCKS
+        if self._is_too_large:
+            self._blocks, self._open, self._texts = [], {}, []
 
 
 class _Block:
@@ -104,15 +99,25 @@ class _Block:
         self._pieces: dict[str, list[str]] = {}
 
     @property
+    def id(self) -> str:
+        return as_text(self._fields.get("id"))
+
+    @property
     def is_whole(self) -> bool:
         return bool(self._fields.get("data") or self._fields.get("signature"))
 
-    def add(self, piece: dict[str, object]) -> None:
+    def add(self, piece: dict[str, object]) -> int:
+        """Add a piece, and return how many bytes of memory are kept of it."""
+        size = 0
         for name, value in piece.items():
+            known = self._fields.get(name, _ABSENT)
             if name in _TEXTS and isinstance(value, str):
                 self._pieces.setdefault(name, []).append(value)
-            elif value or name not in self._fields:
+                size += size_of(value)
+            elif (value or known is _ABSENT) and value != known:  # most of them are repeated
                 self._fields[name] = value
+                size += size_of(name) + size_of(value)
+        return size
 
     def whole(self) -> dict[str, object]:
         return self._fields | {name: "".join(pieces) for name, pieces in self._pieces.items()}

@@ -23,7 +23,7 @@ from asyncllm.wires.openai_chat.logprobs import logprobs_of
 from asyncllm.wires.openai_chat.media import audio_of, images_of
 from asyncllm.wires.openai_chat.reasoning import OpaqueReasoning
 from asyncllm.wires.openai_chat.sources import Sources
-from asyncllm.wires.openai_chat.usage import usage_of
+from asyncllm.wires.openai_chat.usage import newer_usage, usage_of
 from asyncllm.wires.tool_calls import ToolCalls
 from asyncllm.wires.translator import JSONTranslator
 
@@ -175,7 +175,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if chunk.citations is not None or chunk.search_results is not None:
             batch += self._sources.searched(chunk.citations, chunk.search_results)
         if usage := as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage")):
-            self._usage = usage
+            self._usage = newer_usage(self._usage, usage)
         self._cost = chunk.cost or self._cost
         self._facts.add(chunk)
         self._introduce(batch)

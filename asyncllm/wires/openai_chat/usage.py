@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from asyncllm.events import Usage
 from asyncllm.wires.loose import as_count, as_mapping, as_number
 
@@ -39,6 +41,13 @@ def usage_of(said: Mapping[str, object], cost: object = None) -> Usage:
         reasoning_tokens=_most(completion.get("reasoning_tokens"), said.get("reasoning_tokens")),
         cost=_cost(said, as_mapping(cost)),
     )
+
+
+def newer_usage(older: dict[str, object], newer: dict[str, object]) -> dict[str, object]:
+    """Return the newer `usage` of an answer; the older one where the newer counts nothing."""
+    # Some servers send it with every chunk, and nearly all say first what is told at once.
+    is_told = not older or newer.get("prompt_tokens") or any(astuple(usage_of(newer)))
+    return newer if is_told else older
 
 
 def _most(*told: object) -> int | None:
