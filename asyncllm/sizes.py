@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from sys import getsizeof
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+_FLAT = {str, bytes, int, float, bool, type(None)}  # nearly all values, which are passed over
 
 
 def size_of(value: object) -> int:
@@ -33,14 +36,13 @@ def sizes_of_levels(value: object) -> Iterator[int]:
     level = [value]
     while level:
         yield sum(map(getsizeof, level))
-        level = [inner for each in level for inner in _held_by(each)]
+        holders = [each for each in level if type(each) not in _FLAT]
+        level = [inner for each in holders for inner in _held_by(each)]
 
 
-def _held_by(value: object) -> Iterator[object]:
+def _held_by(value: object) -> Iterable[object]:
     if isinstance(value, msgspec.Struct):
-        yield from msgspec.structs.astuple(value)
-    elif isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    elif isinstance(value, list | tuple):
-        yield from value
+        return msgspec.structs.astuple(value)
+    if isinstance(value, dict):
+        return chain(value, value.values())
+    return value if isinstance(value, list | tuple) else ()

@@ -71,7 +71,7 @@ class PartialReply:
     _texts: list[str]
     _reasoning: list[str]
     _refusal: list[str]
-    _events: dict[type[Event], list[Event]]  # by their kind, those of which there may be several
+    _events: dict[type, list[Event]]  # by their kind, those of which there may be several
     _usage: Usage | None
     _finish: Finish | None
 
@@ -195,7 +195,7 @@ class PartialReply:
             self.room -= text.__sizeof__()
 
     def _those(self, kind: type[_E]) -> tuple[_E, ...]:
-        return cast("tuple[_E, ...]", tuple(self._events.get(kind, ())))
+        return tuple(cast("list[_E]", self._events.get(kind, [])))
 
     def _since_it_began(self, moment: float) -> float | None:
         return moment - self._began if moment and self._began else None

@@ -148,9 +148,9 @@ KEPT = Logprob("b", -1.5, b"b")
         ({"token": "a", "logprob": "nan"}, ()),
         ({"token": None, "logprob": -1}, ()),
         (None, ()),
-        ({"token": "a", "logprob": -1, "bytes": "YQ=="}, (Logprob("a", -1.0),)),
-        ({"token": "a", "logprob": -1, "bytes": [97, None]}, (Logprob("a", -1.0),)),
-        ({"token": "a", "logprob": -1, "top_logprobs": [5]}, (Logprob("a", -1.0),)),
+        ({"token": "a", "logprob": -1, "bytes": "YQ=="}, ()),
+        ({"token": "a", "logprob": -1, "bytes": [97, None]}, ()),
+        ({"token": "a", "logprob": -1, "top_logprobs": [5]}, ()),
         (
             {"token": "a", "logprob": -1, "top_logprobs": [LIKELY | {"top_logprobs": [LIKELY]}]},
             (Logprob("a", -1.0, None, (KEPT,)),),

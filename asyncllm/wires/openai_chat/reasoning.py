@@ -6,6 +6,8 @@ services that took over their fields were seen to send.
 
 from __future__ import annotations
 
+from sys import getsizeof
+
 from asyncllm.sizes import size_of
 from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES
@@ -35,7 +37,7 @@ class OpaqueReasoning:
     def add_text(self, text: str) -> None:
         """Add a piece of `reasoning_content`."""
         self._texts.append(text)
-        self._grow(size_of(text))
+        self._grow(getsizeof(text))
 
     def add_encrypted(self, said: object) -> None:
         """Add `reasoning_encrypted`, which is false where nothing is."""
@@ -113,7 +115,7 @@ class _Block:
             known = self._fields.get(name, _ABSENT)
             if name in _TEXTS and isinstance(value, str):
                 self._pieces.setdefault(name, []).append(value)
-                size += size_of(value)
+                size += getsizeof(value)
             elif (value or known is _ABSENT) and value != known:  # most of them are repeated
                 self._fields[name] = value
                 size += size_of(name) + size_of(value)
