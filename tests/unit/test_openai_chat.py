@@ -30,6 +30,7 @@ from asyncllm import (
     RateLimitError,
     Reasoning,
     Refusal,
+    ReplyTooLargeError,
     ServerError,
     StreamInterrupted,
     ToolCall,
