@@ -32,8 +32,8 @@ class Facts:
     A chunk with nothing but a piece of the answer is read by a shorter way, and asked for none but
     Azure's `content_filter_results`. Its names, `created`, `system_fingerprint`, `service_tier`,
     `prompt_filter_results`, `timings`, `copilot_usage`, `latency_checkpoint`, `generationId`,
-    `native_finish_reason` and `provider_metadata` are so read only where the answer begins, where
-    it ends, and where a chunk says more than a piece.
+    `native_finish_reason` and `provider_metadata` are therefore read only where the answer begins,
+    where it ends, and where a chunk says more than a piece.
 
     Attributes:
         has_news: whether `about` would say more than before.

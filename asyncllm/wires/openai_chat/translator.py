@@ -124,9 +124,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     def _note_vain_try(self, payload: Payload) -> None:
         """Give the shorter way up where it fails often: a failure costs more than it saves."""
-        self._vain_tries += isinstance(
-            payload, bytes
-        )  # and no keep-alive, which goes no way at all
+        self._vain_tries += isinstance(payload, bytes)  # a keep-alive goes neither way
         self._tries_piece = self._vain_tries < _MOST_VAIN_TRIES
 
     @override
