@@ -25,10 +25,12 @@ def images_of(said: object) -> Iterator[Media]:
             yield _image(url)
 
 
-def audio_of(said: dict[str, object]) -> Media | None:
-    """Return the piece of sound in a delta's `audio`; None where it has none."""
-    data = _decoded(as_text(said.get("data")))
-    return Media(_STREAMED_AUDIO, data) if data else None
+def heard_in(said: dict[str, object]) -> Iterator[str | Media]:
+    """Yield what is said in a delta's `audio`, and how it sounds."""
+    if spoken := as_text(said.get("transcript")):
+        yield spoken
+    if sound := _decoded(as_text(said.get("data"))):
+        yield Media(_STREAMED_AUDIO, sound)
 
 
 def _image(url: str) -> Media:

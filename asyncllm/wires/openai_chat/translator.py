@@ -20,7 +20,7 @@ from asyncllm.wires.openai_chat.about import Facts
 from asyncllm.wires.openai_chat.chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
 from asyncllm.wires.openai_chat.content import items_of
 from asyncllm.wires.openai_chat.logprobs import logprobs_of
-from asyncllm.wires.openai_chat.media import audio_of, images_of
+from asyncllm.wires.openai_chat.media import heard_in, images_of
 from asyncllm.wires.openai_chat.reasoning import OpaqueReasoning
 from asyncllm.wires.openai_chat.sources import Sources
 from asyncllm.wires.openai_chat.usage import newer_usage, usage_of
@@ -220,7 +220,9 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if delta.images is not None:
             batch.extend(images_of(delta.images))
         if delta.audio is not None:
-            self._take_audio(as_mapping(delta.audio), batch)
+            audio = as_mapping(delta.audio)
+            self._audio_id = as_text(audio.get("id")) or self._audio_id
+            batch += heard_in(audio)
 
     def _take_thought_and_calls(self, delta: Delta, batch: list[Item]) -> None:
         """Append what can be read of the thinking; keep what has to go back, and calls."""
@@ -235,13 +237,6 @@ class ChatTranslator(JSONTranslator[Chunk]):
             batch.append(Reasoning(text))
         if delta.tool_calls is not None:
             self._take_calls(delta.tool_calls)
-
-    def _take_audio(self, audio: dict[str, object], batch: list[Item]) -> None:
-        """Append a piece of sound and what is said in it."""
-        self._audio_id = as_text(audio.get("id")) or self._audio_id
-        spoken, sound = as_text(audio.get("transcript")), audio_of(audio)
-        batch += [spoken] if spoken else []
-        batch += [sound] if sound else []
 
     def _take_calls(self, calls: list[CallDelta]) -> None:
         for call in calls:
