@@ -57,6 +57,14 @@ def as_kind(value: object, kind: type[_T]) -> _T | None:
         return None
 
 
+def is_same(one: object, other: object) -> bool:
+    """Tell whether two values are equal; those that are nested too deep to be compared are not."""
+    try:
+        return one == other
+    except RecursionError:
+        return False
+
+
 def as_kept(value: object, most_bytes: int = _MOST_BYTES) -> object:
     """Return what is kept as it is and given on; None for what is too large or nested too deep.
 

@@ -85,6 +85,7 @@ DEEP = {  # what has "DEEP" in it, and of what that is made
     "logprobs": ({"choices": [{"delta": {}, "logprobs": {"content": ["DEEP"]}}]}, TOP),
     "a fact": ({"timings": "DEEP"}, OBJECTS),
     "a detail": (delta(reasoning_details=[{"text": "a", "b": "DEEP"}]), LISTS),
+    "citations": ({"citations": ["DEEP"]}, LISTS),
     "usage": ({"usage": {"prompt_tokens": "DEEP"}}, LISTS),
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import ReplyTooLargeError
 from asyncllm.events import Citation
-from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text, is_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ class Sources:
             results: what was found, with titles and excerpts; mostly at the same addresses.
 
         """
-        if (citations, results) == self._newest:
+        if is_same((citations, results), self._newest):
             return []
         self._newest = citations, results
         found = {each.url: each for each in map(_result, as_list(results))}
