@@ -100,6 +100,7 @@ def read_deep(name, depth):
         return None
 
 
+@pytest.mark.no_cover  # of what is nested deep, each line many times
 @pytest.mark.parametrize("name", DEEP)
 def test_an_answer_that_is_nested_deep_fails_with_an_error_of_ours_or_is_like_any(name):
     # What can just be read has several depths at which it can't be written, compared or pickled.
