@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +20,6 @@ DEFAULT_HEADERS = {
     # A compressor holds tokens back until its block is full; a small body can unpack to gigabytes.
     "Accept-Encoding": "identity",
 }
-_LARGE_BYTES = 1 << 20
 _REMEMBERED = 256
 _BARE: dict[str, Any] = {"method": "GET", "query": {}, "headers": {}, "data": None}
 
@@ -107,14 +105,11 @@ async def request_by(
     """
     if request.proxy is not None:
         options |= request.proxy.request_options()
-    data: object = request.data
-    if isinstance(data, bytes) and len(data) > _LARGE_BYTES:
-        data = io.BytesIO(data)  # which is sent in pieces; aiohttp warns of bytes as large as that
     return await client.request(
         request.method,
         request.url,
         params=request.query,
-        data=data,
+        data=request.data,
         headers=request.headers,
         timeout=client_timeout(request.connect),
         allow_redirects=False,
