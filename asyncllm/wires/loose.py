@@ -73,6 +73,8 @@ def as_kept(value: object, most_bytes: int = _MOST_BYTES) -> object:
         most_bytes: the most memory that it may take.
 
     """
+    if isinstance(value, int | float):
+        return value
     size = 0
     for level, bytes_of_level in enumerate(sizes_of_levels(value)):
         size += bytes_of_level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from asyncllm.events import About
@@ -23,6 +24,7 @@ _OF_CHUNK = (
     "latency_checkpoint",
     "generationId",
 )
+_facts_of = attrgetter(*_OF_CHUNK)
 _OF_CHOICE = ("native_finish_reason", "content_filter_results")
 
 
@@ -49,13 +51,15 @@ class Facts:
 
     def add(self, chunk: Chunk) -> None:
         """Note what a chunk says; of its names the first counts, and of all else the last."""
-        for name in _NAMES:
-            text = as_text(getattr(chunk, name))
-            if text and name not in self._names:
-                self._names[name] = text
-                self.has_news = True
-        for name in _OF_CHUNK:
-            self.note(name, getattr(chunk, name))
+        if len(self._names) < len(_NAMES):
+            for name in _NAMES:
+                text = as_text(getattr(chunk, name))
+                if text and name not in self._names:
+                    self._names[name] = text
+                    self.has_news = True
+        for name, value in zip(_OF_CHUNK, _facts_of(chunk), strict=True):
+            if value:
+                self.note(name, value)
         for choice in chunk.choices or ():
             if choice is not None and not choice.index:
                 self._add_choice(choice, choice.delta or choice.message)
