@@ -42,12 +42,13 @@ class Facts:
 
     """
 
-    __slots__ = ("_extra", "_names", "has_news")
+    __slots__ = ("_extra", "_names", "_new_extra", "has_news")
 
     def __init__(self) -> None:
         self.has_news = False
         self._names: dict[str, str] = {}
         self._extra: dict[str, object] = {}
+        self._new_extra: dict[str, object] = {}  # since `about` told it: each is kept and counted
 
     def add(self, chunk: Chunk) -> None:
         """Note what a chunk says; of its names the first counts, and of all else the last."""
@@ -67,18 +68,19 @@ class Facts:
     def note(self, name: str, value: object) -> None:
         """Note a fact by its name, unless there is nothing in it."""
         if value and self._extra.get(name) != value and as_kept(value):
-            self._extra[name] = value
+            self._extra[name] = self._new_extra[name] = value
             self.has_news = True
 
     def about(self, opaque: dict[str, object] | None = None) -> About:
-        """Return all that has been said.
+        """Return who answers, and what else has been said since it was last asked for.
 
         Args:
             opaque: what the server wants back with the answer.
 
         """
         self.has_news = False
-        return About(**self._names, opaque=opaque or {}, extra=dict(self._extra))
+        extra, self._new_extra = self._new_extra, {}
+        return About(**self._names, opaque=opaque or {}, extra=extra)
 
     def _add_choice(self, choice: Choice, delta: Delta | None) -> None:
         for name in _OF_CHOICE:
