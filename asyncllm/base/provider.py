@@ -89,6 +89,7 @@ class Provider(Documented):
         proxy: str | None,
         keep: bool,
         params: dict[str, object],
+        extra: Mapping[str, object],
     ) -> Stream:
         sessions = self._sessions
         check_kind("model", model, str, "a str")
@@ -96,6 +97,7 @@ class Provider(Documented):
             messages=check_messages(messages, system=system),
             model=self.resolve_model(model) if model else self.model,
             params=params,
+            extra=extra,
             proxy=parse_proxy(proxy),
         )
         return Stream(

@@ -153,6 +153,7 @@ class AsyncGeneratorProvider(Provider):
             model=self.resolve_model(question.model) if question.model else self.model,
             messages=question.messages,
             params=question.params,
+            extra=question.extra,
         )
         request = with_body(request, self.encode)
 

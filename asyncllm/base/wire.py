@@ -75,7 +75,8 @@ class ServerProvider(AsyncGeneratorProvider):
     def ask(self, request: Request) -> Ask:
         """Return what to send.
 
-        It is called for each attempt, and once before, to refuse what can't be asked.
+        It is called for each attempt, and once before, to refuse what can't be asked. What is
+        `extra` goes over a body that is a `dict`, unless the subclass has a way of its own.
 
         Args:
             request: what is asked; its `conversation_id` is empty where the body alone is wanted.
@@ -124,7 +125,7 @@ class ServerProvider(AsyncGeneratorProvider):
             ConfigurationError: it can't be asked as it is, or a part of it has no JSON form.
 
         """
-        body = self.ask(request).body
+        body = _with_extra(self.ask(request).body, request)
         return b"" if body is None else encode_json(body)
 
     @override
@@ -177,7 +178,7 @@ class ServerProvider(AsyncGeneratorProvider):
         """Return what sends `request`; what `ask` made is let go of before an answer is read."""
         ask = self.ask(request)
         # Of this very call: a header may sign the body, or have an id in common with it.
-        body = ask.body if ask.body is not None else request.body or None
+        body = _with_extra(ask.body, request) if ask.body is not None else request.body or None
         url = f"{request.base_url}{ask.path}"
         return http.open(ask.method, url, json=body, headers=ask.headers, query=ask.query)
 
@@ -195,3 +196,8 @@ class ServerProvider(AsyncGeneratorProvider):
             return request
         request = msgspec.structs.replace(request, without=refused)
         return msgspec.structs.replace(request, body=self.encode(request))
+
+
+def _with_extra(body: object, request: Request) -> object:
+    """Return a body with what its caller wants sent as it is."""
+    return {**body, **request.extra} if request.extra and isinstance(body, dict) else body

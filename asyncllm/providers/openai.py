@@ -136,7 +136,7 @@ class OpenAICompatible(ServerProvider):
     @override
     def refused_field(self, request: Request, error: BadRequestError) -> str:
         """Return the field that asks for usage, where the server does not know it."""
-        is_ours = self.asks_usage and _USAGE_OPTION not in request.params
+        is_ours = self.asks_usage and _USAGE_OPTION not in request.given
         return _USAGE_OPTION if is_ours and _USAGE_OPTION in error.body else ""
 
     @override

@@ -109,7 +109,7 @@ async def test_secrets_are_masked_in_what_a_provider_raises(before, caplog):
 async def test_options_of_the_constructor_may_be_given_by_name_to_the_class_methods():
     class Told(Scripted):
         async def generate(self, request, http):
-            yield [request.base_url, str(request.params), Finish("stop")]
+            yield [request.base_url, str(request.given), Finish("stop")]
 
     text = await Told.create_async("m", "x", base_url="http://h", retry=Retry(attempts=1), seed=1)
     assert text == "http://h{'seed': 1}"
