@@ -37,6 +37,10 @@ LIMITS: dict[tuple[str, str, str], Limit] = {
     ("h2o-throughput", "answers per second ÷ 4 requests by hand", "asyncio"): Limit(
         1.6, at_least=True
     ),
+    **{
+        ("wires", f"CPU per token: {name} ÷ OpenAI's", ""): Limit(1.5)
+        for name in ("Anthropic", "Gemini", "OpenAIResponses", "Cohere")
+    },
     ("run-sync", "CPU per token ÷ async", ""): Limit(3),
     ("run-sync", "CPU per token ÷ requests + json", ""): Limit(1),
     ("import", "import asyncllm ÷ aiohttp", ""): Limit(1.15),

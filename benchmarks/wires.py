@@ -1,4 +1,4 @@
-"""What the load server says, as bytes: four wires, one event for each token."""
+"""What the load server says, as bytes: each wire with one event for each token."""
 
 from __future__ import annotations
 
@@ -117,15 +117,63 @@ OLLAMA = Wire(
     '"message":{"role":"assistant","content":""},"done":true,"done_reason":"stop",'
     '"total_duration":1,"load_duration":1,"prompt_eval_count":9,"eval_count":9}\n',
 )
+_GEMINIS_USAGE = (
+    '"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"totalTokenCount":18}'
+)
+_OF_GEMINI = f'{_GEMINIS_USAGE},"modelVersion":"gemini-2.5-flash","responseId":"pV0LadH2Jq"}}'
+GEMINI = Wire(
+    content_type="text/event-stream",
+    opening="",
+    before='data: {"candidates":[{"content":{"parts":[{"text":',
+    after=f'}}],"role":"model"}},"index":0}}],{_OF_GEMINI}\r\n\r\n',
+    closing='data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},'
+    f'"finishReason":"STOP","index":0}}],{_OF_GEMINI}\r\n\r\n',
+)
+_MESSAGE = '"item":{"id":"msg_1","type":"message","role":"assistant","status":'
+_RESPONSE = '"response":{"id":"resp_1","object":"response","model":"gpt-5","output":[],"status":'
+RESPONSES = Wire(
+    content_type="text/event-stream; charset=utf-8",
+    opening='event: response.created\ndata: {"type":"response.created","sequence_number":0,'
+    f'{_RESPONSE}"in_progress"}}}}\n\n'
+    "event: response.output_item.added\n"
+    'data: {"type":"response.output_item.added","sequence_number":1,"output_index":0,'
+    f'{_MESSAGE}"in_progress","content":[]}}}}\n\n',
+    before='event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
+    '"sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":',
+    after=',"logprobs":[]}\n\n',
+    closing="event: response.output_item.done\n"
+    'data: {"type":"response.output_item.done","sequence_number":5,"output_index":0,'
+    f'{_MESSAGE}"completed","content":[{{"type":"output_text","text":@TEXT@}}]}}}}\n\n'
+    'event: response.completed\ndata: {"type":"response.completed","sequence_number":6,'
+    f'{_RESPONSE}"completed","usage":{{"input_tokens":9,"output_tokens":9,'
+    '"total_tokens":18}}}\n\n',
+)
+COHERE = Wire(
+    content_type="text/event-stream",
+    opening='event: message-start\ndata: {"id":"c-1","type":"message-start",'
+    '"delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[]}}}\n\n'
+    'event: content-start\ndata: {"type":"content-start","index":0,'
+    '"delta":{"message":{"content":{"type":"text","text":""}}}}\n\n',
+    before='event: content-delta\ndata: {"type":"content-delta","index":0,'
+    '"delta":{"message":{"content":{"text":',
+    after="}}}}\n\n",
+    closing='event: content-end\ndata: {"type":"content-end","index":0}\n\n'
+    'event: message-end\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE",'
+    '"usage":{"tokens":{"input_tokens":9,"output_tokens":9}}}}\n\n',
+)
 _BY_PATH_END = {
     "/chat/completions": OPENAI,
     "/messages": ANTHROPIC,
     "/api/chat": OLLAMA,
+    "/responses": RESPONSES,
+    "/v2/chat": COHERE,
+    ":streamGenerateContent": GEMINI,
 }
 
 
 def wire_of(path: str) -> Wire:
     """Return the wire that a request's path asks for; TGI's unless it is one of the others."""
+    path, *_ = path.partition("?")
     return next((wire for end, wire in _BY_PATH_END.items() if path.endswith(end)), TGI)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contenders.bare import BareProtocol
 from benchmarks.contenders.by_hand import ByHand, Floor, RemediedFloor, Requests
-from benchmarks.contenders.ours import Asyncllm, RunSync
+from benchmarks.contenders.ours import OTHER_WIRES, Asyncllm, RunSync
 from benchmarks.contenders.peers import PEERS
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ _CONTENDERS: tuple[type[Contender | BlockingContender], ...] = (
     BareProtocol,
     ByHand,
     *PEERS,
+    *OTHER_WIRES,
     RunSync,
     Requests,
 )
 
 SDK, FLOOR, REMEDIED = Asyncllm.name, Floor.name, RemediedFloor.name
+WIRES = tuple(kind.name for kind in OTHER_WIRES)
 BARE = BareProtocol.name
 BY_HAND, BLOCKING, BLOCKING_BY_HAND = ByHand.name, RunSync.name, Requests.name
 

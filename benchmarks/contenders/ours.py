@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from typing_extensions import override
 
@@ -55,6 +55,33 @@ class Asyncllm(Contender):
         )
         self._providers[program] = provider
         return provider
+
+
+class OnAnotherWire(Asyncllm):
+    """asyncllm by a provider with a wire of its own.
+
+    Attributes:
+        provider: the name of its class.
+
+    """
+
+    provider: ClassVar[str]
+
+    @override
+    def _provider(self, program: str) -> Any:
+        import asyncllm  # noqa: PLC0415 - others do without
+
+        make = getattr(asyncllm, self.provider)
+        base_url = f"{self._origin}/{program}"
+        made = make(base_url=base_url, api_key=KEY, model=MODEL, sessions=self._sessions)
+        self._providers[program] = made
+        return made
+
+
+OTHER_WIRES = tuple(
+    type(name, (OnAnotherWire,), {"name": f"asyncllm, {name}", "provider": name})
+    for name in ("Anthropic", "Gemini", "OpenAIResponses", "Cohere", "Ollama")
+)
 
 
 class RunSync(BlockingContender):

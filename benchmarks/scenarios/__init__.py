@@ -11,7 +11,7 @@ from benchmarks.scenarios.hold import hold
 from benchmarks.scenarios.open_streams import many
 from benchmarks.scenarios.process import imports, soak
 from benchmarks.scenarios.profile import profile
-from benchmarks.scenarios.tokens import burst, paced, run_sync
+from benchmarks.scenarios.tokens import burst, paced, run_sync, wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ SCENARIOS: dict[str, Callable[[Bench], Outcome]] = {
     "first-token-cold-tls": partial(first_token, is_tls=True, is_cold=True),
     "h2o-first-token": h2o_first_token,
     "h2o-throughput": h2o_throughput,
+    "wires": wires,
     "run-sync": run_sync,
     "import": imports,
     "soak": soak,

@@ -13,6 +13,7 @@ from benchmarks.contenders import (
     FLOOR,
     REMEDIED,
     SDK,
+    WIRES,
 )
 from benchmarks.contenders.peers import installed_peers
 from benchmarks.measure import median, ratio
@@ -87,6 +88,30 @@ def paced(bench: Bench, *, is_tls: bool = False) -> Outcome:
         references=(FLOOR, REMEDIED) if is_tls else (FLOOR, REMEDIED, BARE),
         beside=partial(measure, processes=1),
     )
+
+
+def wires(bench: Bench) -> Outcome:
+    """Take the burst by each wire, at the side of OpenAI's."""
+    this, others = Runner(SDK), [Runner(name) for name in WIRES]
+    runs = bench.measure(
+        [this, *others],
+        "burst",
+        rounds=2 if bench.is_quick else 3,
+        arguments={"streams": 4, "tokens": 5000},
+    )
+    rows = [
+        Row.judged(
+            "wires",
+            f"{_COST}: {runner.name.partition(', ')[2]} ÷ OpenAI's",
+            ratio(runs[runner], runs[this], "cpu"),
+        )
+        for runner in others
+    ]
+    figures = [
+        Figure("wires", "4 of 5,000 tokens", "", runner.name, {_COST: median(results, "cpu")})
+        for runner, results in runs.items()
+    ]
+    return Outcome(rows, figures)
 
 
 def run_sync(bench: Bench) -> Outcome:
