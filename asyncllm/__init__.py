@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
+    from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
@@ -98,6 +99,7 @@ _NAMES_OF = {
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
     "parts": "FilePart ImagePart TextPart file image text",
+    "providers.anthropic": "Anthropic",
     "providers.azure": "AzureOpenAI",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
@@ -115,6 +117,7 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 
 __all__ = [
     "About",
+    "Anthropic",
     "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",

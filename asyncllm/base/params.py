@@ -30,7 +30,7 @@ class ProviderParams(TypedDict, total=False):
     verbosity: str
     web_search_options: Mapping[str, object]
     # OpenRouter, and gateways
-    cache: Mapping[str, object]
+    cache: bool | str | Sequence[str] | Mapping[str, object]  # Anthropic's too
     debug: Mapping[str, object]
     speed: str
     trace: Mapping[str, object]
@@ -44,8 +44,11 @@ class ProviderParams(TypedDict, total=False):
     transforms: Sequence[str]
     usage: Mapping[str, object]
     # Mistral, DeepSeek, Groq, xAI, Perplexity, Cohere, Anthropic, Gemini, Together, Fireworks
+    betas: Sequence[str]
     citation_options: Mapping[str, object]
     compound_custom: Mapping[str, object]
+    container: str | Mapping[str, object]
+    context_management: Mapping[str, object]
     context_length_exceeded_behavior: str
     cum_logprobs: bool
     disable_search: bool
@@ -57,7 +60,9 @@ class ProviderParams(TypedDict, total=False):
     include_domains: Sequence[str]
     language_preference: str
     max_output_tokens: int
+    mcp_servers: Sequence[Mapping[str, object]]
     media_response: Mapping[str, object]
+    output_config: Mapping[str, object]
     prompt_mode: str
     random_seed: int
     reasoning_format: str

@@ -256,7 +256,7 @@ def _named_events(whole: bytes) -> list[Payload] | None:
     parts = [block.partition(b"\ndata: ") for block in whole.split(b"\n\n")]
     names = dict.fromkeys([head for head, _, _ in parts], "")
     # Each has a line end before its data, and two behind it: there must be no other.
-    if whole.count(b"\n") != 3 * len(parts) - 2 or not all([found for _, found, _ in parts]):
+    if whole.count(b"\n") != 3 * len(parts) - 2 or b"" in [found for _, found, _ in parts]:
         return None
     for head in names:
         if not head.startswith(b"event:"):
