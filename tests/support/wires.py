@@ -2,11 +2,12 @@
 
 import pytest
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible
+from asyncllm import Anthropic, Gravityengine, H2o, Lockchat, OpenAICompatible
 
 WIRES = {
     "h2o": (H2o, ""),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
+    "anthropic": (lambda **options: Anthropic(model="claude-opus-5", **options), ""),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
 }
