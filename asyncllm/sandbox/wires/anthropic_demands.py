@@ -67,7 +67,8 @@ def _compare(wanted: list[JSON], given: list[JSON], where: str) -> None:
         first = given[0].get("type") if given else "tool_use"
         raise RequestError(
             f"{where}.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. "
-            "When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+            "When `thinking` is enabled, a final `assistant` message must start with a thinking "
+            "block."
         )
     if came != wanted:
         raise RequestError(

@@ -106,6 +106,7 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
                     if piece is not None:
                         reader.take_piece(piece.index, piece.delta, batch)
                         continue
+                self._introduce(batch)
                 if self._has_content or not isinstance(payload, Ping):
                     super()._read([payload], batch)
                     reader = self._reader  # it is another where the answer began anew
