@@ -17,8 +17,10 @@ PATHS = {"anthropic": "/v1/messages"}
 _EVENTS = {  # with some text, or what is no text of any length
     "h2o": (b'data:{"token":{"text":"x"},"padding":"', b'"}'),
     "anthropic": (
-        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-        b'"delta":{"type":"text_delta","text":"',
+        (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+            b'"delta":{"type":"text_delta","text":"'
+        ),
         b'"}}',
     ),
 }

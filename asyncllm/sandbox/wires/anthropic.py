@@ -161,12 +161,15 @@ class AnthropicWire:
         is_thinking = thinks(body)
         self._demands.check(messages, is_thinking=is_thinking)
         prompt = text_in(_last_said(messages))
-        before = self._thoughts(body, prompt) if not is_paused(messages) else []
+        said = blocks_in(messages[-1].get("content")) if is_paused(messages) else []
+        before = [] if said else self._thoughts(body, prompt)
         counts = self._counts(body, messages)
         thought = len(before) and len(reasoning_about(prompt))
-        if wants_search(body, prompt) and not is_paused(messages):
-            before += search(prompt)
-            if self._backend.faults.take(PauseTurn, "stream") is not None:
+        if wants_search(body, prompt):
+            pauses = self._backend.faults.take(PauseTurn, "stream") is not None
+            if pauses or not said:
+                before += search(f"{prompt}{len(said)}")
+            if pauses:
                 return Message(model, "pause_turn", before, counts=counts, thinking_tokens=thought)
         calls = calls_of_tools(body, prompt, messages[-1])
         self._demands.remember(before, calls)
@@ -174,7 +177,7 @@ class AnthropicWire:
             return Message(
                 model, "tool_use", before, (), calls, counts=counts, thinking_tokens=thought
             )
-        cited = sources_of([*before, *blocks_in(messages[-1].get("content"))])
+        cited = sources_of([*said, *before])
         return self._said(
             body,
             messages,
