@@ -105,10 +105,12 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
                         piece = None  # another kind of piece, or halves of characters
                     if piece is not None:
                         reader.take_piece(piece.index, piece.delta, batch)
+                        if not self._has_content:
+                            self._introduce(batch)
                         continue
-                self._introduce(batch)
                 if self._has_content or not isinstance(payload, Ping):
                     super()._read([payload], batch)
+                    self._introduce(batch)
                     reader = self._reader  # it is another where the answer began anew
                 if self.is_done:
                     return
@@ -116,7 +118,6 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
             reader.settle()
             self.is_building |= reader.is_building
             reader.is_building = False
-            self._introduce(batch)
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
