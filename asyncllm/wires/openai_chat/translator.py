@@ -174,9 +174,8 @@ class ChatTranslator(JSONTranslator[Chunk]):
         if chunk.citations is not None or chunk.search_results is not None:
             batch += self._sources.searched(chunk.citations, chunk.search_results)
         if chunk.usage is not None or chunk.x_groq is not None:
-            groqs = as_mapping(as_mapping(chunk.x_groq).get("usage"))
-            if usage := as_mapping(chunk.usage) or groqs:
-                self._usage = newer_usage(self._usage, usage)
+            said = as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage"))
+            self._usage = newer_usage(self._usage, said) if said else self._usage
         self._cost = chunk.cost or self._cost
         self._facts.add(chunk)
         self._introduce(batch)
