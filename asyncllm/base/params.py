@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - the reference rea
 from typing import TypedDict
 
 
-class ProviderParams(TypedDict, total=False):
+class NativeParams(TypedDict, total=False):
+    """Parameters of wires that are not OpenAI's, by the names that they have there."""
+
+    # Anthropic
+    betas: Sequence[str]
+    container: str | Mapping[str, object]
+    context_management: Mapping[str, object]
+    mcp_servers: Sequence[Mapping[str, object]]
+    output_config: Mapping[str, object]
+
+
+class ProviderParams(NativeParams, total=False):
     """Parameters that some servers know, by the names that they have there.
 
     They go from `stream()` and `complete()` to the server as they are. A type checker wants others
@@ -44,11 +55,8 @@ class ProviderParams(TypedDict, total=False):
     transforms: Sequence[str]
     usage: Mapping[str, object]
     # Mistral, DeepSeek, Groq, xAI, Perplexity, Cohere, Anthropic, Gemini, Together, Fireworks
-    betas: Sequence[str]
     citation_options: Mapping[str, object]
     compound_custom: Mapping[str, object]
-    container: str | Mapping[str, object]
-    context_management: Mapping[str, object]
     context_length_exceeded_behavior: str
     cum_logprobs: bool
     disable_search: bool
@@ -60,9 +68,7 @@ class ProviderParams(TypedDict, total=False):
     include_domains: Sequence[str]
     language_preference: str
     max_output_tokens: int
-    mcp_servers: Sequence[Mapping[str, object]]
     media_response: Mapping[str, object]
-    output_config: Mapping[str, object]
     prompt_mode: str
     random_seed: int
     reasoning_format: str

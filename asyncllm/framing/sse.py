@@ -146,11 +146,10 @@ class SSEDecoder(EventDecoder):
                 if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
                     payloads += data
                     return
-        if whole.startswith(b"event:") and len(whole) <= self._limit:
-            named = _named_events(whole)
-            if named is not None:
-                payloads += named
-                return
+        is_named = whole.startswith(b"event:") and len(whole) <= self._limit
+        if is_named and (named := _named_events(whole)) is not None:
+            payloads += named
+            return
         blocks = iter(whole.split(b"\n\n"))
         for block in blocks:
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:

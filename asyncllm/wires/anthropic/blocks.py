@@ -49,7 +49,7 @@ class Block:
 
     def __init__(self, fields: dict[str, object], start: int) -> None:
         self.kind = as_text(fields.get("type"))
-        self.fields = fields
+        self.fields: dict[str, object] = fields
         self.start = start
         self.is_odd = False
         named = as_text(fields.get(_IN_PIECES.get(self.kind, "")))
@@ -84,10 +84,9 @@ class Block:
     def cite(self, source: object) -> None:
         """Add a source."""
         known = self.fields.get("citations")
-        if isinstance(known, list):
-            known.append(source)
-        else:
-            self.fields["citations"] = [source]
+        if not isinstance(known, list):
+            self.fields["citations"] = known = list[object]()
+        known.append(source)
 
     def drop(self) -> None:
         """Let go of what has come of it."""
@@ -102,12 +101,13 @@ class Block:
 
         """
         said = _sound(self.said)
-        name = _IN_PIECES.get(self.kind)
-        if name is not None:
-            return {**self.fields, name: said}
+        if self.kind in _IN_PIECES:
+            of_pieces: dict[str, object] = {_IN_PIECES[self.kind]: said}
+            return {**self.fields, **of_pieces}
         if self.kind in _CALLS:
             said = said or arguments.get(as_text(self.fields.get("id")), "")
-            return {**self.fields, _INPUT: input_of(said) if said else self.given_input}
+            given: object = input_of(said) if said else self.given_input
+            return {**self.fields, _INPUT: given}
         return self.fields
 
     @property

@@ -13,9 +13,9 @@ from msgspec import structs
 from asyncllm.events import Reasoning
 from asyncllm.sizes import size_of
 from asyncllm.wires.anthropic.blocks import Blocks, as_json
-from asyncllm.wires.anthropic.pieces import Delta, InputDelta, TextDelta, ThinkingDelta
+from asyncllm.wires.anthropic.pieces import PIECE_NAME, Delta, InputDelta, TextDelta, ThinkingDelta
 from asyncllm.wires.anthropic.told import citations_of, is_result, result_of
-from asyncllm.wires.loose import as_kept, as_mapping, as_text
+from asyncllm.wires.loose import as_count, as_kept, as_mapping, as_text
 from asyncllm.wires.tool_calls import ToolCalls
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from asyncllm.events import Item, ToolCall
     from asyncllm.wires.anthropic.blocks import Block
     from asyncllm.wires.anthropic.turn import Turn
+
+OF_BLOCKS = ("content_block_start", PIECE_NAME, "content_block_stop")
+"""The types of the events that are about a block."""
 
 _COMMON: dict[object, tuple[str, Callable[[str], Delta]]] = {
     "text_delta": ("text", TextDelta),
@@ -69,6 +72,17 @@ class BlockReader:
             else structs.replace(call, arguments=as_json(given.get(call.id, {})))
             for call in calls
         ]
+
+    def take(self, kind: object, event: dict[str, object], batch: list[Item]) -> None:
+        """Append what an event says; its type is one of `OF_BLOCKS`."""
+        index = as_count(event.get("index"))
+        index = _NO_BLOCK if index is None else index
+        if kind == "content_block_start":
+            self.start(index, event.get("content_block"), batch)
+        elif kind == "content_block_stop":
+            self.stop(index, batch)
+        else:
+            self._take_delta(index, as_mapping(event.get("delta")), batch)
 
     def start(self, index: int, said: object, batch: list[Item]) -> None:
         """Take the beginning of a block, which may be all of it.
@@ -119,7 +133,7 @@ class BlockReader:
                 block.pieces.append(delta.partial_json)
                 self.is_building = True
 
-    def take_delta(self, index: int, delta: dict[str, object], batch: list[Item]) -> None:
+    def _take_delta(self, index: int, delta: dict[str, object], batch: list[Item]) -> None:
         """Take any delta; one that is unknown makes the block one that can't be sent back."""
         kind = delta.get("type")
         if kind in _COMMON:

@@ -16,11 +16,11 @@ from asyncllm.framing.json import UNDECODABLE
 from asyncllm.framing.sse import NamedEvent
 from asyncllm.wires.anthropic.blocks import OPAQUE, for_next_turn, server_calls
 from asyncllm.wires.anthropic.pieces import EVENT, PIECE, PIECE_NAME
-from asyncllm.wires.anthropic.reader import BlockReader
+from asyncllm.wires.anthropic.reader import OF_BLOCKS, BlockReader
 from asyncllm.wires.anthropic.turn import Turn
 from asyncllm.wires.anthropic.usage import both, merged, usage_of
 from asyncllm.wires.failures import complaint_of, failure, is_complaint, said_in
-from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES
 from asyncllm.wires.translator import JSONTranslator
 
@@ -39,8 +39,6 @@ _REASONS = {
     "refusal": "content_filter",
 }
 _TOLD = ("stop_sequence", "stop_details", "container", "context_management")
-_OF_BLOCKS = ("content_block_start", PIECE_NAME, "content_block_stop")
-_NO_BLOCK = -1
 
 
 class MessageTranslator(JSONTranslator[dict[str, object]]):
@@ -130,8 +128,8 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
     def take(self, event: dict[str, object], batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
         kind = event.get("type")
-        if kind in _OF_BLOCKS:
-            self._take_block_event(kind, event, batch)
+        if kind in OF_BLOCKS:
+            self._reader.take(kind, event, batch)
             return False
         match kind:
             case "message_start":
@@ -149,16 +147,6 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
             case _:
                 pass  # Anthropic says that there will be others
         return False
-
-    def _take_block_event(self, kind: object, event: dict[str, object], batch: list[Item]) -> None:
-        index = as_count(event.get("index"))
-        index = _NO_BLOCK if index is None else index
-        if kind == "content_block_start":
-            self._reader.start(index, event.get("content_block"), batch)
-        elif kind == "content_block_stop":
-            self._reader.stop(index, batch)
-        else:
-            self._reader.take_delta(index, as_mapping(event.get("delta")), batch)
 
     def _introduce(self, batch: list[Item]) -> None:
         """Say what is known of the answer behind its first content."""
@@ -238,7 +226,8 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
         if not self._has_content:  # a refusal may have no block at all
             self._has_content = True
             batch.append(self._about)
-        batch.append(self._last_about(blocks))
+        extra = {**self._extra, "usage": self._usage, "server_tool_use": server_calls(blocks)}
+        batch.append(_last_about(blocks, self._reader.model, turn.container, extra))
         batch += calls
         explanation = as_text(as_mapping(self._extra.get("stop_details")).get("explanation"))
         batch += [Refusal(explanation)] if explanation and self._stop == "refusal" else []
@@ -246,16 +235,20 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
         batch.append(_finish(self._stop, has_calls=bool(calls)))
         return True
 
-    def _last_about(self, blocks: list[dict[str, object]]) -> About:
-        """Return what is said of the whole answer, and what goes into the next request."""
-        others = {"usage": self._usage, "server_tool_use": server_calls(blocks)}
-        told = {name: each for name, each in others.items() if each and as_kept(each, MOST_BYTES)}
-        content = for_next_turn(blocks)
-        opaque: dict[str, object] = {"content": content}
-        if self.turn.container and any(map(is_called_by_code, content)):
-            opaque["container"] = self.turn.container
-        back: dict[str, object] = {OPAQUE: opaque} if content else {}
-        return About(model=self._reader.model, opaque=back, extra={**self._extra, **told})
+
+def _last_about(
+    blocks: list[dict[str, object]],
+    model: str,
+    container: str,
+    extra: dict[str, object],
+) -> About:
+    """Return what is said of the whole answer, and what goes into the next request."""
+    told = {name: each for name, each in extra.items() if each and as_kept(each, MOST_BYTES)}
+    content = for_next_turn(blocks)
+    opaque: dict[str, object] = {"content": content}
+    if container and any(map(is_called_by_code, content)):
+        opaque["container"] = container
+    return About(model=model, opaque={OPAQUE: opaque} if content else {}, extra=told)
 
 
 def is_called_by_code(block: dict[str, object]) -> bool:
