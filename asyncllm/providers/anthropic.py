@@ -169,9 +169,8 @@ class Anthropic(ServerProvider):
                 url = f"{self.base_url}{_MODELS}"
                 async with http.open("GET", url, query=query) as response:
                     page = page_of(await response.read())
-                known = len(ids)
                 ids |= dict.fromkeys(page.ids)
-                if not (page.has_more and page.last_id and len(ids) > known):
+                if not (page.has_more and page.last_id):
                     break
                 query["after_id"] = page.last_id
             return list(ids)
@@ -180,7 +179,7 @@ class Anthropic(ServerProvider):
 
     @override
     def _default_api_key(self) -> str | None:
-        return None if self._auth_token else os.environ.get(_KEY)
+        return os.environ.get(_KEY)
 
     @override
     def _environment_addresses(self) -> dict[str, str]:

@@ -113,6 +113,15 @@ async def test_without_it_or_without_a_result_the_server_refuses_the_next_turn(h
             await llm.complete([ASKED, forged, *results_of(reply)], **asked)
 
 
+async def test_what_nobody_may_read_must_come_back_as_it_was():
+    async with chat(RedactedThinking()) as (_, llm):
+        asked = {"reasoning_effort": "low", "tools": TOOLS}
+        reply = await llm.complete([ASKED], **asked)
+        forged = json.loads(json.dumps(reply.message).replace('"data": "', '"data": "x'))
+        with pytest.raises(BadRequestError, match="cannot be modified"):
+            await llm.complete([ASKED, forged, *results_of(reply)], **asked)
+
+
 async def test_answers_of_one_wire_go_on_with_another():
     async with chat() as (sandbox, llm):
         other = OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4o")

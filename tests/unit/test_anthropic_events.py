@@ -347,6 +347,22 @@ SEEN = {  # what comes between the first event and the last: what the reply has 
         [PING, end("refusal", stop_details={"type": "refusal", "explanation": "No."})],
         {"text": "", "refusal": "No.", "finish_reason": "content_filter", "id": "msg_1"},
     ),
+    "blocks that can't be put together": (
+        [
+            *thinking(0, "hm"),
+            begin(1, type="new_block", a=1),
+            begin(2, type="new_block", a=2),
+            piece(2, "text", text="no"),
+            begin(3, type="new_block", a=3),
+            piece(3, "new", a=4),
+            *text(4, "ab"),
+            end(),
+        ],
+        {
+            **WHOLE,
+            **opaque(SIGNED, {"type": "new_block", "a": 1}, {"type": "text", "text": "ab"}),
+        },
+    ),
     "a stop sequence": (
         [*text(0, "ab"), end("stop_sequence", stop_sequence="c")],
         {"text": "ab", "finish_reason": "stop", "raw_finish_reason": "stop_sequence"},
@@ -688,7 +704,8 @@ def test_a_pause_beside_calls_of_the_caller_s_is_for_the_caller():
 def test_a_continuation_that_is_broken_or_begins_anew_is_an_error():
     translator, _ = paused()
     second = {"type": "message_start", "message": {**MESSAGE, "id": "msg_2"}}
-    for events in ([second, *text(0, "a")], [second, *text(0, "a"), second, *text(0, "a")]):
+    again = [second, *text(0, "a"), second, *text(0, "a"), end(), STOP]
+    for events in ([second, *text(0, "a")], again):
         following = MessageTranslator(translator.turn, most_pauses=2)
         assert isinstance(read(body_of(*events), 9, following)[2], StreamInterrupted)
 

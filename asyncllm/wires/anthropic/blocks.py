@@ -90,7 +90,8 @@ class Block:
 
     def drop(self) -> None:
         """Let go of what has come of it."""
-        self.fields, self.is_odd = {"type": self.kind}, True
+        self.fields = {"type": self.kind}
+        self.is_odd = True
         self.pieces, self._joined = [], []
 
     def whole(self, arguments: Mapping[str, str]) -> dict[str, object]:
