@@ -13,6 +13,7 @@ import asyncllm
 
 PUBLIC = [
     "About",
+    "Anthropic",
     "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",
@@ -21,6 +22,7 @@ PUBLIC = [
     "BadRequestError",
     "Begun",
     "Citation",
+    "Cohere",
     "ConfigurationError",
     "ContentFilterError",
     "ContextLengthError",
@@ -50,6 +52,7 @@ PUBLIC = [
     "NamedEvent",
     "Next",
     "NotFoundError",
+    "Ollama",
     "OpenAI",
     "OpenAICompatible",
     "path_segment",
@@ -63,6 +66,7 @@ PUBLIC = [
     "ProviderParams",
     "Proxy",
     "ProxyError",
+    "PullProgress",
     "Question",
     "RateLimitError",
     "Reasoning",
@@ -84,6 +88,7 @@ PUBLIC = [
     "StreamTimeout",
     "SyncIterator",
     "SyncStream",
+    "TGI",
     "text",
     "TextPart",
     "Timeouts",
@@ -181,7 +186,8 @@ def test_every_public_method_and_property_has_a_docstring(name):
     [
         ("openai", ": did you mean asyncllm.OpenAI?"),
         ("Openai", ": did you mean asyncllm.OpenAI?"),
-        ("Ollama", ": if it is a provider, write asyncllm.provider('ollama')"),
+        ("ollama", ": did you mean asyncllm.Ollama?"),
+        ("Groq", ": if it is a provider, write asyncllm.provider('groq')"),
         ("__wrapped__", ""),
     ],
 )
