@@ -59,6 +59,7 @@ _ENDS = {  # of an answer that says "a"
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
+TOOL_WIRES = sorted(WIRES.keys() - {"h2o", "tgi", "gravityengine", "lockchat"})
 every_wire = pytest.mark.parametrize("wire", WIRES)
 
 
