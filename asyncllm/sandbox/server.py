@@ -234,10 +234,7 @@ class Sandbox:
         self._request_count += 1
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        """Answer what several wires ask at one path.
-
-        Anthropic's clients name a version, and Cohere's models are those of an endpoint.
-        """
+        """Answer what several wires ask at one path: two of them say more than OpenAI's."""
         wire: AnthropicWire | CohereWire | OpenAIWire = self._openai
         if "anthropic-version" in request.headers:
             wire = self._anthropic
