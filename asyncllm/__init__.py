@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from asyncllm.options import Retry, Timeouts
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.azure import AzureOpenAI
+    from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -99,6 +100,7 @@ _NAMES_OF = {
     "options": "Retry Timeouts",
     "parts": "FilePart ImagePart TextPart file image text",
     "providers.azure": "AzureOpenAI",
+    "providers.gemini": "Gemini",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
@@ -133,6 +135,7 @@ __all__ = [
     "Fallback",
     "FilePart",
     "Finish",
+    "Gemini",
     "Gravityengine",
     "H2o",
     "HTTPStatusError",

@@ -27,6 +27,7 @@ _OWN = {
     "lockchat": "asyncllm.providers.lockchat:Lockchat",
     "openai": "asyncllm.providers.openai:OpenAI",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
+    "gemini": "asyncllm.providers.gemini:Gemini",
 }
 
 

@@ -26,7 +26,14 @@ from asyncllm.stream.retry import retrying
 from asyncllm.stream.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Hashable,
+        Mapping,
+        Sequence,
+    )
 
     from asyncllm.base.provider import Begin
     from asyncllm.base.request import Question
@@ -85,7 +92,7 @@ class AsyncGeneratorProvider(Provider):
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
         self._headers = merged_headers(self._own_headers(), headers or {})
         # Whom a server knows: two users, with headers or keys of their own, are never one to it.
-        self._identity = (self._api_key, frozenset(self._headers.items()))
+        self._identity: Hashable = (self._api_key, frozenset(self._headers.items()))
         # What a provider might quote besides what comes through `Http`.
         self.secrets = (self._api_key or "", *secrets_in(self._headers))
         self._proxy = parse_proxy(proxy)
@@ -189,7 +196,11 @@ class AsyncGeneratorProvider(Provider):
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = self._limits(sessions).first_token
-            return await within(limit, self._trying(lambda: question(http), sessions))
+
+            async def attempt() -> _T:
+                return await question(await self._showing_credentials(http))
+
+            return await within(limit, self._trying(attempt, sessions))
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
@@ -197,7 +208,14 @@ class AsyncGeneratorProvider(Provider):
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
 
-        return await self._trying(lambda: self._attempt(request, http), sessions)
+        async def attempt() -> Begun:
+            return await self._attempt(request, await self._showing_credentials(http))
+
+        return await self._trying(attempt, sessions)
+
+    async def _showing_credentials(self, http: Http) -> Http:
+        headers = await self._credentials()
+        return http.showing(headers) if headers else http
 
     async def _attempt(self, request: Request, http: Http) -> Begun:
         """Make one attempt, to the first batch."""
@@ -232,9 +250,13 @@ class AsyncGeneratorProvider(Provider):
     def _own_headers(self) -> dict[str, str]:
         return {}
 
+    async def _credentials(self) -> Mapping[str, str]:
+        """Return headers that are made anew for each attempt, for tokens that expire."""
+        return {}
+
     def _variable(self, option: str) -> str:
         """Return the name of the environment's variable for an option."""
-        return f"ASYNCLLM_{self.name.upper()}_{option}"
+        return f"ASYNCLLM_{self.name.upper().replace('-', '_')}_{option}"
 
     def _environment(self, option: str) -> str | None:
         return os.environ.get(self._variable(option))

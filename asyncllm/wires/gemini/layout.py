@@ -130,7 +130,8 @@ class LaidOut:
         """
         lengths = [as_count(part.get("text")) or 0 for part in self._parts if "text" in part]
         is_same_text = sum(lengths) == len(text) and all(each >= 0 for each in lengths)
-        if not self._parts or not is_same_text or [*self._signatures] != [*calls]:
+        called = [as_text(part.get("call")) for part in self._parts if "call" in part]
+        if not self._parts or not is_same_text or called != [*calls]:
             return None
         laid: list[dict[str, object]] = []
         at = 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SYSTEM = frozenset({"system", "developer"})
 _ANY_SIGNATURE = "skip_thought_signature_validator"
 # Those do without signatures; all others refuse calls that have none.
-_SIGNS_NOTHING = re.compile(r"gemini-(?:pro|[12])(?:\b|\.)|gemma").search
+_SIGNS_NOTHING = re.compile(r"gemini-[12]\.|gemma").search
 
 
 def gemini_contents(
@@ -114,18 +114,17 @@ def _model_parts(
     """Return an answer's parts: as they lay where it is Gemini's own, with its signatures."""
     laid_out = LaidOut(message)
     called.unnamed |= laid_out.unnamed
-    calls: dict[str, _Part] = {}
+    calls: list[tuple[str, _Part]] = []
     for number, each in enumerate(as_list(message.get("tool_calls"))):
         call = as_mapping(each)
-        call_id = as_text(call.get("id"))
-        calls[call_id] = _call(call, f"{where}.tool_calls[{number}]", called)
+        part = _call(call, f"{where}.tool_calls[{number}]", called)
+        calls.append((as_text(call.get("id")), part))
     content = message.get("content")
-    parts = laid_out.parts(content, calls) if isinstance(content, str) else None
-    if content is None:
-        parts = laid_out.parts("", calls)
+    is_text = content is None or isinstance(content, str)
+    parts = laid_out.parts(as_text(content), dict(calls)) if is_text else None
     if parts is None:
         said = _spoken_parts(message, where)
-        parts = [*said, *(laid_out.signed(name, part) for name, part in calls.items())]
+        parts = [*said, *(laid_out.signed(name, part) for name, part in calls)]
     first = next((part for part in parts if "functionCall" in part), {})
     if wants_signature and first and "thoughtSignature" not in first:
         # It is another's, or was made by a model that does not sign.

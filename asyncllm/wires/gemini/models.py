@@ -36,10 +36,16 @@ def models_of(body: bytes) -> tuple[list[str], str]:
     """
     page = decode(_PAGE, body)
     models = [*(page.models or ()), *(page.publisher_models or ())]
-    ids = [model.name.rpartition("/")[2] for model in models if _answers(model)]
+    ids = [_id_of(model.name) for model in models if _answers(model)]
     return ids, as_text(page.next_page_token)
 
 
 def _answers(model: _Model) -> bool:
     methods = as_list(model.supported_generation_methods)  # Vertex AI does not say
     return not methods or _ANSWERS in methods
+
+
+def _id_of(name: str) -> str:
+    """Return "gemini-…" of `models/gemini-…` and of a publisher's; another name as it is."""
+    *_, own = name.rpartition("publishers/google/models/")
+    return own.removeprefix("models/")

@@ -14,8 +14,12 @@ from asyncllm.wires.loose import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal, TypeAlias
 
     from typing_extensions import TypeIs
+
+    _Place: TypeAlias = Literal["body", "config", "thinking"]
+    _Placed: TypeAlias = tuple[_Place, dict[str, object]]
 
 _COMMON = {  # ours: the wire's, in `generationConfig`
     "temperature": "temperature",
@@ -29,7 +33,6 @@ _COMMON = {  # ours: the wire's, in `generationConfig`
     "logprobs": "responseLogprobs",
     "top_logprobs": "logprobs",
 }
-_HAS_NO = ("logit_bias", "user")
 _IN_CONFIG = frozenset(
     {
         *("audioTimestamp", "candidateCount", "continuationToken", "enableAffectiveDialog"),
@@ -60,50 +63,60 @@ def gemini_parameters(params: Mapping[str, object], model: str) -> dict[str, obj
             that it does not know.
 
     """
-    for name in _HAS_NO:
-        if name in params:
-            raise _no_place(name)
-    body: dict[str, object] = {}
-    config: dict[str, object] = {}
-    thinking: dict[str, object] = {}
+    placed: dict[_Place, dict[str, object]] = {"body": {}, "config": {}, "thinking": {}}
     for name, value in params.items():
-        camel = _camel(name)
-        if name in _COMMON:
-            config[_COMMON[name]] = value
-        elif name == "stop":
-            config["stopSequences"] = [value] if isinstance(value, str) else value
-        elif name == "response_format":
-            config |= _form(value)
-        elif name == "reasoning_effort":
-            thinking |= _effort(as_text(value), model)
-        elif name == "tools":
-            body["tools"] = _tools(value)
-        elif name == "tool_choice":
-            body["toolConfig"] = _choice(value)
-        elif name == "parallel_tool_calls":
-            if value is False:
-                raise _no_place(name)
-        elif camel == "generationConfig":
-            config |= as_mapping(value)
-        elif camel in _IN_THINKING:
-            thinking[camel] = value
-        elif camel in _IN_CONFIG:
-            config[camel] = value
-        elif name != "n":  # which is 1
-            body[name] = value
+        place, fields = _common(name, value, model) or _own(name, value)
+        placed[place] |= fields
+    body, config, thinking = placed["body"], placed["config"], placed["thinking"]
     if "logprobs" in config:
         config["responseLogprobs"] = True
     if thinking:
         config["thinkingConfig"] = thinking | as_mapping(config.get("thinkingConfig"))
-    if config:
-        body["generationConfig"] = config
-    return body
+    return {**body, "generationConfig": config} if config else body
 
 
-def _no_place(name: str) -> ConfigurationError:
-    return ConfigurationError(
-        f'Gemini has no {name}: leave it out; extra={{"{name}": …}} sends it as it is'
-    )
+def _common(name: str, value: object, model: str) -> _Placed | None:
+    """Return where one of the common parameters goes; None where it is another one.
+
+    Raises:
+        ConfigurationError: it has no place, or its form is unknown.
+
+    """
+    placed: _Placed | None = None
+    match name:
+        case "stop":
+            placed = "config", {"stopSequences": [value] if isinstance(value, str) else value}
+        case "response_format":
+            placed = "config", _form(value)
+        case "reasoning_effort":
+            placed = "thinking", _effort(as_text(value), model)
+        case "tools":
+            placed = "body", {"tools": _tools(value)}
+        case "tool_choice":
+            placed = "body", {"toolConfig": _choice(value)}
+        case "n":  # which is 1
+            placed = "body", {}
+        case "parallel_tool_calls" if value is not False:
+            placed = "body", {}  # as it always is
+        case "parallel_tool_calls" | "logit_bias" | "user":
+            raise ConfigurationError(
+                f'Gemini has no {name}: leave it out; extra={{"{name}": …}} sends it as it is'
+            )
+        case _ if name in _COMMON:
+            placed = "config", {_COMMON[name]: value}
+        case _:
+            pass
+    return placed
+
+
+def _own(name: str, value: object) -> _Placed:
+    """Return where one of the wire's own parameters goes."""
+    camel = _camel(name)
+    if camel == "generationConfig":
+        return "config", as_mapping(value)
+    if camel in _IN_THINKING:
+        return "thinking", {camel: value}
+    return ("config", {camel: value}) if camel in _IN_CONFIG else ("body", {name: value})
 
 
 def _effort(effort: str, model: str) -> dict[str, object]:
@@ -172,7 +185,7 @@ def _choice(choice: object) -> object:
     if said and "type" not in said:
         return choice
     raise ConfigurationError(
-        f"Gemini knows no tool_choice {choice!r:.80}: write \"auto\", \"none\", \"required\", or "
+        f'Gemini knows no tool_choice {choice!r:.80}: write "auto", "none", "required", or '
         'a function as {"type": "function", "function": {"name": …}}'
     )
 

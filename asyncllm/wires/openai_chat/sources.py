@@ -6,6 +6,7 @@ from asyncllm.events import Citation
 from asyncllm.wires.citations import Cited
 from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text, is_same
 
+
 class Sources(Cited):
     """What has been given out of the sources of one answer, to give out each once.
 

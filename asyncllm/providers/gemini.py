@@ -1,0 +1,265 @@
+"""Gemini, by Google's own wire: the Gemini API, and Vertex AI."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, Unpack
+from urllib.parse import quote
+
+import msgspec
+from typing_extensions import override
+
+from asyncllm.base.ask import Ask, Next
+from asyncllm.base.wire import ServerProvider
+from asyncllm.errors import ConfigurationError, HTTPStatusError, ProtocolError
+from asyncllm.framing.json import encode_json
+from asyncllm.hints import check_kind
+from asyncllm.options import Timeouts
+from asyncllm.wires.failures import explained
+from asyncllm.wires.gemini import GeminiTranslator, gemini_contents, gemini_parameters
+from asyncllm.wires.gemini.models import models_of
+from asyncllm.wires.loose import as_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.errors import AsyncLLMError
+    from asyncllm.http.http import Http
+    from asyncllm.wires import Translator
+
+Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
+
+_HOME = "https://generativelanguage.googleapis.com"
+_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+_PROJECT, _LOCATION = "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"
+_EVERYWHERE = "global"
+_OF_SEVERAL_REGIONS = frozenset({"us", "eu"})
+_IS_PLACE = re.compile(r"[a-z0-9-]+").fullmatch
+_ENDS_IN_VERSION = re.compile(r"/v\d+\w*$").search
+_ENDS_IN_OPENAI = "/openai"
+_PAGE_SIZE, _MOST_PAGES = "1000", 100
+
+
+class Gemini(ServerProvider):
+    """Google's Gemini, with the key in `api_key`, `GEMINI_API_KEY` or `GOOGLE_API_KEY`.
+
+    With `project`, `location` or `token` it is Gemini in Vertex AI, which takes no key.
+
+    Args:
+        project: the Google Cloud project to ask in; default: `GOOGLE_CLOUD_PROJECT`.
+        location: where that is, such as "europe-west4"; default: `GOOGLE_CLOUD_LOCATION`, then
+            "global".
+        token: an OAuth access token; or a function that returns one, which is called for each
+            attempt. One that is not `async` is called in a thread, as it may ask Google.
+        options: as for every provider.
+
+    Raises:
+        ConfigurationError: an option can't be used, or the project is missing.
+
+    """
+
+    url = _HOME
+    wire = "gemini"
+    needs_auth = True
+    # Nothing comes while it thinks, unless its thoughts are asked for.
+    default_timeouts: ClassVar[Timeouts] = Timeouts(first_token=300.0, stall=180.0)
+
+    def __init__(
+        self,
+        *,
+        project: str | None = None,
+        location: str | None = None,
+        token: Token | None = None,
+        **options: Unpack[ProviderOptions],
+    ) -> None:
+        check_kind("project", project, str, "a str")
+        check_kind("location", location, str, "a str")
+        if token is not None and not (isinstance(token, str) or callable(token)):
+            raise ConfigurationError(
+                f"token must be a str or a function that returns one, not {type(token).__name__}"
+            )
+        self._token = token or None
+        self._project = ""
+        if project or location or token:
+            if options.get("api_key"):
+                raise ConfigurationError("Vertex AI takes no api_key: give token=")
+            self._ask_vertex(project or os.environ.get(_PROJECT, ""), location)
+        super().__init__(**options)
+        if self.base_url.endswith(_ENDS_IN_OPENAI):
+            raise ConfigurationError(
+                f"the base URL {self.base_url!r} is of Google's OpenAI endpoint: that is "
+                'asyncllm.provider("gemini-openai"); for Gemini itself leave out what follows the '
+                "version"
+            )
+        if callable(token):
+            self._identity = (self._identity, _Source())
+
+    @override
+    def ask(self, request: Request) -> Ask:
+        """Return what to send.
+
+        Raises:
+            ConfigurationError: a key, a token or a model is missing, or something can't be said on
+                this wire.
+
+        """
+        self._check_credentials()
+        model = request.model
+        if not model or ".." in model:
+            raise ConfigurationError(
+                "Gemini needs a model: give model=; list_models() says which there are"
+            )
+        contents, system = gemini_contents(request.messages, model)
+        body: dict[str, object] = {"contents": contents}
+        if system is not None:
+            body["systemInstruction"] = system
+        body |= gemini_parameters(request.params, model)
+        path = f"{self._place}/{self._path_of(model)}:streamGenerateContent"
+        return Ask(path, body, query={"alt": "sse"})
+
+    @override
+    def translator(self, request: Request) -> GeminiTranslator:
+        """Return what reads one answer."""
+        return GeminiTranslator()
+
+    @override
+    def go_on(
+        self, request: Request, translator: Translator, error: AsyncLLMError | None
+    ) -> Next | None:
+        """Return how to ask for the rest, where the server said that there is one."""
+        if error is not None or not isinstance(translator, GeminiTranslator):
+            return None
+        token = translator.token
+        if not token:
+            return None
+        ask = self.ask(request)
+        body = {**as_mapping(ask.body), **request.extra}
+        config = as_mapping(body.get("generationConfig"))
+        body["generationConfig"] = {**config, "continuationToken": token}
+        translator.go_on()
+        # As bytes, since what is `extra` would go over the token.
+        return Next(msgspec.structs.replace(ask, body=encode_json(body)), translator)
+
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return a refusal as the error that its body says, such as `ContextLengthError`."""
+        return explained(error) if isinstance(error, HTTPStatusError) else error
+
+    @override
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that answer, of all pages of the server's list.
+
+        Raises:
+            AsyncLLMError: it did not say.
+
+        """
+        self._check_credentials()
+        path = "/publishers/google/models" if self._project else "/models"
+        url = f"{self.base_url}{self._version}{path}"
+
+        async def question(http: Http) -> list[str]:
+            found: dict[str, None] = {}
+            query = {"pageSize": _PAGE_SIZE}
+            for _ in range(_MOST_PAGES):
+                async with http.open("GET", url, query=query) as response:
+                    ids, following = models_of(await response.read())
+                found |= dict.fromkeys(ids)
+                if not following:
+                    return [*found]
+                query["pageToken"] = following
+            raise ProtocolError(f"the server's list of models has more than {_MOST_PAGES} pages")
+
+        return await self._ask(question)
+
+    @property
+    def _version(self) -> str:
+        """The version's part of the path, unless the base URL has it."""
+        if _ENDS_IN_VERSION(self.base_url):
+            return ""
+        return "/v1beta1" if self._project else "/v1beta"
+
+    @property
+    def _place(self) -> str:
+        where = f"/projects/{self._project}/locations/{self._location}" if self._project else ""
+        return f"{self._version}{where}"
+
+    def _path_of(self, model: str) -> str:
+        """Return the path of a model: short for Google's own, otherwise as it is."""
+        if self._project and "/" not in model:
+            model = f"publishers/google/models/{model}"
+        elif "/" not in model:
+            model = f"models/{model}"
+        return quote(model)
+
+    def _ask_vertex(self, project: str, location: str | None) -> None:
+        """Have requests go to Vertex AI.
+
+        Raises:
+            ConfigurationError: there is no project, or one of them is no name.
+
+        """
+        location = location or os.environ.get(_LOCATION) or _EVERYWHERE
+        if not project:
+            raise ConfigurationError(f"Vertex AI needs a project: give project=, or set {_PROJECT}")
+        if not _IS_PLACE(location):
+            raise ConfigurationError(f"location must be one such as 'global', not {location!r:.50}")
+        host = f"{location}-aiplatform.googleapis.com"
+        if location == _EVERYWHERE:
+            host = "aiplatform.googleapis.com"
+        elif location in _OF_SEVERAL_REGIONS:
+            host = f"aiplatform.{location}.rep.googleapis.com"
+        self._project, self._location = quote(project, safe=":"), location
+        self.url = f"https://{host}"
+
+    def _check_credentials(self) -> None:
+        if self.base_url != self.url or "authorization" in map(str.lower, self._headers):
+            return
+        if self._project and not self._token:
+            raise ConfigurationError(
+                "Vertex AI needs an access token: give token=, or a function that returns one"
+            )
+        if not (self._project or self._api_key):
+            raise ConfigurationError(
+                f"Gemini needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
+            )
+
+    @override
+    async def _credentials(self) -> Mapping[str, str]:
+        """Return the token that a function gives now."""
+        token = self._token
+        if not callable(token):
+            return {}
+        given = token() if _is_async(token) else await asyncio.to_thread(token)
+        text = await given if isinstance(given, Awaitable) else given
+        if not isinstance(text, str) or not text:
+            raise ConfigurationError(
+                f"the function given as token= returned {type(text).__name__}, and no token"
+            )
+        return {"Authorization": f"Bearer {text}"}
+
+    @override
+    def _default_api_key(self) -> str | None:
+        if self._project or type(self).url != _HOME:  # what is Google's is not for others
+            return None
+        return next((key for name in _KEYS if (key := os.environ.get(name))), None)
+
+    @override
+    def _own_headers(self) -> dict[str, str]:
+        if isinstance(self._token, str):
+            return {"Authorization": f"Bearer {self._token}"}
+        is_keyed = self._api_key and not self._project
+        return {"x-goog-api-key": self._api_key or ""} if is_keyed else {}
+
+
+class _Source:
+    """Stands for whoever a token is of, whose cookies are nobody else's."""
+
+
+def _is_async(function: Callable[[], object]) -> bool:
+    called = getattr(function, "__call__", None)  # noqa: B004 - of an object that is no function
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
