@@ -12,7 +12,7 @@ from aiohttp import web
 from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
-from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire
+from asyncllm.sandbox.wires import ChatUIWire, GeminiWire, OpenAIWire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,8 @@ class Sandbox:
         faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
         ssl: a server's context; the URL is then https.
         models: model names to know besides the documented ones.
-        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`; None for anything.
+        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`, and Gemini's as
+            `x-goog-api-key` or, where it is Vertex AI, as a bearer token; None for anything.
 
     Attributes:
         requests: what was asked, a `Request` each, the newest last; at most 10,000 of them.
@@ -95,6 +96,7 @@ class Sandbox:
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
         self._chatui = ChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
+        self._gemini = GeminiWire(self._backend, api_key)
         self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -160,6 +162,7 @@ class Sandbox:
             raise RuntimeError("a sandbox can be started only once")
         routes = (
             *self._chatui.routes(),
+            *self._gemini.routes(),
             *self._openai.routes(),
             web.get(_STATE, self._state),
         )

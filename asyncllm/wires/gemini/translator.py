@@ -157,12 +157,12 @@ class GeminiTranslator(JSONTranslator[Chunk]):
     def take(self, chunk: Chunk, batch: list[Item]) -> bool:
         """Append what a chunk says; see `JSONTranslator`."""
         facts, fault = self._facts, None
+        facts.name("id", chunk.response_id)
+        facts.name("model", chunk.model_version)
         for candidate in chunk.candidates or ():
             if candidate is not None and not candidate.index:  # one answer is asked for
                 fault = self._take_candidate(candidate, batch)
         self._counted.add_said(chunk.usage_metadata)
-        facts.name("id", chunk.response_id)
-        facts.name("model", chunk.model_version)
         facts.note("usageMetadata", chunk.usage_metadata)
         facts.note("createTime", chunk.create_time)
         facts.note("modelStatus", chunk.model_status)
@@ -172,8 +172,8 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         self._introduce(batch)
         _refuse(chunk)
         if fault is not None:
-            usage = self._counted.usage()
-            batch += [usage] if usage else []
+            usage = self._counted.usage() if self._has_content else None
+            batch += [usage] if usage else []  # it was paid for
             raise failure(fault)
         return False  # a later chunk may say more, so that is for the end of the body
 
