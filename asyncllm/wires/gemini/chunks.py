@@ -7,6 +7,7 @@ Wire facts: Google's reference of `GenerateContentResponse`, and streams recorde
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -81,18 +82,34 @@ class _PieceCandidate(msgspec.Struct, gc=False, rename="camel"):
     logprobs_result: None = None
 
 
-class _PieceChunk(msgspec.Struct, gc=False, rename="camel"):
-    candidates: tuple[_PieceCandidate]
-    usage_metadata: Counts | None = None
-    prompt_feedback: None = None
-    error: None = None
-
-
 CHUNK = msgspec.json.Decoder(Chunk)
 
-PIECE_CHUNK = msgspec.json.Decoder(_PieceChunk)
-"""Of a chunk with a piece of text or thinking and nothing else, as most are; it refuses any other.
+COUNTS = Counts.__struct_fields__
+"""The counts, by the names that they have here."""
 
-To look for what is hardly ever there takes longer in Python than to have it refused here. What is
-the same in each chunk, or said again at the end, is not looked at.
-"""
+
+@lru_cache(maxsize=32)
+def piece_decoder(counted: frozenset[str]) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of a chunk with a piece of text or thinking and nothing else.
+
+    Most are such chunks, and it refuses any other: to look for what is hardly ever there takes
+    longer in Python. What is the same in each chunk, or said again at the end, is not looked at.
+
+    Args:
+        counted: those of `COUNTS` that the chunk must have, with no others: its counts can then
+            take the place of the older ones.
+
+    """
+    some: list[tuple[str, Any]] = [(name, int) for name in COUNTS if name in counted]
+    none: list[tuple[str, Any, Any]] = [
+        (name, None, None) for name in COUNTS if name not in counted
+    ]
+    counts = msgspec.defstruct("PieceCounts", [*some, *none], gc=False, rename="camel")
+    usage = ("usage_metadata", counts) if counted else ("usage_metadata", counts | None, None)
+    fields: list[Any] = [
+        ("candidates", tuple[_PieceCandidate]),
+        usage,
+        ("prompt_feedback", None, None),
+        ("error", None, None),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("PieceChunk", fields, gc=False, rename="camel"))

@@ -69,19 +69,21 @@ class PartialArguments:
     def _put(self, path: _Path, value: object, written: str) -> None:
         place: object = self._root
         for step, following in zip(path, [*path[1:], None], strict=True):
+            is_last = following is None
             made: object = value
-            if following is not None:
+            if not is_last:
                 made = [] if isinstance(following, int) else {}
             if isinstance(step, int) and isinstance(place, list) and step <= len(place):
-                place.extend([None] if step == len(place) else [])  # one after the other
-                known = place[step]
+                place += [None] if step == len(place) else []  # one after the other
+                if is_last or place[step] is None:
+                    place[step] = made
+                place = place[step]
             elif isinstance(step, str) and isinstance(place, dict):
-                known = place.get(step)
+                if is_last or place.get(step) is None:
+                    place[step] = made
+                place = place[step]
             else:
                 raise _no_place(written)
-            if following is None or known is None:
-                place[step] = known = made  # type: ignore[index] # it is what `place` is
-            place = known
 
 
 _ABSENT = object()

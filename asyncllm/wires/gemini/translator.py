@@ -17,7 +17,7 @@ from asyncllm.wires.citations import Cited
 from asyncllm.wires.facts import Facts
 from asyncllm.wires.failures import Complaint, complaint_of, failure, is_complaint, said_in
 from asyncllm.wires.gemini.calls import Calls
-from asyncllm.wires.gemini.chunks import CHUNK, PIECE_CHUNK, Chunk
+from asyncllm.wires.gemini.chunks import CHUNK, Chunk, piece_decoder
 from asyncllm.wires.gemini.layout import Layout
 from asyncllm.wires.gemini.others import Others
 from asyncllm.wires.gemini.reasons import BLOCKED, CONTINUATION, is_fault, reason_of, word_of
@@ -89,31 +89,39 @@ class GeminiTranslator(JSONTranslator[Chunk]):
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Read what is a piece of the answer and nothing else by a shorter way than the rest."""
-        decode_piece, add_counts = PIECE_CHUNK.decode, self._counted.add
-        for payload in payloads:
+        place, end = 0, len(payloads)
+        while place < end and not self.is_done:
             if self._tries_piece:
-                try:
-                    chunk = decode_piece(payload)  # type: ignore[arg-type] # see UNDECODABLE
-                except UNDECODABLE:
-                    # A failure costs more than it saves, so often failing ends it.
-                    self._vain_tries += isinstance(payload, bytes)
-                    self._tries_piece = self._vain_tries < _MOST_VAIN_TRIES
-                else:
-                    part = chunk.candidates[0].content.parts[0]
-                    if text := part.text:
-                        if part.thought:
-                            batch.append(Reasoning(text))
-                        else:
-                            batch.append(text)
-                            self._layout.characters += len(text)
-                    if chunk.usage_metadata is not None:
-                        add_counts(chunk.usage_metadata)
-                    if not self._has_content:
-                        self._introduce(batch)
-                    continue
-            super()._read([payload], batch)
-            if self.is_done:
-                return
+                place = self._read_pieces(payloads, place, batch)
+            if place < end:
+                super()._read([payloads[place]], batch)
+                place += 1
+
+    def _read_pieces(self, payloads: list[Payload], place: int, batch: list[Item]) -> int:
+        """Read pieces from `place` on, and return where something else is, or the end."""
+        counted = self._counted
+        decode_piece, append = piece_decoder(counted.known).decode, batch.append
+        characters, chunk, end = 0, None, len(payloads)
+        try:
+            while place < end:
+                newer = decode_piece(payloads[place])  # type: ignore[arg-type] # see UNDECODABLE
+                chunk, place = newer, place + 1
+                part = newer.candidates[0].content.parts[0]
+                if text := part.text:
+                    if part.thought:
+                        append(Reasoning(text))
+                    else:
+                        append(text)
+                        characters += len(text)
+        except UNDECODABLE:
+            # A failure costs more than it saves, so often failing ends it.
+            self._vain_tries += isinstance(payloads[place], bytes)
+            self._tries_piece = self._vain_tries < _MOST_VAIN_TRIES
+        if chunk is not None:
+            self._layout.characters += characters
+            if counted.known:
+                counted.newest = chunk.usage_metadata
+        return place
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
@@ -162,7 +170,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         for candidate in chunk.candidates or ():
             if candidate is not None and not candidate.index:  # one answer is asked for
                 fault = self._take_candidate(candidate, batch)
-        self._counted.add_said(chunk.usage_metadata)
+        self._counted.add(chunk.usage_metadata)
         facts.note("usageMetadata", chunk.usage_metadata)
         facts.note("createTime", chunk.create_time)
         facts.note("modelStatus", chunk.model_status)

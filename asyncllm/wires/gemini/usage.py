@@ -20,36 +20,30 @@ _CAMEL = {
 
 
 class Counted:
-    """The newest counts of an answer, over all requests that it took."""
+    """The newest counts of an answer, over all requests that it took.
 
-    __slots__ = ("_before", "_now")
+    Attributes:
+        newest: those of the newest request; to be replaced by such as have the same fields.
+        known: which of them are known.
+
+    """
+
+    __slots__ = ("_before", "known", "newest")
 
     def __init__(self, before: Counts | None = None) -> None:
         self._before = before or Counts()  # of requests that are over
-        self._now: Counts | None = None
+        self.newest = Counts()
+        self.known: frozenset[str] = frozenset()
 
-    def add(self, newer: Counts) -> None:
-        """Take the counts of a chunk; what they leave out stays as it was."""
-        older, self._now = self._now, newer
-        if older is None:
-            return
-        # Field by field, as this is done for each token.
-        if newer.prompt_token_count is None:
-            newer.prompt_token_count = older.prompt_token_count
-        if newer.candidates_token_count is None:
-            newer.candidates_token_count = older.candidates_token_count
-        if newer.thoughts_token_count is None:
-            newer.thoughts_token_count = older.thoughts_token_count
-        if newer.cached_content_token_count is None:
-            newer.cached_content_token_count = older.cached_content_token_count
-        if newer.total_token_count is None:
-            newer.total_token_count = older.total_token_count
-
-    def add_said(self, said: object) -> None:
-        """Take a `usageMetadata` of any shape."""
-        if told := as_mapping(said):
-            counts = {name: as_count(told.get(camel)) for name, camel in _CAMEL.items()}
-            self.add(Counts(**counts))
+    def add(self, said: object) -> None:
+        """Take a `usageMetadata` of any shape; what it leaves out stays as it was."""
+        told = as_mapping(said)
+        counts = {name: as_count(told.get(camel)) for name, camel in _CAMEL.items()}
+        newer = {name: count for name, count in counts.items() if count is not None}
+        if newer:
+            older = {name: getattr(self.newest, name) for name in self.known}
+            self.newest = Counts(**{**older, **newer})
+            self.known = self.known.union(newer)
 
     def so_far(self) -> Counts:
         """Return the counts of all requests together."""
@@ -71,6 +65,6 @@ class Counted:
         )
 
     def _sum(self, name: str) -> int | None:
-        told = [getattr(each, name) for each in (self._before, self._now) if each is not None]
+        told = [getattr(each, name) for each in (self._before, self.newest)]
         known = [count for count in told if count is not None]
         return sum(known) if known else None
