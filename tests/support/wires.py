@@ -2,13 +2,14 @@
 
 import pytest
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible
+from asyncllm import Gemini, Gravityengine, H2o, Lockchat, OpenAICompatible
 
 WIRES = {
     "h2o": (H2o, ""),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
+    "gemini": (lambda **options: Gemini(model="gemini-3-pro", **options), ""),
 }
 every_wire = pytest.mark.parametrize("wire", WIRES)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from asyncllm.errors import ProtocolError
 from asyncllm.wires.loose import as_mapping, as_text
@@ -67,21 +67,23 @@ class PartialArguments:
         return self._root
 
     def _put(self, path: _Path, value: object, written: str) -> None:
-        place: object = self._root
+        place = cast("object", self._root)
         for step, following in zip(path, [*path[1:], None], strict=True):
             is_last = following is None
             made: object = value
             if not is_last:
                 made = [] if isinstance(following, int) else {}
             if isinstance(step, int) and isinstance(place, list) and step <= len(place):
-                place += [None] if step == len(place) else []  # one after the other
-                if is_last or place[step] is None:
-                    place[step] = made
-                place = place[step]
+                items = cast("list[object]", place)
+                items += [None] if step == len(items) else []  # one after the other
+                if is_last or items[step] is None:
+                    items[step] = made
+                place = items[step]
             elif isinstance(step, str) and isinstance(place, dict):
-                if is_last or place.get(step) is None:
-                    place[step] = made
-                place = place[step]
+                fields = cast("dict[str, object]", place)
+                if is_last or fields.get(step) is None:
+                    fields[step] = made
+                place = fields[step]
             else:
                 raise _no_place(written)
 
