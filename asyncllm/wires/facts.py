@@ -25,8 +25,7 @@ class Facts:
 
     def name(self, name: str, value: object) -> None:
         """Note the answer's `id`, `model` or `provider`; the first that is said counts."""
-        text = as_text(value)
-        if text and name not in self.names:
+        if name not in self.names and (text := as_text(value)):
             self.names[name] = text
             self.has_news = True
 

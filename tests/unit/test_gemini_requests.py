@@ -222,9 +222,7 @@ junk = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 5) | st.sampled_from(["x", "y", "ab", ""]),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["parts", "text", "call", "signature", "unnamed"]), inner
-        )
+        | st.dictionaries(st.sampled_from(["parts", "text", "call", "signature", "unnamed"]), inner)
     ),
     max_leaves=12,
 )

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from asyncllm.wires.facts import Facts
+from asyncllm.wires.loose import is_same
 
 if TYPE_CHECKING:
     from asyncllm.wires.openai_chat.chunks import Choice, Chunk, Delta
@@ -23,7 +24,7 @@ _OF_CHUNK = (
     "latency_checkpoint",
     "generationId",
 )
-_facts_of = attrgetter(*_OF_CHUNK)
+_facts_of = attrgetter(*_OF_CHUNK, *_NAMES)
 _OF_CHOICE = ("native_finish_reason", "content_filter_results")
 
 
@@ -37,22 +38,29 @@ class ChatFacts(Facts):
     where it ends, and where a chunk says more than a piece.
     """
 
-    __slots__ = ()
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: tuple[object, ...] = ()  # by the chunk before
 
     def add(self, chunk: Chunk) -> None:
         """Note what a chunk says; of its names the first counts, and of all else the last."""
-        if len(self.names) < len(_NAMES):
+        told = _facts_of(chunk)
+        if not is_same(told, self._told):  # by `created`, say: most chunks repeat it all
+            self._told = told
             for name in _NAMES:
                 self.name(name, getattr(chunk, name))
-        for name, value in zip(_OF_CHUNK, _facts_of(chunk), strict=True):
-            if value:
-                self.note(name, value)
+            for name, value in zip(_OF_CHUNK, told, strict=False):
+                if value:
+                    self.note(name, value)
         for choice in chunk.choices or ():
             if choice is not None and not choice.index:
                 self._add_choice(choice, choice.delta or choice.message)
 
     def _add_choice(self, choice: Choice, delta: Delta | None) -> None:
         for name in _OF_CHOICE:
-            self.note(name, getattr(choice, name))
-        if delta is not None:
+            if value := getattr(choice, name):
+                self.note(name, value)
+        if delta is not None and delta.provider_metadata:
             self.note("provider_metadata", delta.provider_metadata)
