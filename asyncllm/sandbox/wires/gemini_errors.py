@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from http.client import responses
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ _NAMES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_USUAL = "server_error"
 _TYPE = "type.googleapis.com/google.rpc."
 
 
@@ -61,4 +63,7 @@ def error_object(status: int, message: str, details: list[JSON] | None = None) -
 
 def error_in_stream(fault: ErrorInStream) -> list[str]:
     """Write what comes in the place of the rest: an object over several lines."""
-    return [json.dumps(error_object(fault.status or 500, fault.message), indent=2)]
+    error = error_object(fault.status or HTTPStatus.INTERNAL_SERVER_ERROR, fault.message)
+    if fault.status is None and fault.type != _USUAL:  # one that nobody knows
+        error = {"error": {"message": fault.message, "status": fault.type}}
+    return [json.dumps(error, indent=2)]
