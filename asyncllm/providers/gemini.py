@@ -18,6 +18,7 @@ from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
+from asyncllm.http import warn_of_plain_http
 from asyncllm.options import Timeouts
 from asyncllm.wires.failures import explained
 from asyncllm.wires.gemini import GeminiTranslator, gemini_contents, gemini_parameters
@@ -97,6 +98,7 @@ class Gemini(ServerProvider):
                 "version"
             )
         if callable(token):
+            warn_of_plain_http(self.base_url)
             self._identity = (self._identity, _Source())
 
     @override
