@@ -3,8 +3,8 @@
 from asyncllm.http.checks import path_segment
 from asyncllm.http.entries import Entry, Step, Way
 from asyncllm.http.http import Http, RefusedField
-from asyncllm.http.proxies import Proxy
 from asyncllm.http.plain_http import warn_of_plain_http
+from asyncllm.http.proxies import Proxy
 from asyncllm.http.response import Response
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Proxy",
     "RefusedField",
     "Response",
-    "warn_of_plain_http",
     "Step",
     "Way",
     "path_segment",
+    "warn_of_plain_http",
 ]

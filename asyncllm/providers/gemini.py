@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from asyncllm.base.ask import Ask, Next
 from asyncllm.base.wire import ServerProvider
-from asyncllm.errors import ConfigurationError, HTTPStatusError, ProtocolError
+from asyncllm.errors import BadRequestError, ConfigurationError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http import warn_of_plain_http
@@ -43,6 +43,7 @@ _OF_SEVERAL_REGIONS = frozenset({"us", "eu"})
 _IS_PLACE = re.compile(r"[a-z0-9-]+").fullmatch
 _ENDS_IN_VERSION = re.compile(r"/v\d+\w*$").search
 _ENDS_IN_OPENAI = "/openai"
+_TOKEN_PLACES = ("body, config", "body", "config")
 _PAGE_SIZE, _MOST_PAGES = "1000", 100
 
 
@@ -133,17 +134,27 @@ class Gemini(ServerProvider):
     def go_on(
         self, request: Request, translator: Translator, error: AsyncLLMError | None
     ) -> Next | None:
-        """Return how to ask for the rest, where the server said that there is one."""
-        if error is not None or not isinstance(translator, GeminiTranslator):
+        """Return how to ask for the rest, where the server said that there is one.
+
+        Google's SDK has the token in the body itself, and others have it in `generationConfig`: it
+        is sent in both, and where that is refused in one of them after the other.
+        """
+        if not isinstance(translator, GeminiTranslator) or not translator.token:
             return None
-        token = translator.token
-        if not token:
+        if error is None:
+            translator.go_on()
+        else:
+            translator.refusals += 1
+        is_refused = isinstance(error, BadRequestError) and error.method
+        if (error is not None and not is_refused) or translator.refusals >= len(_TOKEN_PLACES):
             return None
-        ask = self.ask(request)
+        ask, token = self.ask(request), {"continuationToken": translator.token}
         body = {**as_mapping(ask.body), **request.extra}
-        config = as_mapping(body.get("generationConfig"))
-        body["generationConfig"] = {**config, "continuationToken": token}
-        translator.go_on()
+        places = _TOKEN_PLACES[translator.refusals]
+        if "body" in places:
+            body |= token
+        if "config" in places:
+            body["generationConfig"] = as_mapping(body.get("generationConfig")) | token
         # As bytes, since what is `extra` would go over the token.
         return Next(msgspec.structs.replace(ask, body=encode_json(body)), translator)
 

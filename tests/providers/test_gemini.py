@@ -5,6 +5,8 @@ import json
 import threading
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 import asyncllm
 from asyncllm import (
@@ -179,7 +181,31 @@ async def test_an_answer_that_goes_on_is_one_answer(sandbox):
     assert reply.usage.prompt_tokens == count * whole.usage.prompt_tokens
     body = sent(sandbox)
     assert body["generationConfig"].keys() == {"topK", "continuationToken"}
+    assert body["continuationToken"] == body["generationConfig"]["continuationToken"]
     assert body["labels"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("place", ["body", "config"])
+async def test_a_token_that_is_refused_in_one_place_is_sent_in_the_other_alone(place):
+    asked = []
+
+    async def answer(request):
+        body = await request.json()
+        config = body.pop("generationConfig", {})
+        asked.append(body)
+        right, wrong = (body, config) if place == "body" else (config, body)
+        if "continuationToken" in wrong:
+            return web.json_response({"error": {"code": 400, "message": "Unknown"}}, status=400)
+        end = "STOP" if "continuationToken" in right else "CONTINUATION"
+        candidate = {"content": {"parts": [{"text": end}]}, "finishReason": end}
+        return web.json_response({"candidates": [{**candidate, "continuationToken": "t"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/{rest:.*}", answer)
+    async with TestServer(app) as server:
+        reply = await Gemini(base_url=f"http://127.0.0.1:{server.port}/v1", model="m").complete("x")
+    assert (reply.text, reply.finish_reason) == ("CONTINUATIONSTOP", "stop")
+    assert len(asked) == (3 if place == "body" else 4)
 
 
 async def test_extra_never_takes_the_token_away_with_which_an_answer_goes_on(sandbox):

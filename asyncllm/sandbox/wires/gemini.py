@@ -52,7 +52,7 @@ MODELS = (
     "gemini-3-pro",
 )
 _PAGE_SIZE = 2  # so that there are several
-_VERSION = "{version:v1(?:beta1?)?}"
+_VERSIONS = ("v1", "v1beta", "v1beta1")
 _ASKED = "{model:[^/:]+}:{method:streamGenerateContent|generateContent}"
 _OF_PROJECT = "projects/{project}/locations/{location}/publishers/google"
 _Handler = Callable[[web.Request, JSON], Awaitable[web.StreamResponse]]
@@ -68,15 +68,15 @@ class GeminiWire:
 
     def routes(self) -> list[web.RouteDef]:
         """Where it all is served, in each version."""
+        answer, models = (
+            self._guarded("stream", self._answer),
+            self._guarded("models", self._list_models),
+        )
+        places = [f"/{version}{of}" for version in _VERSIONS for of in ("", f"/{_OF_PROJECT}")]
         return [
-            web.post(f"/{_VERSION}/models/{_ASKED}", self._guarded("stream", self._answer)),
-            web.post(
-                f"/{_VERSION}/{_OF_PROJECT}/models/{_ASKED}", self._guarded("stream", self._answer)
-            ),
-            web.get("/v1beta/models", self._guarded("models", self._list_models)),
-            web.get(
-                "/v1beta1/publishers/google/models", self._guarded("models", self._list_models)
-            ),
+            *(web.post(f"{place}/models/{_ASKED}", answer) for place in places),
+            web.get("/v1beta/models", models),
+            web.get("/v1beta1/publishers/google/models", models),
         ]
 
     def _guarded(
@@ -174,7 +174,7 @@ class GeminiWire:
         before: list[JSON] = [*RUN] if has_tool(body, "codeExecution") else []
         if "IMAGE" in str(config.get("responseModalities")):
             before.append(IMAGE)
-        begin = _begin_of(config)
+        begin = _begin_of(body, config)
         going_on = None if calls else faults.take(Continuation, "stream")
         end = None if going_on is None else begin + going_on.after
         is_more = end is not None and end < len(answer.tokens)
@@ -213,8 +213,9 @@ def _counted(body: JSON) -> int:
     return sum(len(tokens_of(text)) for text in texts_of(body))
 
 
-def _begin_of(config: JSON) -> int:
-    token = config.get("continuationToken")
+def _begin_of(body: JSON, config: JSON) -> int:
+    # Google's SDK has it beside the configuration, and others in it.
+    token = body.get("continuationToken") or config.get("continuationToken")
     if token is None:
         return 0
     try:

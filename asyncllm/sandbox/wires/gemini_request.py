@@ -20,7 +20,7 @@ _WORDS = re.compile(r"\w+").findall
 _BODY = frozenset(
     _WORDS(
         "contents systemInstruction generationConfig tools toolConfig safetySettings "
-        "cachedContent labels serviceTier store model"
+        "cachedContent labels serviceTier store model continuationToken"
     )
 )
 _CONFIG = frozenset(
@@ -75,7 +75,7 @@ def check_body(body: JSON, model: str) -> None:
     _check_thinking(object_in(config.get("thinkingConfig")), model)
     for place, tool in enumerate(map(object_in, list_in(body.get("tools")))):
         _check_names(tool, _TOOL, f" at 'tools[{place}]'")
-        for function in map(object_in, list_in(tool.get("functionDeclarations"))):
+        for function in map(object_in, list_in(camel(tool).get("functionDeclarations"))):
             _check_names(function, _FUNCTION, f" at 'tools[{place}].function_declarations'")
     contents = [object_in(each) for each in list_in(body.get("contents"))]
     if not contents:
@@ -132,7 +132,8 @@ def calls_of_tools(body: JSON, prompt: str) -> list[ToolCall]:
     allowed = list_in(choice.get("allowedFunctionNames"))
     calls: list[ToolCall] = []
     for tool in map(object_in, list_in(body.get("tools"))):
-        for function in map(object_in, list_in(tool.get("functionDeclarations"))):
+        for declared in list_in(camel(tool).get("functionDeclarations")):
+            function = camel(object_in(declared))
             name = str(function.get("name"))
             schema = function.get("parametersJsonSchema") or function.get("parameters")
             properties = object_in(object_in(schema).get("properties"))
@@ -273,5 +274,9 @@ def _check_signatures(contents: Sequence[JSON]) -> None:
                 "is missing a `thought_signature`."
             )
         wanted = signature_of_call(str(call.get("name")), call.get("args") or {})
-        if signature not in {wanted, _NO_SIGNATURE_NEEDED}:
+        # As bytes, which base64 has two alphabets for.
+        if str(signature).replace("-", "+").replace("_", "/") not in {
+            wanted,
+            _NO_SIGNATURE_NEEDED.replace("_", "/"),
+        }:
             raise RequestError("Thought signature is not valid.")

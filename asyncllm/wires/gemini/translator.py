@@ -46,6 +46,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
 
     Attributes:
         token: what the server wants to be asked again with; "" where the answer does not go on.
+        refusals: how often a request with a token was refused; for whoever asks to count.
 
     """
 
@@ -54,6 +55,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         "_cited",
         "_counted",
         "_facts",
+        "_following",
         "_has_content",
         "_layout",
         "_others",
@@ -61,12 +63,15 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         "_said",
         "_tries_piece",
         "_vain_tries",
+        "refusals",
         "token",
     )
 
     def __init__(self) -> None:
         super().__init__(CHUNK)
         self.token = ""
+        self.refusals = 0
+        self._following = ""  # the token that has come
         self._facts = Facts()
         self._cited = Cited()
         self._counted = Counted()
@@ -143,7 +148,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
             StreamInterrupted: nothing said that the answer is whole, or it goes on for ever.
 
         """
-        said, token, self.token = self._said, self.token, ""
+        said, token, self._following, self.token = self._said, self._following, "", ""
         if not said:
             raise StreamInterrupted("the answer was cut off: it ended without a finishReason")
         if said == CONTINUATION:
@@ -205,7 +210,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         if candidate.logprobs_result and (likely := logprobs_of(candidate.logprobs_result)):
             batch.append(likely)
         self._note_candidate(candidate)
-        self.token = as_text(candidate.continuation_token) or self.token
+        self._following = as_text(candidate.continuation_token) or self._following
         word = word_of(candidate.finish_reason)
         self._said = word or self._said
         if not is_fault(word):
