@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncllm import AzureOpenAI, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
+from asyncllm import AzureOpenAI, Gemini, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     OpenAI,
     AzureOpenAI,
     OpenAICompatible,
+    Gemini,
 )
 _PAGES = {
     H2o: "providers/h2o.md",
@@ -34,11 +35,14 @@ _PAGES = {
     OpenAI: "providers/openai-compatible.md",
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
+    Gemini: "providers/gemini.md",
 }
 _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
+    Gemini: ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"),
 }
+_NATIVE = (Gemini,)  # with wires of their own, which say all that there is
 
 
 def providers() -> list[str]:
@@ -68,6 +72,8 @@ def supports() -> list[str]:
         yes, usage = "no", "where the server tells it"
         if issubclass(cls, OpenAICompatible):
             yes, usage = "yes", "asked for" if cls.asks_usage else usage
+        elif cls in _NATIVE:
+            yes, usage = "yes", "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
@@ -102,6 +108,8 @@ def written(page: str) -> str:
 def _auth(cls: type[AsyncGeneratorProvider]) -> str:
     if cls is Lockchat:
         return "`auth=`; a public one by default"
+    if cls is Gemini:
+        return "`api_key=`; for Vertex AI `token=`"
     if issubclass(cls, OpenAICompatible) and not cls.models:
         return "`api_key=`" if cls.needs_auth else "`api_key=`, where the server wants one"
     return "none"

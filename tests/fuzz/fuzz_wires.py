@@ -38,10 +38,13 @@ with watching:
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
     from asyncllm.providers.chatui import _CREATED
+    from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import OpenAICompatible
+    from asyncllm.wires.gemini import GeminiTranslator
+    from asyncllm.wires.gemini.models import models_of
     from asyncllm.wires.openai_chat import ChatTranslator
     from asyncllm.wires.openai_chat.models import model_ids
     from asyncllm.wires.tgi import TGITranslator
@@ -50,10 +53,12 @@ TRANSLATORS = (
     lambda: TGITranslator(stops_early=False),
     lambda: TGITranslator(stops_early=True),
     ChatTranslator,
+    GeminiTranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
-    make(base_url=_URL, model="m/m") for make in (H2o, OpenAICompatible, Gravityengine, Lockchat)
+    make(base_url=_URL, model="m/m")
+    for make in (H2o, OpenAICompatible, Gravityengine, Lockchat, Gemini)
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
 _LARGE = 2**24
@@ -64,6 +69,9 @@ _SECRET = "secret"
 _TOKEN = b'data:{"token":{"id":1,"text":" Hi","special":false},"generated_text":null}\n\n'
 _DELTA = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason":null}]}\n\n'
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
+
+_PART = b'data: {"candidates":[{"content":{"parts":[{"text":" Hi"}]},"index":0}]}\r\n\r\n'
+_PIECE = b'data: {"candidates":[{"content":{"parts":[{"functionCall":{'
 
 SEEDS = [
     b"",
@@ -91,6 +99,12 @@ SEEDS = [
     b"The model: `gpt-4` does not exist\n\n",
     b'data: {"choices":\ndata: [{"delta":\ndata: {"reasoning_content":"\xe2\x80\xa8"}}]}\n\n\n\n',
     b"<!doctype html><html></html>",
+    _PART + b'{\n  "error": {\n    "code": 429,\n    "status": "RESOURCE_EXHAUSTED"\n  }\n}\n',
+    _PART + b'data: {"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"",'
+    b'"thoughtSignature":"c2ln"}]}}],"usageMetadata":{"promptTokenCount":1}}\r\n\r\n',
+    _PIECE + b'"name":"f","willContinue":true}}]}}]}\n\n' + _PIECE + b'"partialArgs":[{"jsonPath":'
+    b'"$.a[0].b","stringValue":"x"}]}}]},"finishReason":"STOP"}]}\n\n',
+    b'[{"promptFeedback":{"blockReason":"SAFETY"}}\n,\n{"candidates":[{"finishReason":"OTHER"}]}]',
     b'{"conversationId":"0123"}',
     b'{"object":"list","data":[{"id":"m"}]}',
     b"Retry-After\xff3\xff" + b'{"error":{"message":"slow down"}}',
@@ -106,6 +120,19 @@ WORDS = [
     *('"index":', '"id":', '"finish_reason":"', '"usage":{', '"total_tokens":', '"error":', "null"),
     *('"detail":', '"token":{', '"text":"', '"special":true', '"generated_text":', '"details":{'),
     *('"generated_tokens":', '"error_type":', "<|endoftext|>", '"code":', '"type":', "\u2028"),
+    *(
+        '"candidates":[{',
+        '"content":{"parts":[{',
+        '"functionCall":{',
+        '"finishReason":"',
+        '"args":',
+    ),
+    *(
+        '"partialArgs":[{"jsonPath":"$.',
+        '"willContinue":true',
+        '"thoughtSignature":"',
+        '"thought":',
+    ),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
 ]
 
@@ -243,7 +270,7 @@ def fuzz_providers(body: bytes, dice: random.Random) -> None:
         assert failure or finishes[-1]
         whole = read_answer(provider, _Body([body], content_type), limit, params)
         assert (items, failure) == whole, chunks
-    for read in (partial(decode, _CREATED), model_ids):
+    for read in (partial(decode, _CREATED), model_ids, models_of):
         with suppress(ProtocolError):
             read(body)
 

@@ -13,11 +13,14 @@ import asyncllm.sandbox
 from asyncllm.sandbox import (
     BadJson,
     BigEvent,
+    BlockedPrompt,
     Citations,
     ContentParts,
+    Continuation,
     DetailError,
     Drop,
     EmptyBody,
+    EndsWith,
     ErrorInStream,
     Fault,
     Fingerprint,
@@ -109,6 +112,17 @@ async def ask_openai(client):
         await client.ask("POST", "/v1/chat/completions", json=question)
 
 
+async def ask_gemini(client):
+    """Ask for a text and for calls of functions."""
+    for text in ("Hi", "Use a tool"):
+        question = {
+            "contents": [{"role": "user", "parts": [{"text": text}]}],
+            "tools": [{"functionDeclarations": [{"name": "clock"}]}],
+        }
+        path = "/v1beta/models/gemini-3-pro:streamGenerateContent"
+        await client.ask("POST", path, json=question, params={"alt": "sse"})
+
+
 async def answers(wire, fault=None, patience=PATIENCE):
     """Return what a wire answers to its requests, with a fault or without one."""
     faults = [fault] if fault is not None else []
@@ -120,19 +134,23 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
-BOTH, CHATUI, OPENAI = (ask_chatui, ask_openai), (ask_chatui,), (ask_openai,)
+CHATUI, OPENAI, GEMINI = (ask_chatui,), (ask_openai,), (ask_gemini,)
+EVERY = CHATUI + OPENAI + GEMINI
 SHOWS_ON = {
-    BadJson(after=1): BOTH,
-    BigEvent(size=100): BOTH,
-    Citations(): OPENAI,
+    BadJson(after=1): EVERY,
+    BigEvent(size=100): EVERY,
+    BlockedPrompt(): GEMINI,
+    Citations(): OPENAI + GEMINI,
     ContentParts(): OPENAI,
-    DetailError(): BOTH,
-    Drop(after=1): BOTH,
-    EmptyBody(): BOTH,
-    ErrorInStream(after=1): BOTH,
+    Continuation(): GEMINI,
+    DetailError(): EVERY,
+    Drop(after=1): EVERY,
+    EmptyBody(): EVERY,
+    EndsWith(): GEMINI,
+    ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): BOTH,
-    HtmlPage(): BOTH,
+    Framing("crlf"): EVERY,
+    HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
     LoseSessions(): CHATUI,
     ModelDoesNotExist(): OPENAI,
@@ -141,20 +159,20 @@ SHOWS_ON = {
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
     NullContent(): OPENAI,
-    PingForever(after=1): BOTH,
-    PlainError(): BOTH,
+    PingForever(after=1): EVERY,
+    PlainError(): EVERY,
     PlainJson(): OPENAI,
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
     RefusalDeltas(): OPENAI,
     RefuseField(): OPENAI,
-    SlowAnswer(NEVER): BOTH,
+    SlowAnswer(NEVER): EVERY,
     SlowCreate(NEVER): CHATUI,
-    Stall(after=1): BOTH,
-    Status(): BOTH,
+    Stall(after=1): EVERY,
+    Status(): EVERY,
     ThoughtSignatures(): OPENAI,
     ToolIndex(): OPENAI,
-    Truncate(after=1): BOTH,
+    Truncate(after=1): EVERY,
     Usage("never"): OPENAI,
     UsageDetails(): OPENAI,
 }
@@ -167,7 +185,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", EVERY)
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)
@@ -195,7 +213,7 @@ class Shrug(Refusal):
     """A refusal that nobody performs."""
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", EVERY)
 @pytest.mark.parametrize("fault", [Sneeze(after=1), Shrug()])
 async def test_a_fault_that_nobody_performs_is_an_error(fault, wire, caplog):
     await answers(wire, fault)

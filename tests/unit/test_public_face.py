@@ -18,6 +18,7 @@ PUBLIC = [
     "AsyncLLMError",
     "AuthenticationError",
     "AzureOpenAI",
+    "Gemini",
     "BadRequestError",
     "Begun",
     "Citation",

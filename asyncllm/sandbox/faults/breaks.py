@@ -40,7 +40,8 @@ class PingForever(Break):
 class ErrorInStream(Break):
     """An error event inside the 200, and then a clean end.
 
-    `named_event` puts ``event: error`` before it. The rest is for the OpenAI wire: `code` and
+    `named_event` puts ``event: error`` before it. On Gemini's wire it has the `status`, and stands
+    bare between events. The rest is for the OpenAI wire: `code` and
     `type` stand in the error, and so does `status`, as `http_status_code`, and
     `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
     finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
