@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from typing_extensions import override
@@ -196,26 +197,14 @@ class AsyncGeneratorProvider(Provider):
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = self._limits(sessions).first_token
-
-            async def attempt() -> _T:
-                return await question(await self._showing_credentials(http))
-
-            return await within(limit, self._trying(attempt, sessions))
+            return await within(limit, self._trying(question, http, sessions))
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
     ) -> Begun:
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
-
-        async def attempt() -> Begun:
-            return await self._attempt(request, await self._showing_credentials(http))
-
-        return await self._trying(attempt, sessions)
-
-    async def _showing_credentials(self, http: Http) -> Http:
-        headers = await self._credentials()
-        return http.showing(headers) if headers else http
+        return await self._trying(lambda http: self._attempt(request, http), http, sessions)
 
     async def _attempt(self, request: Request, http: Http) -> Begun:
         """Make one attempt, to the first batch."""
@@ -223,9 +212,10 @@ class AsyncGeneratorProvider(Provider):
         return Begun(await anext(source, None), source, source, model=request.model)
 
     def _trying(
-        self, attempt: Callable[[], Awaitable[_T]], sessions: SessionManager
+        self, attempt: Callable[[Http], Awaitable[_T]], http: Http, sessions: SessionManager
     ) -> Awaitable[_T]:
-        return retrying(attempt, self._retry or sessions.retry, self._label, self.secrets)
+        once = partial(_attempted, attempt, http, self._credentials)
+        return retrying(once, self._retry or sessions.retry, self._label, self.secrets)
 
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
         sessions.claim()
@@ -242,7 +232,7 @@ class AsyncGeneratorProvider(Provider):
 
     def _environment_addresses(self) -> dict[str, str]:
         """Return where the environment says that the server is, by variable; "" for unset ones."""
-        return {self._variable("BASE_URL"): self._environment("BASE_URL") or ""}
+        return {_variable(self.name, "BASE_URL"): self._environment("BASE_URL") or ""}
 
     def _default_api_key(self) -> str | None:
         return None
@@ -254,12 +244,23 @@ class AsyncGeneratorProvider(Provider):
         """Return headers that are made anew for each attempt, for tokens that expire."""
         return {}
 
-    def _variable(self, option: str) -> str:
-        """Return the name of the environment's variable for an option."""
-        return f"ASYNCLLM_{self.name.upper().replace('-', '_')}_{option}"
-
     def _environment(self, option: str) -> str | None:
-        return os.environ.get(self._variable(option))
+        return os.environ.get(_variable(self.name, option))
+
+
+def _variable(name: str, option: str) -> str:
+    """Return the name of the environment's variable for an option of a provider."""
+    return f"ASYNCLLM_{name.upper().replace('-', '_')}_{option}"
+
+
+async def _attempted(
+    attempt: Callable[[Http], Awaitable[_T]],
+    http: Http,
+    credentials: Callable[[], Awaitable[Mapping[str, str]]],
+) -> _T:
+    """Make one attempt, with credentials of its own where it has some."""
+    headers = await credentials()
+    return await attempt(http.showing(headers) if headers else http)
 
 
 async def _alone(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 import re
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, Unpack
+from typing import TYPE_CHECKING, ClassVar, Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -20,6 +17,7 @@ from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http import warn_of_plain_http
 from asyncllm.options import Timeouts
+from asyncllm.providers.google_cloud import check_token, given_token, place_of
 from asyncllm.wires.failures import explained
 from asyncllm.wires.gemini import GeminiTranslator, gemini_contents, gemini_parameters
 from asyncllm.wires.gemini.models import models_of
@@ -31,16 +29,11 @@ if TYPE_CHECKING:
     from asyncllm.base.request import ProviderOptions, Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.http.http import Http
+    from asyncllm.providers.google_cloud import Place, Token
     from asyncllm.wires import Translator
-
-Token: TypeAlias = str | Callable[[], str | Awaitable[str]]
 
 _HOME = "https://generativelanguage.googleapis.com"
 _KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-_PROJECT, _LOCATION = "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"
-_EVERYWHERE = "global"
-_OF_SEVERAL_REGIONS = frozenset({"us", "eu"})
-_IS_PLACE = re.compile(r"[a-z0-9-]+").fullmatch
 _ENDS_IN_VERSION = re.compile(r"/v\d+\w*$").search
 _ENDS_IN_OPENAI = "/openai"
 _TOKEN_PLACES = ("body, config", "body", "config")
@@ -81,16 +74,14 @@ class Gemini(ServerProvider):
     ) -> None:
         check_kind("project", project, str, "a str")
         check_kind("location", location, str, "a str")
-        if token is not None and not (isinstance(token, str) or callable(token)):
-            raise ConfigurationError(
-                f"token must be a str or a function that returns one, not {type(token).__name__}"
-            )
+        check_token(token)
         self._token = token or None
-        self._project = ""
+        self._vertex: Place | None = None
         if project or location or token:
             if options.get("api_key"):
                 raise ConfigurationError("Vertex AI takes no api_key: give token=")
-            self._ask_vertex(project or os.environ.get(_PROJECT, ""), location)
+            self._vertex = place_of(project, location)
+            self.url = self._vertex.url
         super().__init__(**options)
         if self.base_url.endswith(_ENDS_IN_OPENAI):
             raise ConfigurationError(
@@ -172,7 +163,7 @@ class Gemini(ServerProvider):
 
         """
         self._check_credentials()
-        path = "/publishers/google/models" if self._project else "/models"
+        path = "/publishers/google/models" if self._vertex else "/models"
         url = f"{self.base_url}{self._version}{path}"
 
         async def question(http: Http) -> list[str]:
@@ -194,49 +185,28 @@ class Gemini(ServerProvider):
         """The version's part of the path, unless the base URL has it."""
         if _ENDS_IN_VERSION(self.base_url):
             return ""
-        return "/v1beta1" if self._project else "/v1beta"
+        return "/v1beta1" if self._vertex else "/v1beta"
 
     @property
     def _place(self) -> str:
-        where = f"/projects/{self._project}/locations/{self._location}" if self._project else ""
-        return f"{self._version}{where}"
+        return f"{self._version}{self._vertex.path if self._vertex else ''}"
 
     def _path_of(self, model: str) -> str:
         """Return the path of a model: short for Google's own, otherwise as it is."""
-        if self._project and "/" not in model:
+        if self._vertex and "/" not in model:
             model = f"publishers/google/models/{model}"
         elif "/" not in model:
             model = f"models/{model}"
         return quote(model)
 
-    def _ask_vertex(self, project: str, location: str | None) -> None:
-        """Have requests go to Vertex AI.
-
-        Raises:
-            ConfigurationError: there is no project, or one of them is no name.
-
-        """
-        location = location or os.environ.get(_LOCATION) or _EVERYWHERE
-        if not project:
-            raise ConfigurationError(f"Vertex AI needs a project: give project=, or set {_PROJECT}")
-        if not _IS_PLACE(location):
-            raise ConfigurationError(f"location must be one such as 'global', not {location!r:.50}")
-        host = f"{location}-aiplatform.googleapis.com"
-        if location == _EVERYWHERE:
-            host = "aiplatform.googleapis.com"
-        elif location in _OF_SEVERAL_REGIONS:
-            host = f"aiplatform.{location}.rep.googleapis.com"
-        self._project, self._location = quote(project, safe=":"), location
-        self.url = f"https://{host}"
-
     def _check_credentials(self) -> None:
         if self.base_url != self.url or "authorization" in map(str.lower, self._headers):
             return
-        if self._project and not self._token:
+        if self._vertex and not self._token:
             raise ConfigurationError(
                 "Vertex AI needs an access token: give token=, or a function that returns one"
             )
-        if not (self._project or self._api_key):
+        if not (self._vertex or self._api_key):
             raise ConfigurationError(
                 f"Gemini needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
             )
@@ -244,20 +214,13 @@ class Gemini(ServerProvider):
     @override
     async def _credentials(self) -> Mapping[str, str]:
         """Return the token that a function gives now."""
-        token = self._token
-        if not callable(token):
+        if not callable(self._token):
             return {}
-        given = token() if _is_async(token) else await asyncio.to_thread(token)
-        text = await given if isinstance(given, Awaitable) else given
-        if not isinstance(text, str) or not text:
-            raise ConfigurationError(
-                f"the function given as token= returned {type(text).__name__}, and no token"
-            )
-        return {"Authorization": f"Bearer {text}"}
+        return {"Authorization": f"Bearer {await given_token(self._token)}"}
 
     @override
     def _default_api_key(self) -> str | None:
-        if self._project or type(self).url != _HOME:  # what is Google's is not for others
+        if self._vertex or type(self).url != _HOME:  # what is Google's is not for others
             return None
         return next((key for name in _KEYS if (key := os.environ.get(name))), None)
 
@@ -265,14 +228,9 @@ class Gemini(ServerProvider):
     def _own_headers(self) -> dict[str, str]:
         if isinstance(self._token, str):
             return {"Authorization": f"Bearer {self._token}"}
-        is_keyed = self._api_key and not self._project
+        is_keyed = self._api_key and not self._vertex
         return {"x-goog-api-key": self._api_key or ""} if is_keyed else {}
 
 
 class _Source:
     """Stands for whoever a token is of, whose cookies are nobody else's."""
-
-
-def _is_async(function: Callable[[], object]) -> bool:
-    called = getattr(function, "__call__", None)  # noqa: B004 - of an object that is no function
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)

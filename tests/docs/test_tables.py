@@ -70,7 +70,8 @@ async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
     async with Sandbox() as sandbox:
         is_openai = getattr(cls, "path", "") == OpenAICompatible.path
         url = f"{sandbox.url}/v1" if is_openai else sandbox.url
-        llm = cls(base_url=url, model=cls.model or "gpt-4o")
+        model = "gemini-2.5-flash" if cls is asyncllm.Gemini else "gpt-4o"
+        llm = cls(base_url=url, model=cls.model or model)
         reply = await llm.complete("Hello", reasoning_effort="low")
         assert (bool(reply.text), bool(reply.reasoning)) == (text == "yes", reasoning == "yes")
         try:
@@ -88,7 +89,7 @@ async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
             assert images == "no"
         else:
             assert images == "yes"
-            assert b"data:image/png" in sandbox.requests[-1].body
+            assert b"image/png" in sandbox.requests[-1].body
 
 
 # --- errors ------------------------------------------------------------------------------

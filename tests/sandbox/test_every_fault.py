@@ -149,7 +149,8 @@ SHOWS_ON = {
     EndsWith(): GEMINI,
     ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): EVERY,
+    Framing("crlf"): CHATUI + OPENAI,
+    Framing("cr"): GEMINI,  # which has the other anyway
     HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
     LoseSessions(): CHATUI,

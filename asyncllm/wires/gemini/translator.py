@@ -209,7 +209,7 @@ class GeminiTranslator(JSONTranslator[Chunk]):
             batch += self._cited.new(sources(said)) if said else ()
         if candidate.logprobs_result and (likely := logprobs_of(candidate.logprobs_result)):
             batch.append(likely)
-        self._note_candidate(candidate)
+        _note(candidate, self._facts)
         self._following = as_text(candidate.continuation_token) or self._following
         word = word_of(candidate.finish_reason)
         self._said = word or self._said
@@ -217,15 +217,6 @@ class GeminiTranslator(JSONTranslator[Chunk]):
             return None
         told = as_text(candidate.finish_message)
         return Complaint(told or "the server gives no reason", type=word, failed_generation=told)
-
-    def _note_candidate(self, candidate: Candidate) -> None:
-        facts = self._facts
-        facts.note("finishMessage", candidate.finish_message)
-        facts.note("groundingMetadata", candidate.grounding_metadata)
-        facts.note("citationMetadata", candidate.citation_metadata)
-        facts.note("urlContextMetadata", candidate.url_context_metadata)
-        facts.note("avgLogprobs", candidate.avg_logprobs)
-        facts.note("safetyRatings", candidate.safety_ratings)
 
     def _take_part(self, part: dict[str, object], batch: list[Item]) -> None:
         signature, text = as_text(part.get("thoughtSignature")), part.get("text")
@@ -243,6 +234,16 @@ class GeminiTranslator(JSONTranslator[Chunk]):
         else:
             batch += [text] if text else []
             self._layout.add_text(len(text), signature)
+
+
+def _note(candidate: Candidate, facts: Facts) -> None:
+    """Note what a candidate says beside its content."""
+    facts.note("finishMessage", candidate.finish_message)
+    facts.note("groundingMetadata", candidate.grounding_metadata)
+    facts.note("citationMetadata", candidate.citation_metadata)
+    facts.note("urlContextMetadata", candidate.url_context_metadata)
+    facts.note("avgLogprobs", candidate.avg_logprobs)
+    facts.note("safetyRatings", candidate.safety_ratings)
 
 
 def _refuse(chunk: Chunk) -> None:
