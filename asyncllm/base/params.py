@@ -78,6 +78,15 @@ class ProviderParams(TypedDict, total=False):
     strict_tools: bool
     thinking: Mapping[str, object]
     thinking_budget: int
+    # Gemini's own wire
+    cachedContent: str  # noqa: N815 - as Google writes it
+    generationConfig: Mapping[str, object]  # noqa: N815
+    mediaResolution: str  # noqa: N815
+    responseModalities: Sequence[str]  # noqa: N815
+    safetySettings: Sequence[Mapping[str, object]]  # noqa: N815
+    speechConfig: Mapping[str, object]  # noqa: N815
+    thinkingConfig: Mapping[str, object]  # noqa: N815
+    toolConfig: Mapping[str, object]  # noqa: N815
     # vLLM, SGLang, llama.cpp, Ollama, LM Studio, and TGI
     add_generation_prompt: bool
     add_special_tokens: bool
