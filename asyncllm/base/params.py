@@ -79,14 +79,14 @@ class ProviderParams(TypedDict, total=False):
     thinking: Mapping[str, object]
     thinking_budget: int
     # Gemini's own wire
-    cachedContent: str  # noqa: N815 - as Google writes it
-    generationConfig: Mapping[str, object]  # noqa: N815
-    mediaResolution: str  # noqa: N815
-    responseModalities: Sequence[str]  # noqa: N815
-    safetySettings: Sequence[Mapping[str, object]]  # noqa: N815
-    speechConfig: Mapping[str, object]  # noqa: N815
-    thinkingConfig: Mapping[str, object]  # noqa: N815
-    toolConfig: Mapping[str, object]  # noqa: N815
+    cachedContent: str
+    generationConfig: Mapping[str, object]
+    mediaResolution: str
+    responseModalities: Sequence[str]
+    safetySettings: Sequence[Mapping[str, object]]
+    speechConfig: Mapping[str, object]
+    thinkingConfig: Mapping[str, object]
+    toolConfig: Mapping[str, object]
     # vLLM, SGLang, llama.cpp, Ollama, LM Studio, and TGI
     add_generation_prompt: bool
     add_special_tokens: bool
