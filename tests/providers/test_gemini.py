@@ -226,6 +226,17 @@ async def test_going_on_that_fails_is_an_error_with_what_had_come(sandbox):
     assert caught.value.reply.text == "This is the"
 
 
+async def test_a_refusal_amid_the_rest_is_an_error_at_once(sandbox):
+    sandbox.add_fault(Continuation(after=3, times=1))
+    async with gemini(sandbox).stream("Hi") as stream:
+        async for _ in stream:
+            sandbox.add_fault(ErrorInStream(after=1, status=400))
+            break
+        with pytest.raises(BadRequestError):
+            await stream.collect()
+    assert len(sandbox.requests) == 2
+
+
 async def test_an_answer_does_not_go_on_for_ever(sandbox):
     sandbox.add_fault(Continuation(after=0))
     with pytest.raises(StreamInterrupted, match="64 requests"):

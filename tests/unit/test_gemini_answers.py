@@ -254,9 +254,11 @@ SEEN = {  # what servers send: what the reply has of it
             {"candidates": [{"index": 1, "content": {"parts": [{"text": "no"}]}}, None]},
             chunk("a", {"news": {}}, {"text": "b", "partMetadata": {}}, None),
             chunk("c", more={"x": 1}),
+            chunk("no", index=1),
+            chunk("d"),
             END,
         ],
-        {"text": "abc"},
+        {"text": "abcd"},
     ),
     "a gateway's [DONE]": ([chunk("a", reason="STOP")], {"text": "a"}),
 }  # fmt: skip
@@ -485,6 +487,13 @@ def test_an_answer_that_goes_on_without_a_token_is_cut_off(token):
     assert isinstance(error, StreamInterrupted)
 
 
+def test_a_token_may_come_before_the_answer_is_to_go_on():
+    translator = GeminiTranslator()
+    early = chunk("b", continuationToken="t")
+    _, error = read(sse(chunk("a"), early, chunk("", reason="CONTINUATION")), translator=translator)
+    assert (error, translator.token) == (None, "t")
+
+
 def test_an_answer_does_not_go_on_for_ever():
     translator = GeminiTranslator()
     body = sse(chunk("a", reason="CONTINUATION", continuationToken="t"))
@@ -492,6 +501,11 @@ def test_an_answer_does_not_go_on_for_ever():
         assert read(body, translator=translator)[1] is None
         translator.go_on()
     assert "after 64 requests" in str(read(body, translator=translator)[1])
+
+
+def test_of_code_that_is_run_without_end_the_first_runs_are_told():
+    reply, _ = read(sse(*[chunk(RAN)] * 150, END))
+    assert len(reply.extra["executableCode"]) == 100
 
 
 # --- what goes back ------------------------------------------------------------------------------
