@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - the reference rea
 from typing import TypedDict
 
 
-class ProviderParams(TypedDict, total=False):
+class GeminiParams(TypedDict, total=False):
+    """Parameters of Gemini's own wire, as Google writes them."""
+
+    cachedContent: str
+    generationConfig: Mapping[str, object]
+    mediaResolution: str
+    responseModalities: Sequence[str]
+    safetySettings: Sequence[Mapping[str, object]]
+    speechConfig: Mapping[str, object]
+    thinkingConfig: Mapping[str, object]
+    toolConfig: Mapping[str, object]
+
+
+class ProviderParams(GeminiParams, total=False):
     """Parameters that some servers know, by the names that they have there.
 
     They go from `stream()` and `complete()` to the server as they are. A type checker wants others
@@ -78,15 +91,6 @@ class ProviderParams(TypedDict, total=False):
     strict_tools: bool
     thinking: Mapping[str, object]
     thinking_budget: int
-    # Gemini's own wire
-    cachedContent: str
-    generationConfig: Mapping[str, object]
-    mediaResolution: str
-    responseModalities: Sequence[str]
-    safetySettings: Sequence[Mapping[str, object]]
-    speechConfig: Mapping[str, object]
-    thinkingConfig: Mapping[str, object]
-    toolConfig: Mapping[str, object]
     # vLLM, SGLang, llama.cpp, Ollama, LM Studio, and TGI
     add_generation_prompt: bool
     add_special_tokens: bool

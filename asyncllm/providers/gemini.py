@@ -61,6 +61,7 @@ class Gemini(ServerProvider):
     url = _HOME
     wire = "gemini"
     needs_auth = True
+    ends_with_body = True  # a reason to finish may stand in every chunk
     # Nothing comes while it thinks, unless its thoughts are asked for.
     default_timeouts: ClassVar[Timeouts] = Timeouts(first_token=300.0, stall=180.0)
 

@@ -38,7 +38,7 @@ from asyncllm.sandbox import (
     Sandbox,
     Status,
 )
-from support.raw_server import raw_server
+from support.raw_server import CHUNKED, chunk, raw_server
 
 OLD, NEW = "gemini-2.5-flash", "gemini-3-pro"
 ASKED = {"role": "user", "content": "use the tools"}
@@ -224,6 +224,31 @@ async def test_going_on_that_fails_is_an_error_with_what_had_come(sandbox):
         with pytest.raises(asyncllm.ServerError) as caught:
             await stream.collect()
     assert caught.value.reply.text == "This is the"
+
+
+STOPS = [  # a reason in each chunk, as some models have it
+    b'data: {"candidates":[{"content":{"parts":[{"text":"%s"}]},"finishReason":"STOP"}]}\r\n\r\n'
+    % text
+    for text in (b"a", b"b")
+]
+
+
+@pytest.mark.parametrize("left", [0, 1, 30, len(STOPS[1]) - 3, len(STOPS[1])])
+async def test_an_event_that_is_cut_off_is_missed_also_behind_a_reason_to_finish(left):
+    body = b"".join(STOPS)[: len(STOPS[0]) + left]
+    async with raw_server([CHUNKED, chunk(body), b"0\r\n\r\n"]) as (url, _):
+        asking = Gemini(base_url=url, model="m", retry=ONCE).complete("Hi")
+        if left in (0, len(STOPS[1])):  # at whose end nothing is missing, as far as one can see
+            assert (await asking).text == ("ab" if left else "a")
+        else:
+            with pytest.raises(StreamInterrupted, match="amid an event") as caught:
+                await asking
+            assert caught.value.reply.text == "a"
+
+
+async def test_a_last_word_without_its_empty_line_is_no_event_that_is_cut_off():
+    async with raw_server([CHUNKED, chunk(STOPS[0] + b"data: [DONE]\n"), b"0\r\n\r\n"]) as (url, _):
+        assert (await Gemini(base_url=url, model="m").complete("Hi")).finish_reason == "stop"
 
 
 async def test_a_refusal_amid_the_rest_is_an_error_at_once(sandbox):
