@@ -10,7 +10,18 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncllm import AzureOpenAI, Gemini, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
+from asyncllm import (
+    TGI,
+    AzureOpenAI,
+    Cohere,
+    Gemini,
+    Gravityengine,
+    H2o,
+    Lockchat,
+    Ollama,
+    OpenAI,
+    OpenAICompatible,
+)
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
@@ -27,6 +38,9 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     AzureOpenAI,
     OpenAICompatible,
     Gemini,
+    Ollama,
+    Cohere,
+    TGI,
 )
 _PAGES = {
     H2o: "providers/h2o.md",
@@ -36,13 +50,24 @@ _PAGES = {
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
     Gemini: "providers/gemini.md",
+    Ollama: "providers/ollama.md",
+    Cohere: "providers/cohere.md",
+    TGI: "providers/tgi.md",
 }
 _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
     Gemini: ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"),
+    Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
+    Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
 }
-_NATIVE = (Gemini,)  # with wires of their own, which say all that there is
+_KEYS = {
+    Ollama: "`api_key=`, for its cloud",
+    Cohere: "`api_key=`",
+    TGI: "`api_key=`, where the server wants one",
+    Gemini: "`api_key=`; for Vertex AI `token=`",
+}
+_NATIVE = (Gemini, Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:
@@ -74,6 +99,8 @@ def supports() -> list[str]:
             yes, usage = "yes", "asked for" if cls.asks_usage else usage
         elif cls in _NATIVE:
             yes, usage = "yes", "yes"
+        elif issubclass(cls, _NATIVE):
+            yes = "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
@@ -106,10 +133,10 @@ def written(page: str) -> str:
 
 
 def _auth(cls: type[AsyncGeneratorProvider]) -> str:
+    if cls in _KEYS:
+        return _KEYS[cls]
     if cls is Lockchat:
         return "`auth=`; a public one by default"
-    if cls is Gemini:
-        return "`api_key=`; for Vertex AI `token=`"
     if issubclass(cls, OpenAICompatible) and not cls.models:
         return "`api_key=`" if cls.needs_auth else "`api_key=`, where the server wants one"
     return "none"

@@ -56,7 +56,7 @@ class ConversationProvider(AsyncGeneratorProvider):
         place = _Place(pool, self.server(request, http))
         try:
             return await self._trying(
-                lambda http: begin_under(self._run(request, http, pool, place)), http, sessions
+                lambda: begin_under(self._run(request, http, pool, place)), sessions
             )
         finally:
             place.leave()

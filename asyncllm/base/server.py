@@ -197,14 +197,16 @@ class AsyncGeneratorProvider(Provider):
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = self._limits(sessions).first_token
-            return await within(limit, self._trying(question, http, sessions))
+            attempt = partial(_attempted, question, http, self._credentials)
+            return await within(limit, self._trying(attempt, sessions))
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
     ) -> Begun:
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
-        return await self._trying(lambda http: self._attempt(request, http), http, sessions)
+        attempt = partial(_attempted, partial(self._attempt, request), http, self._credentials)
+        return await self._trying(attempt, sessions)
 
     async def _attempt(self, request: Request, http: Http) -> Begun:
         """Make one attempt, to the first batch."""
@@ -212,10 +214,9 @@ class AsyncGeneratorProvider(Provider):
         return Begun(await anext(source, None), source, source, model=request.model)
 
     def _trying(
-        self, attempt: Callable[[Http], Awaitable[_T]], http: Http, sessions: SessionManager
+        self, attempt: Callable[[], Awaitable[_T]], sessions: SessionManager
     ) -> Awaitable[_T]:
-        once = partial(_attempted, attempt, http, self._credentials)
-        return retrying(once, self._retry or sessions.retry, self._label, self.secrets)
+        return retrying(attempt, self._retry or sessions.retry, self._label, self.secrets)
 
     def _http(self, sessions: SessionManager, proxy: Proxy | None) -> Http:
         sessions.claim()

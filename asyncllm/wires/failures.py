@@ -1,7 +1,7 @@
 """What servers say when they fail, in any of their forms, as the error of ours that it stands for.
 
 Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
-Azure and Google, which adds `google.rpc` details; the tests have each of them.
+Azure, Cohere, Ollama and Google, which adds `google.rpc` details; the tests have each of them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ _CONTEXT_LENGTH_WORDS = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|prompt is too long"
     r"|exceeds? (?:the|this)(?: model'?s?)?(?: available| maximum)? context"
     r"|input token count \W?\d* ?\W? ?exceeds the maximum number of tokens"  # Google's
-    r"|reduce the length of (?:the|your) (?:messages|prompt)",
+    r"|reduce the length of (?:the|your) (?:messages|prompt)"
+    r"|too many tokens|exceeded max context length"  # Cohere's, and Ollama's
+    r"|`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",  # TGI's
     re.IGNORECASE,
 )
 _AUTHENTICATION = frozenset({"api_key_invalid"})  # Google says so by a 400

@@ -38,27 +38,36 @@ with watching:
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
     from asyncllm.providers.chatui import _CREATED
+    from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAICompatible
+    from asyncllm.providers.tgi import TGI
+    from asyncllm.wires.cohere import CohereTranslator
+    from asyncllm.wires.cohere.models import page_of_models
     from asyncllm.wires.gemini import GeminiTranslator
     from asyncllm.wires.gemini.models import models_of
+    from asyncllm.wires.ollama import OllamaTranslator
+    from asyncllm.wires.ollama.models import model_names
     from asyncllm.wires.openai_chat import ChatTranslator
     from asyncllm.wires.openai_chat.models import model_ids
     from asyncllm.wires.tgi import TGITranslator
 
 TRANSLATORS = (
     lambda: TGITranslator(stops_early=False),
-    lambda: TGITranslator(stops_early=True),
+    lambda: TGITranslator(stops_early=True, tells_logprobs=True),
     ChatTranslator,
     GeminiTranslator,
+    CohereTranslator,
+    OllamaTranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
     make(base_url=_URL, model="m/m")
-    for make in (H2o, OpenAICompatible, Gravityengine, Lockchat, Gemini)
+    for make in (H2o, OpenAICompatible, Gravityengine, Lockchat, Ollama, Cohere, TGI, Gemini)
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
 _LARGE = 2**24
@@ -71,7 +80,19 @@ _DELTA = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
 
 _PART = b'data: {"candidates":[{"content":{"parts":[{"text":" Hi"}]},"index":0}]}\r\n\r\n'
-_PIECE = b'data: {"candidates":[{"content":{"parts":[{"functionCall":{'
+_CALLED = b'data: {"candidates":[{"content":{"parts":[{"functionCall":{'
+_LINE = (
+    b'{"message":{"content":"Hi","thinking":"hm","tool_calls":[{"function":{"name":"f",'
+    b'"arguments":{"a":1}}}]},"done":false}\n'
+)
+_PIECE = (
+    b"event: content-delta\n"
+    b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}\n\n'
+)
+_STARTED = (
+    b'data: {"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":'
+    b'{"id":"c","function":{"name":"f","arguments":"null"}}}}}\n\n'
+)
 
 SEEDS = [
     b"",
@@ -102,7 +123,10 @@ SEEDS = [
     _PART + b'{\n  "error": {\n    "code": 429,\n    "status": "RESOURCE_EXHAUSTED"\n  }\n}\n',
     _PART + b'data: {"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"",'
     b'"thoughtSignature":"c2ln"}]}}],"usageMetadata":{"promptTokenCount":1}}\r\n\r\n',
-    _PIECE + b'"name":"f","willContinue":true}}]}}]}\n\n' + _PIECE + b'"partialArgs":[{"jsonPath":'
+    _CALLED
+    + b'"name":"f","willContinue":true}}]}}]}\n\n'
+    + _CALLED
+    + b'"partialArgs":[{"jsonPath":'
     b'"$.a[0].b","stringValue":"x"}]}}]},"finishReason":"STOP"}]}\n\n',
     b'[{"promptFeedback":{"blockReason":"SAFETY"}}\n,\n{"candidates":[{"finishReason":"OTHER"}]}]',
     b'{"conversationId":"0123"}',
@@ -112,6 +136,10 @@ SEEDS = [
     b"1e999\xff-1\xff" + b"[" * 3000,
     b'data: {"choices":[{"delta":{"content":"\xff\\ud800"}}]}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
+    _LINE + b'{"done":true,"done_reason":"stop","eval_count":2}\n',
+    b'{"status":"pulling","total":9}\n{"status":"success"}\n{"models":[{"name":"m"}]}',
+    _PIECE + b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{}}}\n\n',
+    _PIECE + _STARTED + b'data: {"type":"message-end","delta":{}}\n\n',
 ]
 WORDS = [
     *("data:", "data: ", "event: error\n", "event: message\n", "id:", "retry:", ": ping", "\n\n"),
@@ -133,6 +161,8 @@ WORDS = [
         '"thoughtSignature":"',
         '"thought":',
     ),
+    *('"done":true', '"done_reason":"', '"thinking":"', '"status":"', '"total":', '"logprobs":'),
+    *('{"type":"content-delta",', '{"type":"message-end",', '"tool_plan":"', '"citations":{'),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
 ]
 
@@ -270,7 +300,7 @@ def fuzz_providers(body: bytes, dice: random.Random) -> None:
         assert failure or finishes[-1]
         whole = read_answer(provider, _Body([body], content_type), limit, params)
         assert (items, failure) == whole, chunks
-    for read in (partial(decode, _CREATED), model_ids, models_of):
+    for read in (partial(decode, _CREATED), model_ids, model_names, page_of_models, models_of):
         with suppress(ProtocolError):
             read(body)
 

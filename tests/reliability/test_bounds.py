@@ -16,29 +16,18 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import WIRES, every_wire, on_wire
+from support.wires import (
+    OPENAI_END,
+    WIRES,
+    end_of,
+    event_of,
+    every_wire,
+    every_wire_with_an_end,
+    on_wire,
+)
 
 LIMIT = 100_000
 MEBI = 1024 * 1024
-OPENAI_END = (
-    b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
-H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
-
-
-GEMINI_END = b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":1}]}\n\n'
-ENDS = {"h2o": H2O_END, "gemini": GEMINI_END}
-BEGINNINGS = {  # of an event with a text in it, and its end
-    "h2o": (b'data:{"token":{"text":"x"},"padding":"', b'"}'),
-    "gemini": (b'data: {"candidates":[{"content":{"parts":[{"text":"', b'"}]}}]}'),
-}
-OPENAI_EVENT = (b'data: {"choices":[{"delta":{"content":"', b'"}}]}')
-# What tells of its end before its body has ended.
-every_wire_with_an_end = pytest.mark.parametrize("wire", sorted(WIRES.keys() - {"gemini"}))
-
-
-def end_of(wire):
-    return ENDS.get(wire, OPENAI_END)
 
 
 def answering(wire, *answers, ends=True):
@@ -151,12 +140,6 @@ async def test_a_conversation_of_a_reply_that_is_too_large_is_deleted(sandbox):
 
 
 # --- events -------------------------------------------------------------------------------------
-
-
-def event_of(wire, size):
-    """Return an event whose block is exactly `size` bytes long."""
-    start, end = BEGINNINGS.get(wire, OPENAI_EVENT)
-    return start + b"x" * (size - len(start) - len(end)) + end
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
