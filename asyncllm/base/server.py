@@ -192,9 +192,7 @@ class AsyncGeneratorProvider(Provider):
     async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
         """Return what `question` returns that is no stream, within the limits of one."""
         async with contextlib.AsyncExitStack() as stack:
-            sessions = self._sessions
-            if sessions is None:
-                sessions = await stack.enter_async_context(SessionManager())
+            sessions = self._sessions or await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
             limit = self._limits(sessions).first_token
             attempt = partial(_attempted, question, http, self._credentials)
