@@ -192,11 +192,12 @@ class AsyncGeneratorProvider(Provider):
     async def _ask(self, question: Callable[[Http], Awaitable[_T]]) -> _T:
         """Return what `question` returns that is no stream, within the limits of one."""
         async with contextlib.AsyncExitStack() as stack:
-            sessions = self._sessions or await stack.enter_async_context(SessionManager())
+            sessions = self._sessions
+            if sessions is None:
+                sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
-            limit = self._limits(sessions).first_token
             attempt = partial(_attempted, question, http, self._credentials)
-            return await within(limit, self._trying(attempt, sessions))
+            return await within(self._limits(sessions).first_token, self._trying(attempt, sessions))
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
