@@ -235,7 +235,12 @@ class Sandbox:
         self._request_count += 1
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        """Answer what several wires ask at one path: Cohere's models are those of an endpoint."""
+        """Answer what several wires ask at one path.
+
+        Cohere's models are those of an endpoint, and Gemini's key has a header of its own.
+        """
+        if "x-goog-api-key" in request.headers:
+            return await self._gemini.list_models(request)
         wire = self._cohere if "endpoint" in request.query else self._openai
         return await wire.list_models(request)
 

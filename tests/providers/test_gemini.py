@@ -336,6 +336,11 @@ async def test_all_pages_of_models_are_listed_without_those_that_do_not_answer(s
     assert ("text-embedding-004" in listed) is bool(options)  # Vertex AI does not say
 
 
+async def test_models_are_listed_in_the_other_version_too(sandbox):
+    llm = Gemini(base_url=f"{sandbox.url}/v1", api_key="k")
+    assert NEW in await llm.list_models()
+
+
 async def test_a_list_of_models_without_an_end_is_an_error():
     page = b'HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"nextPageToken": "a"}'
     async with raw_server(*[[page]] * 100) as (url, _):

@@ -68,16 +68,17 @@ class GeminiWire:
 
     def routes(self) -> list[web.RouteDef]:
         """Where it all is served, in each version."""
-        answer, models = (
-            self._guarded("stream", self._answer),
-            self._guarded("models", self._list_models),
-        )
+        answer = self._guarded("stream", self._answer)
         places = [f"/{version}{of}" for version in _VERSIONS for of in ("", f"/{_OF_PROJECT}")]
         return [
             *(web.post(f"{place}/models/{_ASKED}", answer) for place in places),
-            web.get("/v1beta/models", models),
-            web.get("/v1beta1/publishers/google/models", models),
+            web.get("/v1beta/models", self.list_models),
+            web.get("/v1beta1/publishers/google/models", self.list_models),
         ]
+
+    async def list_models(self, request: web.Request) -> web.StreamResponse:
+        """Answer with a page of the models."""
+        return await self._guarded("models", self._list_models)(request)
 
     def _guarded(
         self, step: Step, handler: _Handler
