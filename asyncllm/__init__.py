@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.cohere import Cohere
+    from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -106,6 +107,7 @@ _NAMES_OF = {
     "providers.anthropic": "Anthropic",
     "providers.azure": "AzureOpenAI",
     "providers.cohere": "Cohere",
+    "providers.gemini": "Gemini",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
@@ -146,6 +148,7 @@ __all__ = [
     "Fallback",
     "FilePart",
     "Finish",
+    "Gemini",
     "Gravityengine",
     "H2o",
     "HTTPStatusError",

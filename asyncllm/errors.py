@@ -263,7 +263,7 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
 
 
 class AuthenticationError(HTTPStatusError):
-    """401 or 403: the server wants other credentials."""
+    """401 or 403, or Google's 400 for a wrong key: the server wants other credentials."""
 
 
 class RateLimitError(HTTPStatusError):

@@ -28,6 +28,7 @@ _OWN = {
     "openai": "asyncllm.providers.openai:OpenAI",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
     "anthropic": "asyncllm.providers.anthropic:Anthropic",
+    "gemini": "asyncllm.providers.gemini:Gemini",
     "ollama": "asyncllm.providers.ollama:Ollama",
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",

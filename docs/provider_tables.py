@@ -15,6 +15,7 @@ from asyncllm import (
     Anthropic,
     AzureOpenAI,
     Cohere,
+    Gemini,
     Gravityengine,
     H2o,
     Lockchat,
@@ -38,6 +39,7 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     AzureOpenAI,
     OpenAICompatible,
     Anthropic,
+    Gemini,
     Ollama,
     Cohere,
     TGI,
@@ -50,6 +52,7 @@ _PAGES = {
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
     Anthropic: "providers/anthropic.md",
+    Gemini: "providers/gemini.md",
     Ollama: "providers/ollama.md",
     Cohere: "providers/cohere.md",
     TGI: "providers/tgi.md",
@@ -58,6 +61,7 @@ _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by anothe
 _CUSTOMARY = {
     Anthropic: ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
+    Gemini: ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"),
     Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
     Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
 }
@@ -66,8 +70,14 @@ _KEYS = {
     Cohere: "`api_key=`",
     Anthropic: "`api_key=`",
     TGI: "`api_key=`, where the server wants one",
+    Gemini: "`api_key=`; for Vertex AI `token=`",
 }
-_NATIVE = (Anthropic, Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
+_NATIVE = (
+    Anthropic,
+    Gemini,
+    Ollama,
+    Cohere,
+)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:
@@ -97,6 +107,8 @@ def supports() -> list[str]:
         yes, usage = "no", "where the server tells it"
         if issubclass(cls, OpenAICompatible):
             yes, usage = "yes", "asked for" if cls.asks_usage else usage
+        elif cls in _NATIVE:
+            yes, usage = "yes", "yes"
         elif issubclass(cls, _NATIVE):
             yes = "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))

@@ -16,6 +16,16 @@ class NativeParams(TypedDict, total=False):
     mcp_servers: Sequence[Mapping[str, object]]
     output_config: Mapping[str, object]
 
+    # Gemini
+    cachedContent: str
+    generationConfig: Mapping[str, object]
+    mediaResolution: str
+    responseModalities: Sequence[str]
+    safetySettings: Sequence[Mapping[str, object]]
+    speechConfig: Mapping[str, object]
+    thinkingConfig: Mapping[str, object]
+    toolConfig: Mapping[str, object]
+
 
 class ProviderParams(NativeParams, total=False):
     """Parameters that some servers know, by the names that they have there.

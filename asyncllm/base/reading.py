@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
-from asyncllm.errors import AsyncLLMError
+from asyncllm.errors import AsyncLLMError, StreamInterrupted
 from asyncllm.events import Ping
 from asyncllm.http.failures import READ_ERRORS, broken
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from asyncllm.framing.sse import Payload
     from asyncllm.http.response import Response
     from asyncllm.wires import Translator
+
+_LAST_WORD = b"[DONE]"  # behind which some servers forget the empty line
 
 
 class Reading(AsyncIterator["list[Item]"]):
@@ -105,6 +107,7 @@ class Reading(AsyncIterator["list[Item]"]):
                     self._has_ended = decoder.has_failed
                 if not chunk:
                     self._has_ended = True
+                    self._check_end()
                     batch += [] if translator.is_done else translator.close()
             except AsyncLLMError as error:
                 self._fail(error)
@@ -115,6 +118,18 @@ class Reading(AsyncIterator["list[Item]"]):
                 return batch
         await self._go_on()
         return await self.__anext__()
+
+    def _check_end(self) -> None:
+        """Refuse a body that ends amid an event, where that may be a part of the answer.
+
+        Raises:
+            StreamInterrupted: it does.
+
+        """
+        if self._provider.ends_with_body and not self._translator.is_done:
+            unfinished = self._body.unfinished.strip()
+            if unfinished and not unfinished.endswith(_LAST_WORD):
+                raise StreamInterrupted("the answer was cut off: it ended amid an event")
 
     def _fail(self, failure: AsyncLLMError) -> None:
         self._failure, self._has_ended = failure, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from typing_extensions import override
@@ -26,7 +27,14 @@ from asyncllm.stream.retry import retrying
 from asyncllm.stream.within import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Hashable,
+        Mapping,
+        Sequence,
+    )
 
     from asyncllm.base.provider import Begin
     from asyncllm.base.request import Question
@@ -85,7 +93,7 @@ class AsyncGeneratorProvider(Provider):
         self._api_key = api_key or self._environment("API_KEY") or self._default_api_key()
         self._headers = merged_headers(self._own_headers(), headers or {})
         # Whom a server knows: two users, with headers or keys of their own, are never one to it.
-        self._identity = (self._api_key, frozenset(self._headers.items()))
+        self._identity: Hashable = (self._api_key, frozenset(self._headers.items()))
         # What a provider might quote besides what comes through `Http`.
         self.secrets = (self._api_key or "", *secrets_in(self._headers))
         self._proxy = parse_proxy(proxy)
@@ -188,16 +196,16 @@ class AsyncGeneratorProvider(Provider):
             if sessions is None:
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
-            limit = self._limits(sessions).first_token
-            return await within(limit, self._trying(lambda: question(http), sessions))
+            attempt = partial(_attempted, question, http, self._credentials)
+            return await within(self._limits(sessions).first_token, self._trying(attempt, sessions))
 
     async def _begin(
         self, request: Request, sessions: SessionManager, proxy: Proxy | None
     ) -> Begun:
         """Make as many attempts as it takes to the first batch."""
         http = self._http(sessions, proxy)
-
-        return await self._trying(lambda: self._attempt(request, http), sessions)
+        attempt = partial(_attempted, partial(self._attempt, request), http, self._credentials)
+        return await self._trying(attempt, sessions)
 
     async def _attempt(self, request: Request, http: Http) -> Begun:
         """Make one attempt, to the first batch."""
@@ -224,7 +232,7 @@ class AsyncGeneratorProvider(Provider):
 
     def _environment_addresses(self) -> dict[str, str]:
         """Return where the environment says that the server is, by variable; "" for unset ones."""
-        return {self._variable("BASE_URL"): self._environment("BASE_URL") or ""}
+        return {_variable(self.name, "BASE_URL"): self._environment("BASE_URL") or ""}
 
     def _default_api_key(self) -> str | None:
         return None
@@ -232,12 +240,27 @@ class AsyncGeneratorProvider(Provider):
     def _own_headers(self) -> dict[str, str]:
         return {}
 
-    def _variable(self, option: str) -> str:
-        """Return the name of the environment's variable for an option."""
-        return f"ASYNCLLM_{self.name.upper().replace('-', '_')}_{option}"
+    async def _credentials(self) -> Mapping[str, str]:
+        """Return headers that are made anew for each attempt, for tokens that expire."""
+        return {}
 
     def _environment(self, option: str) -> str | None:
-        return os.environ.get(self._variable(option))
+        return os.environ.get(_variable(self.name, option))
+
+
+def _variable(name: str, option: str) -> str:
+    """Return the name of the environment's variable for an option of a provider."""
+    return f"ASYNCLLM_{name.upper().replace('-', '_')}_{option}"
+
+
+async def _attempted(
+    attempt: Callable[[Http], Awaitable[_T]],
+    http: Http,
+    credentials: Callable[[], Awaitable[Mapping[str, str]]],
+) -> _T:
+    """Make one attempt, with credentials of its own where it has some."""
+    headers = await credentials()
+    return await attempt(http.showing(headers) if headers else http)
 
 
 async def _alone(

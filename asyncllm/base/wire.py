@@ -38,10 +38,13 @@ class ServerProvider(AsyncGeneratorProvider):
 
     Attributes:
         framing: what a stream is asked for as: "sse", "json_lines" or "json_array".
+        ends_with_body: whether nothing but the end of its body says that an answer is whole, so
+            that an event which was cut off there is missing.
 
     """
 
     framing: ClassVar[Framing] = "sse"
+    ends_with_body: ClassVar[bool] = False
 
     @abstractmethod
     def ask(self, request: Request) -> Ask:

@@ -73,6 +73,11 @@ class BodyDecoder:
         return self._decoder.ignored
 
     @property
+    def unfinished(self) -> bytes:
+        """What has come of an event that has no end yet; see `EventDecoder`."""
+        return self._decoder.unfinished
+
+    @property
     def has_failed(self) -> bool:
         """Whether something came that can't be read; nothing more is taken then."""
         return self._decoder.has_failed

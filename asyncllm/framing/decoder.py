@@ -38,6 +38,14 @@ class EventDecoder(ABC):
         """The beginning of the newest text that was no part of an event, or ""."""
         return ""
 
+    @property
+    def unfinished(self) -> bytes:
+        """What has come of an event that has no end yet, where the end of a body is no end of it.
+
+        Decoders whose `close` refuses that themselves have nothing here.
+        """
+        return b""
+
     def feed(self, chunk: bytes) -> list[Payload]:
         """Return what `chunk` completes, in order; what has no end yet is kept.
 

@@ -85,6 +85,11 @@ class SSEDecoder(EventDecoder):
         beginning = (self._unfinished_json() or self._ignored)[:_IGNORED_BYTES]
         return _text(beginning)[:_IGNORED_CHARACTERS]
 
+    @property
+    @override
+    def unfinished(self) -> bytes:
+        return b"".join(self._pieces)
+
     @override
     def feed(self, chunk: bytes) -> list[Payload]:
         end = len(chunk) - 2
@@ -209,9 +214,8 @@ class SSEDecoder(EventDecoder):
     def _unfinished_json(self) -> bytes:
         """Return what has come of bare JSON that has no end yet, or b""."""
         if self._json is not None:
-            return b"\n".join([self._json.text, b"".join(self._pieces)])
-        is_first_line = self._pieces and self._pieces[0].startswith(_JSON)
-        return b"".join(self._pieces) if is_first_line else b""
+            return b"\n".join([self._json.text, self.unfinished])
+        return self.unfinished if self.unfinished.startswith(_JSON) else b""
 
     @override
     def _forget(self) -> None:

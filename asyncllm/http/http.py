@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from asyncllm.framing.json import encode_json
@@ -93,6 +94,12 @@ class Http:
         self._headers = headers or {}
         self._connect = connect
         self._max_event_bytes = max_event_bytes
+
+    def showing(self, headers: Mapping[str, str]) -> Http:
+        """Return one that sends these headers too, over its own."""
+        other = copy(self)
+        other._headers = merged_headers(self._headers, headers)  # noqa: SLF001 - it is one of these
+        return other
 
     def open(
         self,

@@ -81,7 +81,7 @@ SERVICES = {
             "Amazon's OpenAI endpoint, with an API key of Bedrock; of another region: base_url=",
         ),
         Service(
-            "gemini",
+            "gemini-openai",
             "https://generativelanguage.googleapis.com/v1beta/openai",
             "GEMINI_API_KEY",
             "Google's OpenAI endpoint",

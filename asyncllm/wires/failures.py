@@ -1,7 +1,7 @@
 """What servers say when they fail, in any of their forms, as the error of ours that it stands for.
 
 Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
-Azure, Anthropic, Cohere, Ollama and Gemini's OpenAI endpoint; the tests have each of them.
+Azure, Anthropic, Cohere, Ollama and Google, which adds `google.rpc` details; the tests have each.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from asyncllm.errors import (
     AsyncLLMError,
+    AuthenticationError,
     BadRequestError,
     ContentFilterError,
     ContextLengthError,
@@ -20,7 +21,7 @@ from asyncllm.errors import (
     ProviderError,
 )
 from asyncllm.framing.surrogates import without_halves
-from asyncllm.wires.loose import as_count, as_mapping, as_text
+from asyncllm.wires.loose import as_count, as_list, as_mapping, as_number, as_text
 
 _BAD_REQUEST = 400
 _BODY_CHARACTERS = 64 * 1024  # kept of a body, and of a message looked through: more takes long
@@ -53,14 +54,17 @@ _CONTEXT_LENGTH = frozenset({"context_length_exceeded", "exceed_context_size_err
 _CONTEXT_LENGTH_WORDS = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|prompt is too long"
     r"|exceeds? (?:(?:the|this)(?: model'?s?)?(?: available| maximum)? )?context"
+    r"|input token count \W?\d* ?\W? ?exceeds the maximum number of tokens"  # Google's
     r"|reduce the length of (?:the|your) (?:messages|prompt)"
     r"|too many tokens|exceeded max context length"  # Cohere's, and Ollama's
     r"|`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",  # TGI's
     re.IGNORECASE,
 )
+_AUTHENTICATION = frozenset({"api_key_invalid"})  # Google says so by a 400
 _CONTENT_FILTER = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
 _NO_REASON = "the server gives no reason"
 _FAILURES = frozenset({"error", *_STATUS_OF, *_CONTEXT_LENGTH, *_CONTENT_FILTER})
+_DETAILS = {"ErrorInfo": ("reason",), "RetryInfo": ("retryDelay",)}
 _PAID_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # no wait helps
 
 
@@ -74,6 +78,7 @@ class Complaint(msgspec.Struct, frozen=True):
         status: the HTTP status that it has, or says that it would have; 0 where it does not say.
         failed_generation: what the model wrote that could not be used, or "".
         body: all that it says, as text.
+        retry_after: seconds that it asks to wait, or None.
 
     """
 
@@ -83,6 +88,7 @@ class Complaint(msgspec.Struct, frozen=True):
     status: int = 0
     failed_generation: str = ""
     body: str = ""
+    retry_after: float | None = None
 
 
 def said_in(text: str) -> object:
@@ -122,7 +128,9 @@ def complaint_of(said: object) -> Complaint:
     message = next((text for key in ("message", "detail") if (text := as_text(inner.get(key)))), "")
     raw = as_text(as_mapping(inner.get("metadata")).get("raw"))  # OpenRouter's: who failed says it
     message = ": ".join(filter(None, (message, raw))) or as_text(error)
-    kind, code = _type_in(both), as_text(both.get("code"))
+    details = _details_in(both)
+    kind = _type_in(both)
+    code = as_text(details.get("reason")) or as_text(both.get("code"))
     if not (message or kind or code):  # one that says its kind alone needs no more words
         message = _as_json(error or whole)
     return Complaint(
@@ -132,7 +140,23 @@ def complaint_of(said: object) -> Complaint:
         status=_status_in(both),
         failed_generation=without_halves(as_text(both.get("failed_generation"))),
         body=_as_json(said)[:_BODY_CHARACTERS],
+        retry_after=_seconds(details.get("retryDelay")),
     )
+
+
+def _details_in(said: dict[str, object]) -> dict[str, object]:
+    """Return what Google's details say: an `ErrorInfo` why, a `RetryInfo` how long to wait."""
+    found: dict[str, object] = {}
+    for detail in map(as_mapping, as_list(said.get("details"))):
+        kind = as_text(detail.get("@type")).rpartition(".")[2]
+        found |= {name: detail.get(name) for name in _DETAILS.get(kind, ())}
+    return found
+
+
+def _seconds(duration: object) -> float | None:
+    """Return the seconds of a duration as JSON has it, such as "34.5s"; None of anything else."""
+    seconds = as_number(as_text(duration).removesuffix("s")) if duration else None
+    return seconds if seconds is not None and seconds >= 0 else None
 
 
 def _status_in(said: dict[str, object]) -> int:
@@ -196,6 +220,8 @@ def _particular_kind(complaint: Complaint, status: int) -> type[HTTPStatusError]
     says_so = is_refused and _CONTEXT_LENGTH_WORDS.search(complaint.message, 0, _BODY_CHARACTERS)
     if says_so or not names.isdisjoint(_CONTEXT_LENGTH):
         return ContextLengthError
+    if not names.isdisjoint(_AUTHENTICATION):
+        return AuthenticationError
     return None if names.isdisjoint(_CONTENT_FILTER) else ContentFilterError
 
 
@@ -215,6 +241,8 @@ def _plain(name: str) -> str:
 def _label(error: ProviderError | HTTPStatusError, complaint: Complaint) -> None:
     error.code, error.type = complaint.code, complaint.type
     error.failed_generation = complaint.failed_generation
+    if isinstance(error, HTTPStatusError) and error.retry_after is None:
+        error.retry_after = complaint.retry_after
     stays = isinstance(error, ContextLengthError | ContentFilterError)
     if stays or not _names_of(complaint).isdisjoint(_PAID_UP):
         error.is_passing = False

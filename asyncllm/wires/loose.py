@@ -6,6 +6,7 @@ not there.
 
 from __future__ import annotations
 
+import base64
 from math import isfinite
 from sys import getsizeof
 from typing import TypeVar
@@ -42,6 +43,14 @@ def as_number(value: object) -> float | None:
     """Return a number, also one that is written as a text; None for anything else, such as NaN."""
     number = as_kind(value, float) if isinstance(value, (str, *_NUMBERS)) else None
     return number if number is not None and isfinite(number) else None
+
+
+def as_bytes(value: object) -> bytes | None:
+    """Return what a text is in base64; None for anything else, or where it is empty."""
+    try:
+        return base64.b64decode(value) if isinstance(value, str) and value else None
+    except ValueError:
+        return None
 
 
 def as_count(value: object) -> int | None:

@@ -66,10 +66,10 @@ class ToolCalls:
             call.name = name
             self._size += name.__sizeof__()
         if extra is not None and as_kept(extra, MOST_BYTES):
-            call.opaque = _as_json({"extra_content": extra})
+            call.opaque = as_json({"extra_content": extra})
             self._size += call.opaque.__sizeof__()
         if isinstance(piece, dict):
-            piece = _as_json(piece)
+            piece = as_json(piece)
         if piece:
             call.arguments.append(piece)
             self._size += piece.__sizeof__()
@@ -111,7 +111,13 @@ class _PartialCall(msgspec.Struct):
     opaque: str = ""
 
 
-def _as_json(value: object) -> str:
+def as_json(value: object) -> str:
+    """Return arguments, or what goes with them, as JSON.
+
+    Raises:
+        ProtocolError: they are nested too deep.
+
+    """
     try:
         # Not msgspec, which writes no halves of characters.
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -30,7 +30,11 @@ FAULTS = {
     if name not in {"Fault", "Request", "Sandbox"}
 }
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
-MODELS = {asyncllm.Ollama: "qwen3", asyncllm.Cohere: "command-a-reasoning-08-2025"}
+MODELS = {
+    asyncllm.Gemini: "gemini-2.5-flash",
+    asyncllm.Ollama: "qwen3",
+    asyncllm.Cohere: "command-a-reasoning-08-2025",
+}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 

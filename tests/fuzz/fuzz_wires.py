@@ -40,6 +40,7 @@ with watching:
     from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.chatui import _CREATED
     from asyncllm.providers.cohere import Cohere
+    from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
@@ -50,6 +51,8 @@ with watching:
     from asyncllm.wires.anthropic.models import page_of
     from asyncllm.wires.cohere import CohereTranslator
     from asyncllm.wires.cohere.models import page_of_models
+    from asyncllm.wires.gemini import GeminiTranslator
+    from asyncllm.wires.gemini.models import models_of
     from asyncllm.wires.ollama import OllamaTranslator
     from asyncllm.wires.ollama.models import model_names
     from asyncllm.wires.openai_chat import ChatTranslator
@@ -61,6 +64,7 @@ TRANSLATORS = (
     lambda: TGITranslator(stops_early=True, tells_logprobs=True),
     ChatTranslator,
     MessageTranslator,
+    GeminiTranslator,
     CohereTranslator,
     OllamaTranslator,
 )
@@ -69,7 +73,7 @@ PROVIDERS = tuple(
     make(base_url=_URL, model="m/m")
     for make in (
         *(H2o, OpenAICompatible, Gravityengine, Lockchat),
-        *(Ollama, Cohere, TGI, Anthropic),
+        *(Ollama, Cohere, TGI, Anthropic, Gemini),
     )
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
@@ -87,6 +91,8 @@ _DELTA_OF_BLOCK = (
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
 
+_PART = b'data: {"candidates":[{"content":{"parts":[{"text":" Hi"}]},"index":0}]}\r\n\r\n'
+_CALLED = b'data: {"candidates":[{"content":{"parts":[{"functionCall":{'
 _LINE = (
     b'{"message":{"content":"Hi","thinking":"hm","tool_calls":[{"function":{"name":"f",'
     b'"arguments":{"a":1}}}]},"done":false}\n'
@@ -126,6 +132,15 @@ SEEDS = [
     b"The model: `gpt-4` does not exist\n\n",
     b'data: {"choices":\ndata: [{"delta":\ndata: {"reasoning_content":"\xe2\x80\xa8"}}]}\n\n\n\n',
     b"<!doctype html><html></html>",
+    _PART + b'{\n  "error": {\n    "code": 429,\n    "status": "RESOURCE_EXHAUSTED"\n  }\n}\n',
+    _PART + b'data: {"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"",'
+    b'"thoughtSignature":"c2ln"}]}}],"usageMetadata":{"promptTokenCount":1}}\r\n\r\n',
+    _CALLED
+    + b'"name":"f","willContinue":true}}]}}]}\n\n'
+    + _CALLED
+    + b'"partialArgs":[{"jsonPath":'
+    b'"$.a[0].b","stringValue":"x"}]}}]},"finishReason":"STOP"}]}\n\n',
+    b'[{"promptFeedback":{"blockReason":"SAFETY"}}\n,\n{"candidates":[{"finishReason":"OTHER"}]}]',
     b'{"conversationId":"0123"}',
     b'{"object":"list","data":[{"id":"m"}]}',
     b"Retry-After\xff3\xff" + b'{"error":{"message":"slow down"}}',
@@ -171,6 +186,19 @@ WORDS = [
         '"index":0',
     ),
     *('"message_start"', '"content_block_stop"', '"message_delta"', '"stop_reason":"pause_turn"'),
+    *(
+        '"candidates":[{',
+        '"content":{"parts":[{',
+        '"functionCall":{',
+        '"finishReason":"',
+        '"args":',
+    ),
+    *(
+        '"partialArgs":[{"jsonPath":"$.',
+        '"willContinue":true',
+        '"thoughtSignature":"',
+        '"thought":',
+    ),
     *('"done":true', '"done_reason":"', '"thinking":"', '"status":"', '"total":', '"logprobs":'),
     *('{"type":"content-delta",', '{"type":"message-end",', '"tool_plan":"', '"citations":{'),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
@@ -315,7 +343,7 @@ def fuzz_providers(body: bytes, dice: random.Random) -> None:
         assert (items, failure) == whole, chunks
     for read in (
         *(partial(decode, _CREATED), model_ids),
-        *(model_names, page_of_models, page_of),
+        *(model_names, page_of_models, page_of, models_of),
     ):
         with suppress(ProtocolError):
             read(body)

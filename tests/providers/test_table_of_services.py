@@ -72,9 +72,9 @@ def test_a_service_takes_its_key_from_each_of_its_variables(name, variable, monk
 def test_the_first_variable_comes_first_and_asyncllm_s_before_it(monkeypatch):
     for variable, key in (("GOOGLE_API_KEY", "b"), ("GEMINI_API_KEY", "a")):
         monkeypatch.setenv(variable, key)
-        assert provider("gemini")._headers["Authorization"] == f"Bearer {key}"
-    monkeypatch.setenv("ASYNCLLM_GEMINI_API_KEY", "ours")
-    assert provider("gemini")._headers["Authorization"] == "Bearer ours"
+        assert provider("gemini-openai")._headers["Authorization"] == f"Bearer {key}"
+    monkeypatch.setenv("ASYNCLLM_GEMINI_OPENAI_API_KEY", "ours")
+    assert provider("gemini-openai")._headers["Authorization"] == "Bearer ours"
 
 
 @pytest.mark.parametrize("name", SERVICES)

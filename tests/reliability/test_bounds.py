@@ -16,7 +16,15 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import OPENAI_END, WIRES, end_of, event_of, every_wire, on_wire
+from support.wires import (
+    OPENAI_END,
+    WIRES,
+    end_of,
+    event_of,
+    every_wire,
+    every_wire_with_an_end,
+    on_wire,
+)
 
 LIMIT = 100_000
 MEBI = 1024 * 1024
@@ -384,7 +392,7 @@ async def test_refused_attempts_use_one_connection(is_alone):
         assert sandbox.connections == 1
 
 
-@every_wire
+@every_wire_with_an_end
 async def test_a_flood_behind_the_end_is_drained_no_further_than_its_bounds(wire):
     flood = [CHUNKED + chunk(end_of(wire)), *[chunk(b":" * 65_000)] * 1000]
     clock = asyncio.get_running_loop().time
@@ -399,7 +407,7 @@ async def test_a_flood_behind_the_end_is_drained_no_further_than_its_bounds(wire
         assert clock() - start < 1
 
 
-@every_wire
+@every_wire_with_an_end
 async def test_a_drip_behind_the_end_is_drained_no_longer_than_its_bounds(wire):
     drip = [CHUNKED + chunk(end_of(wire)), *[0.02, chunk(b":\n\n")] * 500]
     clock = asyncio.get_running_loop().time

@@ -160,7 +160,7 @@ async def test_a_server_that_is_not_there_yet_is_met_by_trying_again(wire):
 )
 @every_wire
 async def test_a_bad_answer_with_a_good_status_is_not_tried_again(sandbox, quick, wire, fault):
-    if wire in {"h2o", "ollama", "tgi"} and isinstance(fault, Drop):
+    if wire in {"h2o", "ollama", "tgi", "gemini"} and isinstance(fault, Drop):
         fault = Drop(after=1)  # these send no head before there is a token
     sandbox.add_fault(fault)
     with pytest.raises(asyncllm.AsyncLLMError):

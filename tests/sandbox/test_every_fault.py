@@ -13,11 +13,14 @@ import asyncllm.sandbox
 from asyncllm.sandbox import (
     BadJson,
     BigEvent,
+    BlockedPrompt,
     Citations,
     ContentParts,
+    Continuation,
     DetailError,
     Drop,
     EmptyBody,
+    EndsWith,
     ErrorInStream,
     Fault,
     Fingerprint,
@@ -128,6 +131,17 @@ async def ask_anthropic(client):
         await client.ask("POST", "/v1/messages", json=question, headers=headers)
 
 
+async def ask_gemini(client):
+    """Ask for a text and for calls of functions."""
+    for text in ("Hi", "Use a tool"):
+        question = {
+            "contents": [{"role": "user", "parts": [{"text": text}]}],
+            "tools": [{"functionDeclarations": [{"name": "clock"}]}],
+        }
+        path = "/v1beta/models/gemini-3-pro:streamGenerateContent"
+        await client.ask("POST", path, json=question, params={"alt": "sse"})
+
+
 async def answers(wire, fault=None, patience=PATIENCE):
     """Return what a wire answers to its requests, with a fault or without one."""
     faults = [fault] if fault is not None else []
@@ -139,19 +153,24 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
-CHATUI, OPENAI, ANTHROPIC = (ask_chatui,), (ask_openai,), (ask_anthropic,)
-EVERY, NATIVE = CHATUI + OPENAI + ANTHROPIC, OPENAI + ANTHROPIC
+CHATUI, OPENAI = (ask_chatui,), (ask_openai,)
+ANTHROPIC, GEMINI = (ask_anthropic,), (ask_gemini,)
+EVERY, NATIVE = CHATUI + OPENAI + ANTHROPIC + GEMINI, OPENAI + ANTHROPIC
 SHOWS_ON = {
     BadJson(after=1): EVERY,
     BigEvent(size=100): EVERY,
-    Citations(): OPENAI,
+    BlockedPrompt(): GEMINI,
+    Citations(): OPENAI + GEMINI,
     ContentParts(): OPENAI,
+    Continuation(): GEMINI,
     DetailError(): EVERY,
     Drop(after=1): EVERY,
     EmptyBody(): EVERY,
+    EndsWith(): GEMINI,
     ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): EVERY,
+    Framing("crlf"): CHATUI + NATIVE,
+    Framing("cr"): GEMINI,  # which has the other anyway
     HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
     LoseSessions(): CHATUI,

@@ -6,6 +6,7 @@ from asyncllm import (
     TGI,
     Anthropic,
     Cohere,
+    Gemini,
     Gravityengine,
     H2o,
     Lockchat,
@@ -22,6 +23,7 @@ WIRES = {
     "cohere": (lambda **options: Cohere(model="command-a-03-2025", **options), ""),
     "tgi": (TGI, ""),
     "anthropic": (lambda **options: Anthropic(model="claude-opus-5", **options), ""),
+    "gemini": (lambda **options: Gemini(model="gemini-3-pro", **options), ""),
 }
 # Those whose errors amid an answer say in words alone what is wrong.
 UNTYPED = {"h2o", "ollama", "cohere", "tgi"}
@@ -30,6 +32,7 @@ PATHS = {
     "cohere": "/v2/chat",
     "tgi": "/generate_stream",
     "anthropic": "/v1/messages",
+    "gemini": "/v1beta/models/gemini-3-pro:streamGenerateContent",
 }
 _TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
 _EVENTS = {  # with some text, or what is no text of any length
@@ -44,6 +47,7 @@ _EVENTS = {  # with some text, or what is no text of any length
         ),
         b'"}}',
     ),
+    "gemini": (b'data: {"candidates":[{"content":{"parts":[{"text":"', b'"}]}}]}'),
 }
 _OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
 _TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
@@ -55,7 +59,12 @@ _ENDS = {  # of an answer that says "a"
     + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
     "anthropic": b"a".join(_EVENTS["anthropic"])
     + b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
+    "gemini": b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":1}]}\n\n',
 }
+# Those that tell of the end before their body has ended.
+every_wire_with_an_end = pytest.mark.parametrize(
+    "wire", [each for each in WIRES if each != "gemini"]
+)
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )

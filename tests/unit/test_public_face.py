@@ -19,6 +19,7 @@ PUBLIC = [
     "AsyncLLMError",
     "AuthenticationError",
     "AzureOpenAI",
+    "Gemini",
     "BadRequestError",
     "Begun",
     "Citation",

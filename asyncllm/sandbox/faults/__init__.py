@@ -35,6 +35,11 @@ from asyncllm.sandbox.faults.delays import (
 from asyncllm.sandbox.faults.fault import AnyStep as AnyStep
 from asyncllm.sandbox.faults.fault import Fault
 from asyncllm.sandbox.faults.fault import Step as Step
+from asyncllm.sandbox.faults.gemini import (
+    BlockedPrompt,
+    Continuation,
+    EndsWith,
+)
 from asyncllm.sandbox.faults.habits import (
     BigEvent,
     Citations,
@@ -70,11 +75,14 @@ from asyncllm.sandbox.faults.refusals import Refusal as Refusal
 __all__ = [
     "BadJson",
     "BigEvent",
+    "BlockedPrompt",
     "Citations",
     "ContentParts",
+    "Continuation",
     "DetailError",
     "Drop",
     "EmptyBody",
+    "EndsWith",
     "ErrorInStream",
     "Fault",
     "Fingerprint",

@@ -41,8 +41,9 @@ class ErrorInStream(Break):
     """An error event inside the 200, and then a clean end.
 
     `named_event` puts ``event: error`` before it. `type` is also Anthropic's, such as
-    "overloaded_error". The rest is for the OpenAI wire: `code` and `type` stand in the error, and
-    so does `status`, as `http_status_code`, and
+    "overloaded_error". On Gemini's wire it has the `status`, and stands bare between events. The
+    rest is for the OpenAI wire: `code` and `type` stand in the error, and so does `status`, as
+    `http_status_code`, and
     `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
     finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
     """

@@ -89,7 +89,10 @@ class Fingerprint(Fault):
 
 @dataclass(frozen=True)
 class Citations(Fault):
-    """Every chunk has the same `citations` and `search_results` (Perplexity)."""
+    """Every chunk has the same `citations` and `search_results` (Perplexity).
+
+    On Gemini's wire the last one has `groundingMetadata`.
+    """
 
 
 @dataclass(frozen=True)

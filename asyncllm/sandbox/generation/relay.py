@@ -32,7 +32,8 @@ class Script:
     """What is to be written of the tokens of an answer.
 
     First comes the opening, before a token is there; then events for the first `count` tokens,
-    and then the ending; or what is written for an error, which is at least one event.
+    and then the ending; or what is written for an error, which is at least one event, or stands
+    bare between events.
     """
 
     tokens: Sequence[str]
@@ -41,6 +42,7 @@ class Script:
     ending: Sequence[str]
     error: Callable[[ErrorInStream], Sequence[str]]
     opening: Sequence[str] = ()
+    has_bare_errors: bool = False
 
 
 def start_generation(
@@ -105,7 +107,10 @@ async def relay(
 
 async def _send_error(stream: EventStream, script: Script, fault: ErrorInStream) -> None:
     error, *rest = script.error(fault)
-    await stream.send(error, event="error" if fault.named_event else None)
+    if script.has_bare_errors:
+        await stream.send_bare(error)
+    else:
+        await stream.send(error, event="error" if fault.named_event else None)
     for payload in rest:
         await stream.send(payload)
 

@@ -3,6 +3,7 @@
 from asyncllm.sandbox.wires.anthropic import AnthropicWire
 from asyncllm.sandbox.wires.chatui import ChatUIWire
 from asyncllm.sandbox.wires.cohere import CohereWire
+from asyncllm.sandbox.wires.gemini import GeminiWire
 from asyncllm.sandbox.wires.ollama import OllamaWire
 from asyncllm.sandbox.wires.openai import OpenAIWire
 from asyncllm.sandbox.wires.tgi_server import TGIWire
@@ -11,6 +12,7 @@ __all__ = [
     "AnthropicWire",
     "ChatUIWire",
     "CohereWire",
+    "GeminiWire",
     "OllamaWire",
     "OpenAIWire",
     "TGIWire",

@@ -55,7 +55,13 @@ class EventStream:
 
     async def send(self, payload: str, *, event: str | None = None) -> None:
         """Add an event to the batch, and write the batch when it is large enough."""
-        framed = self._framer.event(payload, event)
+        await self._add(self._framer.event(payload, event))
+
+    async def send_bare(self, text: str) -> None:
+        """Add what stands between events, with nothing around it."""
+        await self._add(self._framer.bare(text))
+
+    async def _add(self, framed: str) -> None:
         self._batch.append(framed)
         self._size += len(framed)
         if self._size >= _BATCH:

@@ -55,6 +55,10 @@ class ServerSentEvents:
             lines.insert(0, ": keep-alive\n\n")
         return self._ended("".join([*lines, "\n"]))
 
+    def bare(self, text: str) -> str:
+        """Write lines as they are, and none of them a field."""
+        return self._ended(f"{text}\n")
+
     def _ended(self, lines: str) -> str:
         match self._kind:
             case "crlf":
@@ -79,6 +83,10 @@ class JSONLines:
         """Write a line; there is no place for a name in it."""
         return f"{payload}\n"
 
+    def bare(self, text: str) -> str:
+        """Write lines as they are."""
+        return f"{text}\n"
+
 
 class JSONArray:
     """One array, with an element for each payload that is an object."""
@@ -99,6 +107,10 @@ class JSONArray:
             return ""
         separator, self._separator = self._separator, ",\n"
         return f"{separator}{payload}"
+
+    def bare(self, text: str) -> str:
+        """Write an element, as an array has no other place."""
+        return self.event(text, None)
 
 
 def framer(

@@ -37,12 +37,13 @@ async def stream_answer(
     form: Form = "data",
     delay: float = 0.0,
     keeper: Keeper | None = None,
+    framing: Framing | None = None,
 ) -> web.StreamResponse:
     """Generate an answer, and stream it to the client as it comes.
 
     The first token comes `delay` seconds after the script's opening. `headers`, `space` and
-    `form` are as in `EventStream`. With a keeper the generation outlives its reader; otherwise it
-    ends with it.
+    `form` are as in `EventStream`, and so is the `framing` of a wire that has one of its own. With
+    a keeper the generation outlives its reader; otherwise it ends with it.
 
     Raises:
         ConnectionError: the client has gone.
@@ -50,7 +51,7 @@ async def stream_answer(
 
     """
     fault = backend.faults.take(Break, "stream")
-    framing = backend.faults.take(Framing, "stream")
+    framing = backend.faults.take(Framing, "stream") or framing
     stream = EventStream(request, headers=headers, space=space, framing=framing, form=form)
     if script.opening:
         for payload in script.opening:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 from asyncllm.events import Media
-from asyncllm.wires.loose import as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_bytes, as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,22 +28,15 @@ def heard_in(said: dict[str, object]) -> Iterator[str | Media]:
     """Yield what is said in a delta's `audio`, and how it sounds."""
     if spoken := as_text(said.get("transcript")):
         yield spoken
-    if sound := _decoded(as_text(said.get("data"))):
+    if sound := as_bytes(said.get("data")):
         yield Media(_STREAMED_AUDIO, sound)
 
 
 def _image(url: str) -> Media:
     head, comma, rest = url.partition(",")
     if comma and head.startswith("data:") and head.endswith(";base64"):
-        data = _decoded(rest)
+        data = as_bytes(rest)
         if data is not None:
             return Media(head[len("data:") :].partition(";")[0] or _UNKNOWN_IMAGE, data)
     ending = url.partition("?")[0].rpartition(".")[2].lower()
     return Media(_IMAGES.get(ending, _UNKNOWN_IMAGE), url=url)
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text)
-    except ValueError:
-        return None

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from asyncllm.errors import ReplyTooLargeError
 from asyncllm.events import Citation
+from asyncllm.wires.citations import Cited
 from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text, is_same
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-_MOST_SOURCES = 10_000
-
-
-class Sources:
+class Sources(Cited):
     """What has been given out of the sources of one answer, to give out each once.
 
     Its methods raise `ReplyTooLargeError` where there are too many.
     """
 
-    __slots__ = ("_known", "_newest")
+    __slots__ = ("_newest",)
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, int | None, int | None]] = set()
+        super().__init__()
         self._newest: tuple[object, object] = (None, None)
 
     def searched(self, citations: object, results: object) -> list[Citation]:
@@ -44,11 +37,11 @@ class Sources:
             each if isinstance(each, str) else _result(each).url for each in as_list(citations)
         ]
         urls = dict.fromkeys([*cited, *found])  # each once, in their order
-        return self._new(found.get(url) or Citation(url=url) for url in urls if url)
+        return self.new(found.get(url) or Citation(url=url) for url in urls if url)
 
     def annotated(self, annotations: object) -> list[Citation]:
         """Return the new sources among a delta's annotations."""
-        return self._new(
+        return self.new(
             _annotation(as_mapping(each))
             for each in as_list(annotations)
             if as_mapping(each).get("type") == "url_citation"
@@ -60,18 +53,7 @@ class Sources:
         They have the ids of documents that the caller has sent, as their titles.
         """
         ids = [as_text(each) for each in as_list(part.get("reference_ids"))]
-        return self._new(Citation(title=each) for each in ids if each)
-
-    def _new(self, citations: Iterable[Citation]) -> list[Citation]:
-        new = []
-        for each in citations:
-            key = each.url or each.title, each.start, each.end
-            if key not in self._known:
-                self._known.add(key)
-                new.append(each)
-        if len(self._known) > _MOST_SOURCES:
-            raise ReplyTooLargeError(f"the answer names more than {_MOST_SOURCES} sources")
-        return new
+        return self.new(Citation(title=each) for each in ids if each)
 
 
 def _result(said: object) -> Citation:

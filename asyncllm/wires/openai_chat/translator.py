@@ -16,7 +16,7 @@ from asyncllm.framing.json import UNDECODABLE
 from asyncllm.framing.json_object import WholeBody
 from asyncllm.wires.failures import Complaint, complaint_of, failure, is_complaint, said_in
 from asyncllm.wires.loose import as_mapping, as_text
-from asyncllm.wires.openai_chat.about import Facts
+from asyncllm.wires.openai_chat.about import ChatFacts
 from asyncllm.wires.openai_chat.chunks import CHUNK, PIECE_CHUNK, CallDelta, Chunk, Function
 from asyncllm.wires.openai_chat.content import items_of
 from asyncllm.wires.openai_chat.logprobs import logprobs_of
@@ -77,7 +77,7 @@ class ChatTranslator(JSONTranslator[Chunk]):
 
     def __init__(self) -> None:
         super().__init__(CHUNK)
-        self._facts = Facts()
+        self._facts = ChatFacts()
         self._sources = Sources()
         self._reasoning = OpaqueReasoning()
         self._tool_calls: ToolCalls | None = None  # few answers have any
