@@ -44,11 +44,11 @@ class Sources:
             each if isinstance(each, str) else _result(each).url for each in as_list(citations)
         ]
         urls = dict.fromkeys([*cited, *found])  # each once, in their order
-        return self._new(found.get(url) or Citation(url=url) for url in urls if url)
+        return self.new(found.get(url) or Citation(url=url) for url in urls if url)
 
     def annotated(self, annotations: object) -> list[Citation]:
         """Return the new sources among a delta's annotations."""
-        return self._new(
+        return self.new(
             _annotation(as_mapping(each))
             for each in as_list(annotations)
             if as_mapping(each).get("type") == "url_citation"
@@ -60,9 +60,10 @@ class Sources:
         They have the ids of documents that the caller has sent, as their titles.
         """
         ids = [as_text(each) for each in as_list(part.get("reference_ids"))]
-        return self._new(Citation(title=each) for each in ids if each)
+        return self.new(Citation(title=each) for each in ids if each)
 
-    def _new(self, citations: Iterable[Citation]) -> list[Citation]:
+    def new(self, citations: Iterable[Citation]) -> list[Citation]:
+        """Return those of the sources that are new."""
         new = []
         for each in citations:
             key = each.url or each.title, each.start, each.end

@@ -1,0 +1,323 @@
+"""OpenAI's Responses: from events to items of ours, with whatever servers were seen to make of it.
+
+Wire facts: OpenAI's reference of the streaming events of `POST /responses`, and what it, Azure,
+GitHub's Copilot, Bedrock, OpenRouter, LM Studio and vLLM were seen to send.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from typing_extensions import override
+
+from asyncllm.errors import StreamInterrupted
+from asyncllm.events import About, Finish, Ping, Reasoning, Refusal, Usage
+from asyncllm.framing.json import UNDECODABLE
+from asyncllm.framing.sse import NamedEvent
+from asyncllm.wires.failures import Complaint, complaint_of, failure, said_in
+from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
+from asyncllm.wires.openai_chat.logprobs import logprobs_of
+from asyncllm.wires.openai_chat.sources import Sources
+from asyncllm.wires.openai_responses.events import EVENT, Event
+from asyncllm.wires.openai_responses.items import (
+    citation_of,
+    citations_in,
+    media_in,
+    refusal_in,
+    results_in,
+    text_in,
+    thought_in,
+)
+from asyncllm.wires.openai_responses.output import Output
+from asyncllm.wires.tool_calls import ToolCalls
+from asyncllm.wires.translator import JSONTranslator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from asyncllm.errors import AsyncLLMError
+    from asyncllm.events import Item
+    from asyncllm.framing import Payload
+
+_TEXT: Final = "response.output_text.delta"
+_OF_ANSWER = "response."
+_ENDS = frozenset({"completed", "incomplete", "failed", "cancelled"})
+_BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
+_OF_TOOLS = ("_call", "mcp_", "compaction")  # in the names of the events of those that it runs
+_REASONS = {"max_output_tokens": "length"}
+_FACTS = ("created_at", "service_tier", "usage", "incomplete_details")
+
+
+class ResponsesTranslator(JSONTranslator[Event]):
+    """Reads one answer; see `asyncllm.wires.translator.Translator`.
+
+    What belongs together is told by `output_index`: ids change with each event behind Copilot. An
+    item counts as its `output_item.done` says; where a server sends none, as the last event does,
+    and otherwise as its pieces do. Calls are given at the end, as those of an answer that fails
+    must not be made.
+
+    Args:
+        is_stored: whether the server keeps the answer.
+
+    Attributes:
+        id: the server's name for the answer, once it is known; otherwise "".
+        sequence_number: of the newest event that has one; None before it.
+
+    """
+
+    __slots__ = (
+        "_before",
+        "_calls",
+        "_facts",
+        "_has_content",
+        "_model",
+        "_newest",
+        "_output",
+        "_sources",
+        "_told",
+        "id",
+        "sequence_number",
+    )
+
+    def __init__(self, *, is_stored: bool = False) -> None:
+        super().__init__(EVENT)
+        self.id = ""
+        self.sequence_number: int | None = None
+        self._model = ""
+        self._facts: dict[str, object] = {}
+        self._output = Output(is_stored=is_stored)
+        self._calls: ToolCalls | None = None  # few answers have any
+        self._sources = Sources()
+        self._told: set[tuple[str, int]] = set()  # kinds of content, and the items they are of
+        self._newest: object = None  # the output_index of the newest text
+        self._before = 0  # characters of messages that are whole
+        self._has_content = False
+
+    @override
+    def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
+        """Read pieces of text, which nearly all events are, by a shorter way than the rest."""
+        decode_event, newest, numbered = EVENT.decode, self._newest, None
+        for payload in payloads:
+            data = payload.data if payload.__class__ is NamedEvent else payload  # type: ignore[union-attr] # it has been looked at
+            try:
+                event = decode_event(data)  # type: ignore[arg-type] # see UNDECODABLE
+            except UNDECODABLE:
+                super()._read([payload], batch)
+            else:
+                numbered = event.sequence_number or numbered
+                delta = event.delta
+                if (
+                    event.type == _TEXT
+                    and event.output_index == newest is not None
+                    and not event.logprobs
+                    and isinstance(delta, str)
+                ):
+                    if delta:
+                        batch.append(delta)
+                    continue
+                if not event.type:
+                    event = _untyped(data) or event  # type: ignore[arg-type] # bytes
+                self.is_done = self.take(event, batch)
+                newest = self._newest
+            if self.is_done:
+                return
+        if numbered is not None:
+            self.sequence_number = as_count(numbered)
+
+    @override
+    def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Take an error that is no JSON, or the `[DONE]` that some servers end with."""
+        if name.lower() == "error" and not data.lstrip().startswith(b"{"):
+            raise failure(complaint_of(data.decode("utf-8", "replace")))
+        return data.strip().upper() == b"[DONE]"
+
+    @override
+    def take(self, event: Event, batch: list[Item]) -> bool:
+        """Append what an event says; see `JSONTranslator`."""
+        kind = event.type
+        take = _TAKES.get(kind)
+        if take is not None:
+            take(self, event, batch)
+        elif kind == "error" or event.error:
+            raise _failure(event)
+        elif any(tool in kind for tool in _OF_TOOLS):
+            self.is_building = True  # the server runs one, and says how far it is
+        elif kind in _BEGUN:
+            self._note(as_mapping(event.response))
+        is_end = kind.removeprefix(_OF_ANSWER) in _ENDS
+        if is_end:
+            batch += self._end(kind.removeprefix(_OF_ANSWER), event)
+        elif not self._has_content and batch and not isinstance(batch[-1], Ping):
+            # Behind the first content, as an answer that fails before it is asked for again.
+            self._has_content = True
+            batch.append(About(self.id, self._model))
+        return is_end
+
+    @override
+    def end(self) -> list[Item]:
+        """Say that the body has ended, too early."""
+        raise StreamInterrupted("the answer was cut off: it ended without response.completed")
+
+    def _take_text(self, event: Event, batch: list[Item]) -> None:
+        self._newest = event.output_index
+        self._add(event, "text", str, batch)
+        if event.logprobs and (likely := logprobs_of({"content": event.logprobs})):
+            batch.append(likely)
+
+    def _take_refusal(self, event: Event, batch: list[Item]) -> None:
+        self._add(event, "refusal", Refusal, batch)
+
+    def _take_thought(self, event: Event, batch: list[Item]) -> None:
+        self._add(event, "thought", Reasoning, batch)
+
+    def _add(self, event: Event, kind: str, make: Callable[[str], Item], batch: list[Item]) -> None:
+        """Append a piece, and note of which item it was."""
+        if isinstance(event.delta, str) and event.delta:
+            batch.append(make(event.delta))
+            self._told.add((kind, _index_of(event)))
+
+    def _take_arguments(self, event: Event, _batch: list[Item]) -> None:
+        self._calls = self._calls or ToolCalls()
+        self._calls.add("", _index_of(event), "", as_text(event.delta))
+        self.is_building = True
+
+    def _take_whole_arguments(self, event: Event, _batch: list[Item]) -> None:
+        written = event.arguments if event.arguments is not None else event.input
+        self._calls = self._calls or ToolCalls()
+        self._calls.settle("", _index_of(event), "", as_text(written))
+        self.is_building = True
+
+    def _take_begun(self, event: Event, _batch: list[Item]) -> None:
+        item = as_mapping(event.item)
+        if item.get("type") in _CALLED:
+            self._calls = self._calls or ToolCalls()
+            call_id, name = as_text(item.get("call_id")), as_text(item.get("name"))
+            self._calls.add(call_id, _index_of(event), name, None)
+            self.is_building = True
+
+    def _take_annotation(self, event: Event, batch: list[Item]) -> None:
+        batch += self._sources.new(citation_of(event.annotation, self._before))
+
+    def _take_item(self, event: Event, batch: list[Item]) -> None:
+        index = _index_of(event)
+        known = {kind for kind, other in self._told if other == index}
+        self._take_whole(as_mapping(event.item), index, known, batch)
+
+    def _take_whole(
+        self, item: dict[str, object], index: int, known: set[str], batch: list[Item]
+    ) -> None:
+        """Append what a whole item says, but for the kinds of content that are known of it."""
+        self._output.add(item)
+        match item.get("type"):
+            case "message":
+                said, refused = text_in(item), refusal_in(item)
+                batch += [said] if said and "text" not in known else []
+                batch += [Refusal(refused)] if refused and "refusal" not in known else []
+                batch += self._sources.new(citations_in(item, self._before))
+                self._before += len(said)
+            case "reasoning":
+                thought = thought_in(item)
+                batch += [Reasoning(thought)] if thought and "thought" not in known else []
+            case "function_call" | "custom_tool_call" as kind:
+                self._calls = self._calls or ToolCalls()
+                call_id, name = as_text(item.get("call_id")), as_text(item.get("name"))
+                self._calls.settle(call_id, index, name, as_text(item.get(_CALLED[kind])))
+                self.is_building = True
+            case "image_generation_call":
+                batch.extend(media_in(item))
+            case _:
+                batch.extend(results_in(item))
+
+    def _note(self, response: dict[str, object]) -> None:
+        """Note what is said of the answer besides the answer."""
+        self.id = as_text(response.get("id")) or self.id
+        self._model = as_text(response.get("model")) or self._model
+        told = {name: response[name] for name in _FACTS if response.get(name)}
+        self._facts |= {name: value for name, value in told.items() if as_kept(value)}
+
+    def _end(self, status: str, event: Event) -> list[Item]:
+        """Return what is left to say: what only the last event has, calls, usage and the finish.
+
+        Raises:
+            AsyncLLMError: the answer failed.
+
+        """
+        response = as_mapping(event.response)
+        if status in {"failed", "cancelled"}:
+            raise _failed(response, status)
+        self._note(response)
+        if event.copilot_usage and as_kept(event.copilot_usage):
+            self._facts["copilot_usage"] = event.copilot_usage
+        items: list[Item] = []
+        if self._output.is_empty:  # not even one `output_item.done` has come
+            known = {kind for kind, _ in self._told}
+            for index, item in enumerate(as_list(response.get("output"))):
+                self._take_whole(as_mapping(item), index, known, items)
+        calls = self._calls.whole() if self._calls is not None else []
+        items.append(About(self.id, self._model, opaque=self._output.whole(), extra=self._facts))
+        usage = as_mapping(response.get("usage"))
+        said = status
+        if status == "incomplete":
+            said = as_text(as_mapping(response.get("incomplete_details")).get("reason")) or status
+            reason = _REASONS.get(said, said)
+        else:
+            reason = "tool_calls" if calls else "stop"
+        finish = Finish(reason, said if said != reason else "")
+        return [*items, *calls, *([_usage(usage)] if usage else []), finish]
+
+
+_CALLED = {"function_call": "arguments", "custom_tool_call": "input"}
+_TAKES: Mapping[str, Callable[[ResponsesTranslator, Event, list[Item]], None]] = {
+    _TEXT: ResponsesTranslator._take_text,  # noqa: SLF001 - here and below: of this module
+    "response.refusal.delta": ResponsesTranslator._take_refusal,  # noqa: SLF001
+    "response.reasoning_summary_text.delta": ResponsesTranslator._take_thought,  # noqa: SLF001
+    "response.reasoning_text.delta": ResponsesTranslator._take_thought,  # noqa: SLF001
+    "response.function_call_arguments.delta": ResponsesTranslator._take_arguments,  # noqa: SLF001
+    "response.custom_tool_call_input.delta": ResponsesTranslator._take_arguments,  # noqa: SLF001
+    "response.function_call_arguments.done": ResponsesTranslator._take_whole_arguments,  # noqa: SLF001
+    "response.custom_tool_call_input.done": ResponsesTranslator._take_whole_arguments,  # noqa: SLF001
+    "response.output_text.annotation.added": ResponsesTranslator._take_annotation,  # noqa: SLF001
+    "response.output_item.added": ResponsesTranslator._take_begun,  # noqa: SLF001
+    "response.output_item.done": ResponsesTranslator._take_item,  # noqa: SLF001
+}
+
+
+def _index_of(event: Event) -> int:
+    index = event.output_index
+    return index if isinstance(index, int) else as_count(index) or 0
+
+
+def _untyped(data: bytes) -> Event | None:
+    """Return the event that a body without types is: an answer that came whole, or an error."""
+    said = as_mapping(said_in(data.decode("utf-8", "replace")))
+    if said.get("object") == "response":
+        status = as_text(said.get("status")) or "completed"
+        return Event(type=f"{_OF_ANSWER}{status}", response=said)
+    if said.get("code") or said.get("message") or said.get("detail"):
+        raise failure(complaint_of(said))
+    return None
+
+
+def _failure(event: Event) -> AsyncLLMError:
+    """Return the error of an event that is one, in either of its two forms."""
+    names = ("error", "code", "message", "param", "status", "status_code")
+    said = {name: value for name in names if (value := getattr(event, name)) is not None}
+    return failure(complaint_of(said))
+
+
+def _failed(response: dict[str, object], status: str) -> AsyncLLMError:
+    error = as_mapping(response.get("error"))
+    return failure(complaint_of({"error": error}) if error else Complaint(f"it was {status}"))
+
+
+def _usage(said: dict[str, object]) -> Usage:
+    before = as_mapping(said.get("input_tokens_details"))
+    after = as_mapping(said.get("output_tokens_details"))
+    return Usage(
+        prompt_tokens=as_count(said.get("input_tokens")),
+        completion_tokens=as_count(said.get("output_tokens")),
+        total_tokens=as_count(said.get("total_tokens")),
+        cached_tokens=as_count(before.get("cached_tokens")),
+        cache_write_tokens=as_count(before.get("cache_write_tokens")),
+        reasoning_tokens=as_count(after.get("reasoning_tokens")),
+    )
