@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
+    from asyncllm.providers.openai_responses import OpenAIResponses
     from asyncllm.providers.services import Service
     from asyncllm.registry import provider
     from asyncllm.reply import Reply
@@ -103,6 +104,7 @@ _NAMES_OF = {
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
     "providers.openai": "OpenAI OpenAICompatible",
+    "providers.openai_responses": "OpenAIResponses",
     "providers.services": "Service",
     "registry": "provider",
     "reply": "Reply",
@@ -151,6 +153,7 @@ __all__ = [
     "NotFoundError",
     "OpenAI",
     "OpenAICompatible",
+    "OpenAIResponses",
     "Payload",
     "Ping",
     "ProtocolError",

@@ -26,6 +26,7 @@ _OWN = {
     "gravityengine": "asyncllm.providers.gravityengine:Gravityengine",
     "lockchat": "asyncllm.providers.lockchat:Lockchat",
     "openai": "asyncllm.providers.openai:OpenAI",
+    "openai-responses": "asyncllm.providers.openai_responses:OpenAIResponses",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
 }
 

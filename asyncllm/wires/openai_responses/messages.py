@@ -77,8 +77,8 @@ def _turn(message: Mapping[str, object], where: str) -> list[dict[str, object]]:
         return own
     if not (text or calls) and message.get("content") is None:
         raise ConfigurationError(f"{where} has nothing that this provider can send")
-    is_said = text or not calls
-    return [*([{"role": "assistant", "content": text}] if is_said else []), *calls]
+    said: dict[str, object] = {"role": "assistant", "content": text}
+    return [said, *calls] if text or not calls else calls
 
 
 def _fits(own: list[dict[str, object]], text: str, calls: list[dict[str, object]]) -> bool:

@@ -45,6 +45,7 @@ _ENDS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 _OF_TOOLS = ("_call", "mcp_", "compaction")  # in the names of the events of those that it runs
 _REASONS = {"max_output_tokens": "length"}
+_MOST_BREAKS = 8
 _FACTS = ("created_at", "service_tier", "usage", "incomplete_details")
 
 
@@ -62,11 +63,13 @@ class ResponsesTranslator(JSONTranslator[Event]):
     Attributes:
         id: the server's name for the answer, once it is known; otherwise "".
         sequence_number: of the newest event that has one; None before it.
+        breaks: how often the answer was broken without a word since.
 
     """
 
     __slots__ = (
         "_before",
+        "_broken_at",
         "_calls",
         "_facts",
         "_has_content",
@@ -75,6 +78,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         "_output",
         "_sources",
         "_told",
+        "breaks",
         "id",
         "sequence_number",
     )
@@ -83,6 +87,8 @@ class ResponsesTranslator(JSONTranslator[Event]):
         super().__init__(EVENT)
         self.id = ""
         self.sequence_number: int | None = None
+        self.breaks = 0
+        self._broken_at: int | None = None
         self._model = ""
         self._facts: dict[str, object] = {}
         self._output = Output(is_stored=is_stored)
@@ -98,7 +104,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         """Read pieces of text, which nearly all events are, by a shorter way than the rest."""
         decode_event, newest, numbered = EVENT.decode, self._newest, None
         for payload in payloads:
-            data = payload.data if payload.__class__ is NamedEvent else payload  # type: ignore[union-attr] # it has been looked at
+            data = payload.data if payload.__class__ is NamedEvent else payload
             try:
                 event = decode_event(data)  # type: ignore[arg-type] # see UNDECODABLE
             except UNDECODABLE:
@@ -157,6 +163,12 @@ class ResponsesTranslator(JSONTranslator[Event]):
     def end(self) -> list[Item]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted("the answer was cut off: it ended without response.completed")
+
+    def can_be_taken_up(self) -> bool:
+        """Note that the answer was broken, and tell whether to take it up behind its newest event."""
+        self.breaks = self.breaks + 1 if self.sequence_number == self._broken_at else 1
+        self._broken_at = self.sequence_number
+        return bool(self.id) and self.breaks <= _MOST_BREAKS
 
     def _take_text(self, event: Event, batch: list[Item]) -> None:
         self._newest = event.output_index
