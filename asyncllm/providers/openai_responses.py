@@ -34,6 +34,9 @@ _LIKELY = "message.output_text.logprobs"
 _PADDING = "stream_options"
 _SUMMARY = "reasoning.summary"
 _NEVER_REASONS = re.compile(r"(?:ft:)?(?:chatgpt-4|gpt-3\.5|gpt-4)").match
+_REFUSES_ENCRYPTED = re.compile(
+    r"encrypted[ _]content\W+(?:is )?not supported|reasoning\.encrypted_content|'include'"
+).search
 _SAME = ("temperature", "top_p", "user", "parallel_tool_calls", "tools", "tool_choice")
 _TRANSLATED = ("response_format", "reasoning_effort", "logprobs", "top_logprobs")
 _NAMES = {name: name for name in (*_SAME, *_TRANSLATED)} | dict.fromkeys(
@@ -97,7 +100,7 @@ class OpenAIResponses(OpenAI):
         said, given = error.body.lower(), request.given
         if _PADDING in said and _PADDING not in given:
             return _PADDING
-        if "encrypted" in said and _asks_for_encrypted(request):
+        if _REFUSES_ENCRYPTED(said) and _asks_for_encrypted(request):
             return _of_model(_ENCRYPTED, request)
         return _of_model(_SUMMARY, request) if "summar" in said and _adds_summary(request) else ""
 

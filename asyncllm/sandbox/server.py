@@ -12,7 +12,7 @@ from aiohttp import web
 from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
-from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire
+from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire, ResponsesWire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,6 +95,7 @@ class Sandbox:
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
         self._chatui = ChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
+        self._responses = ResponsesWire(self._backend, api_key, self._openai.models)
         self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -160,6 +161,7 @@ class Sandbox:
             raise RuntimeError("a sandbox can be started only once")
         routes = (
             *self._chatui.routes(),
+            *self._responses.routes(),  # before OpenAI's, which answers all of /v1
             *self._openai.routes(),
             web.get(_STATE, self._state),
         )

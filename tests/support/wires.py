@@ -2,11 +2,12 @@
 
 import pytest
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible
+from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible, OpenAIResponses
 
 WIRES = {
     "h2o": (H2o, ""),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
+    "responses": (lambda **options: OpenAIResponses(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
 }

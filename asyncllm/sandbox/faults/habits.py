@@ -136,6 +136,21 @@ class ThoughtSignatures(Fault):
 
 
 @dataclass(frozen=True)
+class EmptyOutput(Fault):
+    """The last event of OpenAI's Responses has `"output": []`, whatever came before it."""
+
+
+@dataclass(frozen=True)
+class NoArgumentDeltas(Fault):
+    """The arguments of a call in OpenAI's Responses come whole, with the call (LM Studio)."""
+
+
+@dataclass(frozen=True)
+class ChangingIds(Fault):
+    """An item of OpenAI's Responses has another id in each event (GitHub's Copilot)."""
+
+
+@dataclass(frozen=True)
 class ToolIndex(Fault):
     """Tool-call deltas without an index, or all with index 0; each of them has its id."""
 

@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 _NOT_JSON = '{"this is": not JSON'
 
 
+def _nameless(_payload: str) -> None:
+    """Find that an event has no name."""
+
+
 @dataclass(frozen=True)
 class Script:
     """What is to be written of the tokens of an answer.
 
     First comes the opening, before a token is there; then events for the first `count` tokens,
-    and then the ending; or what is written for an error, which is at least one event.
+    and then the ending; or what is written for an error, which is at least one event. `name` is
+    what an event with a payload is called, where the wire calls its events by names.
     """
 
     tokens: Sequence[str]
@@ -41,6 +46,7 @@ class Script:
     ending: Sequence[str]
     error: Callable[[ErrorInStream], Sequence[str]]
     opening: Sequence[str] = ()
+    name: Callable[[str], str | None] = _nameless
 
 
 def start_generation(
@@ -99,15 +105,15 @@ async def relay(
     if generation.is_stopped:
         return await stream.cut()
     for payload in script.ending:
-        await stream.send(payload)
+        await stream.send(payload, event=script.name(payload))
     return await stream.finish()
 
 
 async def _send_error(stream: EventStream, script: Script, fault: ErrorInStream) -> None:
     error, *rest = script.error(fault)
-    await stream.send(error, event="error" if fault.named_event else None)
+    await stream.send(error, event="error" if fault.named_event else script.name(error))
     for payload in rest:
-        await stream.send(payload)
+        await stream.send(payload, event=script.name(payload))
 
 
 async def _send_tokens(
@@ -116,6 +122,7 @@ async def _send_tokens(
     while sent < end and await generation.has_more_than(sent):
         ready = min(generation.produced, end)
         for token in generation.tokens[sent:ready]:
-            await stream.send(script.event(token))
+            payload = script.event(token)
+            await stream.send(payload, event=script.name(payload))
         await stream.flush()
         sent = ready

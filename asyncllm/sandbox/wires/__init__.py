@@ -2,5 +2,6 @@
 
 from asyncllm.sandbox.wires.chatui import ChatUIWire
 from asyncllm.sandbox.wires.openai import OpenAIWire
+from asyncllm.sandbox.wires.responses import ResponsesWire
 
-__all__ = ["ChatUIWire", "OpenAIWire"]
+__all__ = ["ChatUIWire", "OpenAIWire", "ResponsesWire"]

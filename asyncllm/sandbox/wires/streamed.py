@@ -51,7 +51,7 @@ async def stream_answer(
     stream = EventStream(request, headers=headers, space=space, framing=framing)
     if script.opening:
         for payload in script.opening:
-            await stream.send(payload)
+            await stream.send(payload, event=script.name(payload))
         await stream.flush()
     on_end = keeper.end if keeper is not None else None
     generation = start_generation(backend, script.tokens, fault, delay=delay, on_end=on_end)

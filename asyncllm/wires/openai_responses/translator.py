@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
-from asyncllm.events import About, Finish, Ping, Reasoning, Refusal, Usage
+from asyncllm.events import About, Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
 from asyncllm.framing.sse import NamedEvent
-from asyncllm.wires.failures import Complaint, complaint_of, failure, said_in
+from asyncllm.wires.failures import complaint_of, failure
 from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.openai_chat.logprobs import logprobs_of
 from asyncllm.wires.openai_chat.sources import Sources
+from asyncllm.wires.openai_responses.ending import (
+    OF_ANSWER,
+    check_end,
+    failure_in,
+    finish_of,
+    untyped,
+    usage_of,
+)
 from asyncllm.wires.openai_responses.events import EVENT, Event
 from asyncllm.wires.openai_responses.items import (
     citation_of,
@@ -35,16 +43,13 @@ from asyncllm.wires.translator import JSONTranslator
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
     from asyncllm.framing import Payload
 
 _TEXT: Final = "response.output_text.delta"
-_OF_ANSWER = "response."
 _ENDS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 _OF_TOOLS = ("_call", "mcp_", "compaction")  # in the names of the events of those that it runs
-_REASONS = {"max_output_tokens": "length"}
 _MOST_BREAKS = 8
 _FACTS = ("created_at", "service_tier", "usage", "incomplete_details")
 
@@ -122,7 +127,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
                         batch.append(delta)
                     continue
                 if not event.type:
-                    event = _untyped(data) or event  # type: ignore[arg-type] # bytes
+                    event = untyped(data) or event  # type: ignore[arg-type] # bytes
                 self.is_done = self.take(event, batch)
                 newest = self._newest
             if self.is_done:
@@ -145,14 +150,14 @@ class ResponsesTranslator(JSONTranslator[Event]):
         if take is not None:
             take(self, event, batch)
         elif kind == "error" or event.error:
-            raise _failure(event)
+            raise failure_in(event)
         elif any(tool in kind for tool in _OF_TOOLS):
             self.is_building = True  # the server runs one, and says how far it is
         elif kind in _BEGUN:
             self._note(as_mapping(event.response))
-        is_end = kind.removeprefix(_OF_ANSWER) in _ENDS
+        is_end = kind.removeprefix(OF_ANSWER) in _ENDS
         if is_end:
-            batch += self._end(kind.removeprefix(_OF_ANSWER), event)
+            batch += self._end(kind.removeprefix(OF_ANSWER), event)
         elif not self._has_content and batch and not isinstance(batch[-1], Ping):
             # Behind the first content, as an answer that fails before it is asked for again.
             self._has_content = True
@@ -165,7 +170,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         raise StreamInterrupted("the answer was cut off: it ended without response.completed")
 
     def can_be_taken_up(self) -> bool:
-        """Note that the answer was broken, and tell whether to take it up behind its newest event."""
+        """Note that the answer was broken, and tell whether to go on behind its newest event."""
         self.breaks = self.breaks + 1 if self.sequence_number == self._broken_at else 1
         self._broken_at = self.sequence_number
         return bool(self.id) and self.breaks <= _MOST_BREAKS
@@ -255,8 +260,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
 
         """
         response = as_mapping(event.response)
-        if status in {"failed", "cancelled"}:
-            raise _failed(response, status)
+        check_end(response, status)
         self._note(response)
         if event.copilot_usage and as_kept(event.copilot_usage):
             self._facts["copilot_usage"] = event.copilot_usage
@@ -267,15 +271,9 @@ class ResponsesTranslator(JSONTranslator[Event]):
                 self._take_whole(as_mapping(item), index, known, items)
         calls = self._calls.whole() if self._calls is not None else []
         items.append(About(self.id, self._model, opaque=self._output.whole(), extra=self._facts))
-        usage = as_mapping(response.get("usage"))
-        said = status
-        if status == "incomplete":
-            said = as_text(as_mapping(response.get("incomplete_details")).get("reason")) or status
-            reason = _REASONS.get(said, said)
-        else:
-            reason = "tool_calls" if calls else "stop"
-        finish = Finish(reason, said if said != reason else "")
-        return [*items, *calls, *([_usage(usage)] if usage else []), finish]
+        usage = usage_of(response)
+        finish = finish_of(response, status, has_calls=bool(calls))
+        return [*items, *calls, *([usage] if usage is not None else []), finish]
 
 
 _CALLED = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -297,39 +295,3 @@ _TAKES: Mapping[str, Callable[[ResponsesTranslator, Event, list[Item]], None]] =
 def _index_of(event: Event) -> int:
     index = event.output_index
     return index if isinstance(index, int) else as_count(index) or 0
-
-
-def _untyped(data: bytes) -> Event | None:
-    """Return the event that a body without types is: an answer that came whole, or an error."""
-    said = as_mapping(said_in(data.decode("utf-8", "replace")))
-    if said.get("object") == "response":
-        status = as_text(said.get("status")) or "completed"
-        return Event(type=f"{_OF_ANSWER}{status}", response=said)
-    if said.get("code") or said.get("message") or said.get("detail"):
-        raise failure(complaint_of(said))
-    return None
-
-
-def _failure(event: Event) -> AsyncLLMError:
-    """Return the error of an event that is one, in either of its two forms."""
-    names = ("error", "code", "message", "param", "status", "status_code")
-    said = {name: value for name in names if (value := getattr(event, name)) is not None}
-    return failure(complaint_of(said))
-
-
-def _failed(response: dict[str, object], status: str) -> AsyncLLMError:
-    error = as_mapping(response.get("error"))
-    return failure(complaint_of({"error": error}) if error else Complaint(f"it was {status}"))
-
-
-def _usage(said: dict[str, object]) -> Usage:
-    before = as_mapping(said.get("input_tokens_details"))
-    after = as_mapping(said.get("output_tokens_details"))
-    return Usage(
-        prompt_tokens=as_count(said.get("input_tokens")),
-        completion_tokens=as_count(said.get("output_tokens")),
-        total_tokens=as_count(said.get("total_tokens")),
-        cached_tokens=as_count(before.get("cached_tokens")),
-        cache_write_tokens=as_count(before.get("cache_write_tokens")),
-        reasoning_tokens=as_count(after.get("reasoning_tokens")),
-    )
