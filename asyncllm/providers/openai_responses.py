@@ -64,6 +64,11 @@ class OpenAIResponses(OpenAI):
     path: ClassVar[str] = _PATH
     default_timeouts = Timeouts(first_token=600.0, stall=600.0)
 
+    @property
+    @override
+    def _label(self) -> str:
+        return type(self).__name__
+
     @override
     def ask(self, request: Request) -> Ask:
         """Return what to send.

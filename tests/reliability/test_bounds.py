@@ -26,8 +26,15 @@ OPENAI_END = (
 H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
 
 
+RESPONSES_END = (
+    b'data: {"type":"response.output_text.delta","delta":"a"}\n\n'
+    b'data: {"type":"response.completed","response":{}}\n\n'
+)
+ENDS = {"h2o": H2O_END, "responses": RESPONSES_END}
+
+
 def end_of(wire):
-    return H2O_END if wire == "h2o" else OPENAI_END
+    return ENDS.get(wire, OPENAI_END)
 
 
 def answering(wire, *answers, ends=True):
@@ -146,6 +153,8 @@ def event_of(wire, size):
     """Return an event whose block is exactly `size` bytes long."""
     if wire == "h2o":
         start, end = b'data:{"token":{"text":"x"},"padding":"', b'"}'
+    elif wire == "responses":
+        start, end = b'data: {"type":"response.output_text.delta","delta":"', b'"}'
     else:
         start, end = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
     return start + b"x" * (size - len(start) - len(end)) + end

@@ -53,7 +53,7 @@ def asked(sandbox, step="stream"):
         "settings": lambda r: r.path == "/settings",
         "create": lambda r: r.path == "/conversation",
         "stream": lambda r: (
-            r.path.endswith("/completions")
+            r.path.endswith(("/completions", "/responses"))
             or (r.path.count("/") == 2 and r.path[:14] == "/conversation/" and r.method == "POST")
         ),
     }[step]

@@ -13,11 +13,13 @@ import asyncllm.sandbox
 from asyncllm.sandbox import (
     BadJson,
     BigEvent,
+    ChangingIds,
     Citations,
     ContentParts,
     DetailError,
     Drop,
     EmptyBody,
+    EmptyOutput,
     ErrorInStream,
     Fault,
     Fingerprint,
@@ -27,6 +29,7 @@ from asyncllm.sandbox import (
     LoseSessions,
     ModelDoesNotExist,
     NewId,
+    NoArgumentDeltas,
     NoDone,
     NoFinishReason,
     NoOrigin,
@@ -56,7 +59,9 @@ NEVER = 3600.0
 HANGING = 0.2  # seconds, after which an answer that must never be whole is given up
 TOOLS = [{"type": "function", "function": {"name": "clock"}}]
 # What two answers to the same request differ in without a fault.
-CHANCE = re.compile(r'(chatcmpl-)?\b[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+')
+CHANCE = re.compile(
+    r'(?:\b[a-z]+_|chatcmpl-|\b)[0-9a-f]{24,32}\b|"created(?:_at)?":\d+|127\.0\.0\.1:\d+'
+)
 
 
 @dataclass
@@ -120,16 +125,27 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
+async def ask_responses(client):
+    """Ask for a text and for a call of a tool."""
+    for text in ("Hi", "Use a tool"):
+        tools = [{"type": "function", "name": "clock", "parameters": {}}]
+        question = {"model": "gpt-4o", "input": text, "stream": True, "tools": tools}
+        await client.ask("POST", "/v1/responses", json=question)
+
+
 BOTH, CHATUI, OPENAI = (ask_chatui, ask_openai), (ask_chatui,), (ask_openai,)
+RESPONSES, BOTH_OPENAI = (ask_responses,), (ask_openai, ask_responses)
 SHOWS_ON = {
     BadJson(after=1): BOTH,
     BigEvent(size=100): BOTH,
-    Citations(): OPENAI,
+    ChangingIds(): RESPONSES,
+    Citations(): BOTH_OPENAI,
     ContentParts(): OPENAI,
     DetailError(): BOTH,
     Drop(after=1): BOTH,
     EmptyBody(): BOTH,
-    ErrorInStream(after=1): BOTH,
+    EmptyOutput(): RESPONSES,
+    ErrorInStream(after=1): (*BOTH, ask_responses),
     Fingerprint(): OPENAI,
     Framing("crlf"): BOTH,
     HtmlPage(): BOTH,
@@ -137,16 +153,17 @@ SHOWS_ON = {
     LoseSessions(): CHATUI,
     ModelDoesNotExist(): OPENAI,
     NewId("mine"): CHATUI,
+    NoArgumentDeltas(): RESPONSES,
     NoDone(): OPENAI,
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
     NullContent(): OPENAI,
     PingForever(after=1): BOTH,
     PlainError(): BOTH,
-    PlainJson(): OPENAI,
+    PlainJson(): BOTH_OPENAI,
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
-    RefusalDeltas(): OPENAI,
+    RefusalDeltas(): BOTH_OPENAI,
     RefuseField(): OPENAI,
     SlowAnswer(NEVER): BOTH,
     SlowCreate(NEVER): CHATUI,
@@ -156,7 +173,7 @@ SHOWS_ON = {
     ToolIndex(): OPENAI,
     Truncate(after=1): BOTH,
     Usage("never"): OPENAI,
-    UsageDetails(): OPENAI,
+    UsageDetails(): BOTH_OPENAI,
 }
 HANG = (Late, PingForever, SlowAnswer, SlowCreate, Stall)
 
@@ -167,7 +184,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", (*BOTH, ask_responses))
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)

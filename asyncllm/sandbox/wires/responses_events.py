@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.sandbox.wires.body import JSON, list_in, object_in
 from asyncllm.sandbox.wires.openai_style import encode
-from asyncllm.sandbox.wires.responses_answer import SOURCE, ResponseAnswer, new_id
+from asyncllm.sandbox.wires.responses_answer import SOURCE, ResponseAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,5 +113,5 @@ def _is_delta(event: JSON) -> bool:
 def _written(answer: ResponseAnswer, event: JSON, number: int) -> str:
     numbered: JSON = {"type": event["type"], "sequence_number": number, **event}
     if answer.habits.changes_ids and "item_id" in event:
-        numbered["item_id"] = new_id("x")
+        numbered["item_id"] = f"changed_{number}"
     return encode(numbered)
