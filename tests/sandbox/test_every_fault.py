@@ -184,7 +184,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", (*BOTH, ask_responses))
+@pytest.mark.parametrize("wire", [*BOTH, ask_responses])
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)

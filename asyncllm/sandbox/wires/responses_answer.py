@@ -101,7 +101,7 @@ class ResponseAnswer:
         cached = min(self.habits.cached_tokens, self.prompt_tokens)
         return {
             "input_tokens": self.prompt_tokens,
-            "input_tokens_details": {"cached_tokens": cached},
+            "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
             "output_tokens": written,
             "output_tokens_details": {"reasoning_tokens": len(self.thought)},
             "total_tokens": self.prompt_tokens + written,
