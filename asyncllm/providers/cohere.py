@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Unpack
 from typing_extensions import override
 
 from asyncllm.base.address import check_end
+from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError
 from asyncllm.wires.cohere import CohereTranslator, cohere_fields, cohere_messages
 from asyncllm.wires.cohere.models import page_of_models

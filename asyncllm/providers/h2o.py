@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from asyncllm.base.ask import Ask
 from asyncllm.base.conversation import ConversationProvider
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.http import path_segment

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from typing_extensions import override
 
 from asyncllm.base.address import check_end
+from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
 from asyncllm.providers.services import url_of_host
 from asyncllm.session import SessionManager
@@ -132,7 +133,7 @@ class Ollama(ServerProvider):
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
             url = f"{self.base_url}/api/pull"
-            limit = (self._timeouts or sessions.timeouts).first_token
+            limit = self._limits(sessions).first_token
 
             async def begin() -> Response:
                 try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 from typing_extensions import override
 
 from asyncllm.base.address import check_end
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.ask import Ask
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
 from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.failures import explained

@@ -12,8 +12,9 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.address import check_end
+from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError
 from asyncllm.framing.json import decode
 from asyncllm.messages import format_prompt

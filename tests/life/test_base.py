@@ -214,3 +214,24 @@ async def test_path_headers_and_body_of_a_request_are_of_one_call(sandbox):
     ]
     assert [body for body, _ in signed] == [header for _, header in signed]
     assert len({body for body, _ in signed}) == 3
+
+
+@pytest.mark.parametrize("given", ["by nobody", "to the provider", "to the session manager"])
+async def test_limits_of_a_provider_count_where_nobody_has_set_any(given):
+    class Silent(Scripted):
+        default_timeouts = asyncllm.Timeouts(first_token=600, stall=0.02)
+
+        async def generate(self, request, http):
+            yield ["a"]
+            await asyncio.Event().wait()
+
+    mine = asyncllm.Timeouts(stall=0.03)
+    options = {"timeouts": mine} if given == "to the provider" else {}
+    manages = {"timeouts": mine} if given == "to the session manager" else {}
+    async with asyncllm.SessionManager(**manages) as sessions:
+        with pytest.raises(asyncllm.StreamTimeout) as caught:
+            await Silent(sessions=sessions, **options).complete("x")
+    assert (caught.value.phase, caught.value.limit) == (
+        "stall",
+        0.02 if given == "by nobody" else 0.03,
+    )
