@@ -17,6 +17,7 @@ from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
+from asyncllm.options import Timeouts
 from asyncllm.providers.services import url_of_host
 from asyncllm.session import SessionManager
 from asyncllm.stream.within import within
@@ -56,6 +57,8 @@ class Ollama(ServerProvider):
     url = "http://localhost:11434"
     wire = "ollama"
     framing = "json_lines"
+    # A model is loaded before its first token, and a call is not told before it is whole.
+    default_timeouts = Timeouts(first_token=600, stall=300)
 
     def __init__(self, **options: Unpack[ProviderOptions]) -> None:
         super().__init__(**options)

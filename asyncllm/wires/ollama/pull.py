@@ -5,15 +5,18 @@ Wire facts: `ProgressResponse` of Ollama's `api/types.go`; the last line says "s
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
 
-from asyncllm.errors import StreamInterrupted
+from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.wires.failures import complaint_of, failure
 from asyncllm.wires.loose import as_count, as_text
 from asyncllm.wires.translator import JSONTranslator
+
+if TYPE_CHECKING:
+    from asyncllm.errors import AsyncLLMError
 
 _SUCCESS = "success"
 
@@ -58,7 +61,7 @@ class PullReader(JSONTranslator[_Line]):
     def take(self, line: _Line, batch: list[Any]) -> bool:
         """Append what a line says; see `JSONTranslator`."""
         if line.error is not None:
-            raise failure(complaint_of({"error": line.error}))
+            raise _failure(line.error)
         status = as_text(line.status)
         counts = as_count(line.total), as_count(line.completed)
         batch.append(PullProgress(status, as_text(line.digest), *counts))
@@ -68,3 +71,12 @@ class PullReader(JSONTranslator[_Line]):
     def end(self) -> list[Any]:
         """Say that the body has ended, too early."""
         raise StreamInterrupted('the model has not come: the server ended without "success"')
+
+
+def _failure(said: object) -> AsyncLLMError:
+    """Return the error that a line tells."""
+    complaint = complaint_of({"error": said})
+    error = failure(complaint)
+    if type(error) is ProviderError:  # which speaks of an answer
+        return ProviderError(f"the server can't fetch the model: {complaint.message}")
+    return error
