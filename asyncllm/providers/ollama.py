@@ -159,7 +159,8 @@ class Ollama(ServerProvider):
     def _environment_addresses(self) -> dict[str, str]:
         """Return where the environment says that the server is, by variable."""
         host = os.environ.get(_HOST, "")
-        told = {_HOST: url_of_host(host, self.url) if host else ""}
+        # Some have it with what OpenAI's endpoint is at, though Ollama's own clients take no such.
+        told = {_HOST: url_of_host(host, self.url).removesuffix("/v1") if host else ""}
         return super()._environment_addresses() | told
 
     @override
