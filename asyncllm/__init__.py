@@ -61,18 +61,22 @@ if TYPE_CHECKING:
     from asyncllm.options import Retry, Timeouts
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.azure import AzureOpenAI
+    from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.providers.openai_responses import OpenAIResponses
     from asyncllm.providers.services import Service
+    from asyncllm.providers.tgi import TGI
     from asyncllm.registry import provider
     from asyncllm.reply import Reply
     from asyncllm.session import ConversationServer, SessionManager
     from asyncllm.stream import Begun, Stream
     from asyncllm.sync import SyncIterator, SyncStream, run_sync
     from asyncllm.wires import JSONTranslator, Translator
+    from asyncllm.wires.ollama import PullProgress
 
 __version__ = "0.1.0"
 
@@ -100,22 +104,27 @@ _NAMES_OF = {
     "options": "Retry Timeouts",
     "parts": "FilePart ImagePart TextPart file image text",
     "providers.azure": "AzureOpenAI",
+    "providers.cohere": "Cohere",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
+    "providers.ollama": "Ollama",
     "providers.openai": "OpenAI OpenAICompatible",
     "providers.openai_responses": "OpenAIResponses",
     "providers.services": "Service",
+    "providers.tgi": "TGI",
     "registry": "provider",
     "reply": "Reply",
     "session": "ConversationServer SessionManager",
     "stream": "Begun Stream",
     "sync": "SyncIterator SyncStream run_sync",
     "wires": "JSONTranslator Translator",
+    "wires.ollama": "PullProgress",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
+    "TGI",
     "About",
     "Ask",
     "AsyncGeneratorProvider",
@@ -125,6 +134,7 @@ __all__ = [
     "BadRequestError",
     "Begun",
     "Citation",
+    "Cohere",
     "ConfigurationError",
     "ContentFilterError",
     "ContextLengthError",
@@ -151,6 +161,7 @@ __all__ = [
     "NamedEvent",
     "Next",
     "NotFoundError",
+    "Ollama",
     "OpenAI",
     "OpenAICompatible",
     "OpenAIResponses",
@@ -163,6 +174,7 @@ __all__ = [
     "ProviderParams",
     "Proxy",
     "ProxyError",
+    "PullProgress",
     "Question",
     "RateLimitError",
     "Reasoning",

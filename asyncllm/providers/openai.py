@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from typing_extensions import override
 
+from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
@@ -68,7 +69,8 @@ class OpenAICompatible(ServerProvider):
             self.url = service.base_url
         super().__init__(**options)
         if self.path.endswith(_ENDS):
-            _check_end(self.base_url, self.path)
+            known = rf"{re.escape(self.path)}|/(?:chat/)?completions|(?<=/v\d)/(?:models|responses)"
+            check_end(self.base_url, known)
 
     @property
     @override
@@ -248,17 +250,6 @@ class OpenAI(OpenAICompatible):
             }
             headers |= {name: value for name, value in account.items() if value}
         return headers
-
-
-def _check_end(base_url: str, path: str) -> None:
-    """Refuse a base URL that was copied together with what follows it."""
-    known = rf"{re.escape(path)}|/(?:chat/)?completions|(?<=/v\d)/(?:models|responses)"
-    found = re.search(f"(?:{known})$", base_url)
-    if found is not None:
-        raise ConfigurationError(
-            f"the base URL {base_url!r} ends in {found[0]}, and the path of each request follows "
-            f"it: write base_url={base_url[: found.start()]!r}"
-        )
 
 
 def _before_end(path: str) -> str:

@@ -16,25 +16,10 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import WIRES, every_wire, on_wire
+from support.wires import OPENAI_END, WIRES, end_of, event_of, every_wire, on_wire
 
 LIMIT = 100_000
 MEBI = 1024 * 1024
-OPENAI_END = (
-    b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
-H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
-
-
-RESPONSES_END = (
-    b'data: {"type":"response.output_text.delta","delta":"a"}\n\n'
-    b'data: {"type":"response.completed","response":{}}\n\n'
-)
-ENDS = {"h2o": H2O_END, "responses": RESPONSES_END}
-
-
-def end_of(wire):
-    return ENDS.get(wire, OPENAI_END)
 
 
 def answering(wire, *answers, ends=True):
@@ -147,17 +132,6 @@ async def test_a_conversation_of_a_reply_that_is_too_large_is_deleted(sandbox):
 
 
 # --- events -------------------------------------------------------------------------------------
-
-
-def event_of(wire, size):
-    """Return an event whose block is exactly `size` bytes long."""
-    if wire == "h2o":
-        start, end = b'data:{"token":{"text":"x"},"padding":"', b'"}'
-    elif wire == "responses":
-        start, end = b'data: {"type":"response.output_text.delta","delta":"', b'"}'
-    else:
-        start, end = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
-    return start + b"x" * (size - len(start) - len(end)) + end
 
 
 @pytest.mark.parametrize("pieces", [1, 7])

@@ -2,7 +2,16 @@
 
 import pytest
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible, OpenAIResponses
+from asyncllm import (
+    TGI,
+    Cohere,
+    Gravityengine,
+    H2o,
+    Lockchat,
+    Ollama,
+    OpenAICompatible,
+    OpenAIResponses,
+)
 
 WIRES = {
     "h2o": (H2o, ""),
@@ -10,7 +19,40 @@ WIRES = {
     "responses": (lambda **options: OpenAIResponses(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
+    "ollama": (lambda **options: Ollama(model="llama3.2", **options), ""),
+    "cohere": (lambda **options: Cohere(model="command-a-03-2025", **options), ""),
+    "tgi": (TGI, ""),
 }
+# Those whose errors amid an answer say in words alone what is wrong.
+UNTYPED = {"h2o", "ollama", "cohere", "tgi"}
+PATHS = {
+    "responses": "/v1/responses",
+    "ollama": "/api/chat",
+    "cohere": "/v2/chat",
+    "tgi": "/generate_stream",
+}
+_TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
+_EVENTS = {  # with some text, or what is no text of any length
+    "h2o": _TGI_EVENT,
+    "tgi": _TGI_EVENT,
+    "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
+    "responses": (b'data: {"type":"response.output_text.delta","delta":"', b'"}'),
+    "cohere": (b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"', b'"}}}}'),
+}
+_OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
+_TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
+_ENDS = {  # of an answer that says "a"
+    "h2o": _TGI_END,
+    "tgi": _TGI_END,
+    "ollama": b'{"message":{"content":"a"},"done":true,"done_reason":"stop"}\n',
+    "responses": b"a".join(_EVENTS["responses"])
+    + b'\n\ndata: {"type":"response.completed","response":{}}\n\n',
+    "cohere": b"a".join(_EVENTS["cohere"])
+    + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
+}
+OPENAI_END = (
+    b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
 every_wire = pytest.mark.parametrize("wire", WIRES)
 
 
@@ -18,3 +60,14 @@ def on_wire(wire, url, **options):
     """Make the provider that speaks `wire` with the server at `url`."""
     make, path = WIRES[wire]
     return make(base_url=url + path, **options)
+
+
+def end_of(wire):
+    """Return the bytes of an answer that says "a", to its end."""
+    return _ENDS.get(wire, OPENAI_END)
+
+
+def event_of(wire, size):
+    """Return an event whose block, or line, is exactly `size` bytes long."""
+    start, end = _EVENTS.get(wire, _OPENAI_EVENT)
+    return start + b"x" * (size - len(start) - len(end)) + end

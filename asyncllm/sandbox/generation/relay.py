@@ -27,17 +27,12 @@ if TYPE_CHECKING:
 _NOT_JSON = '{"this is": not JSON'
 
 
-def _nameless(_payload: str) -> None:
-    """Find that an event has no name."""
-
-
 @dataclass(frozen=True)
 class Script:
     """What is to be written of the tokens of an answer.
 
     First comes the opening, before a token is there; then events for the first `count` tokens,
-    and then the ending; or what is written for an error, which is at least one event. `name` is
-    what an event with a payload is called, where the wire calls its events by names.
+    and then the ending; or what is written for an error, which is at least one event.
     """
 
     tokens: Sequence[str]
@@ -46,7 +41,6 @@ class Script:
     ending: Sequence[str]
     error: Callable[[ErrorInStream], Sequence[str]]
     opening: Sequence[str] = ()
-    name: Callable[[str], str | None] = _nameless
 
 
 def start_generation(
@@ -105,15 +99,15 @@ async def relay(
     if generation.is_stopped:
         return await stream.cut()
     for payload in script.ending:
-        await stream.send(payload, event=script.name(payload))
+        await stream.send(payload)
     return await stream.finish()
 
 
 async def _send_error(stream: EventStream, script: Script, fault: ErrorInStream) -> None:
     error, *rest = script.error(fault)
-    await stream.send(error, event="error" if fault.named_event else script.name(error))
+    await stream.send(error, event="error" if fault.named_event else None)
     for payload in rest:
-        await stream.send(payload, event=script.name(payload))
+        await stream.send(payload)
 
 
 async def _send_tokens(
@@ -122,7 +116,6 @@ async def _send_tokens(
     while sent < end and await generation.has_more_than(sent):
         ready = min(generation.produced, end)
         for token in generation.tokens[sent:ready]:
-            payload = script.event(token)
-            await stream.send(payload, event=script.name(payload))
+            await stream.send(script.event(token))
         await stream.flush()
         sent = ready

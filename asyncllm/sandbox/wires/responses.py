@@ -22,12 +22,12 @@ from asyncllm.sandbox.faults import (
     RefusalDeltas,
     UsageDetails,
 )
-from asyncllm.sandbox.generation import Script, reasoning_about, start_generation, tokens_of
+from asyncllm.sandbox.generation import Script, reasoning_about, tokens_of
 from asyncllm.sandbox.wires.body import JSON, list_in, object_in
 from asyncllm.sandbox.wires.openai_errors import RequestError
 from asyncllm.sandbox.wires.openai_guard import Guard
 from asyncllm.sandbox.wires.responses_answer import Habits, ResponseAnswer, secret_of
-from asyncllm.sandbox.wires.responses_events import error_events, events_of, name_of
+from asyncllm.sandbox.wires.responses_events import error_events, events_of
 from asyncllm.sandbox.wires.responses_request import (
     calls_for,
     check_parameters,
@@ -36,6 +36,7 @@ from asyncllm.sandbox.wires.responses_request import (
     user_text_in,
 )
 from asyncllm.sandbox.wires.streamed import stream_answer
+from asyncllm.sandbox.wires.whole import answer_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,12 +84,7 @@ class ResponsesWire:
             ids = frozenset(item["id"] for item in answer.output)
             self._kept.append(_Kept(answer.id, ids, payloads))
         if body.get("stream") is not True:
-            generation = start_generation(self._backend, tokens, None)
-            try:
-                await generation.wait_over()
-            finally:
-                generation.stop()
-            return web.json_response(answer.whole())
+            return await answer_whole(self._backend, tokens, answer.whole())
         if self._backend.faults.take(PlainJson, "stream") is not None:
             return web.json_response(answer.whole())
 
@@ -122,9 +118,10 @@ class ResponsesWire:
             ending=last,
             error=error,  # type: ignore[arg-type] # what is resumed has none
             opening=first,
-            name=name_of,
         )
-        return await stream_answer(self._backend, request, script, headers=_HEADERS, space=" ")
+        return await stream_answer(
+            self._backend, request, script, headers=_HEADERS, space=" ", form="named"
+        )
 
     def _answer(self, body: JSON) -> ResponseAnswer:
         """Decide on the answer to a request.

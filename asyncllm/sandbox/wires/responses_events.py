@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 _PIECE = 8  # characters of arguments in an event
 
 
-def name_of(payload: str) -> str:
-    """Find what an event is called: its type, which stands first in it."""
-    return payload.partition('"type":"')[2].partition('"')[0]
-
-
 def events_of(answer: ResponseAnswer) -> tuple[list[str], list[str], list[str]]:
     """Write an answer: the events before its first piece, those of its pieces, and the rest."""
     events = [*_begun(answer)]
