@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.mistral import Mistral
     from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.providers.openai_responses import OpenAIResponses
@@ -109,6 +110,7 @@ _NAMES_OF = {
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
     "providers.ollama": "Ollama",
+    "providers.mistral": "Mistral",
     "providers.openai": "OpenAI OpenAICompatible",
     "providers.openai_responses": "OpenAIResponses",
     "providers.services": "Service",
@@ -158,6 +160,7 @@ __all__ = [
     "Media",
     "Message",
     "Messages",
+    "Mistral",
     "NamedEvent",
     "Next",
     "NotFoundError",

@@ -28,6 +28,7 @@ _OWN = {
     "openai": "asyncllm.providers.openai:OpenAI",
     "openai-responses": "asyncllm.providers.openai_responses:OpenAIResponses",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
+    "mistral": "asyncllm.providers.mistral:Mistral",
     "ollama": "asyncllm.providers.ollama:Ollama",
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",

@@ -127,7 +127,12 @@ class ReasoningDetails(Thinking):
 
 @dataclass(frozen=True)
 class ContentParts(Thinking):
-    """The content is arrays of thinking, then of text, and then strings (Mistral)."""
+    """The content is arrays of thinking, then of text, and then strings (Mistral).
+
+    With `demanded` the thinking must come back with the tool calls that followed it.
+    """
+
+    demanded: bool = False
 
 
 @dataclass(frozen=True)
