@@ -10,7 +10,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncllm import AzureOpenAI, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
+from asyncllm import (
+    AzureOpenAI,
+    Gravityengine,
+    H2o,
+    Lockchat,
+    Mistral,
+    OpenAI,
+    OpenAICompatible,
+    OpenAIResponses,
+)
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
@@ -24,7 +33,9 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     Gravityengine,
     Lockchat,
     OpenAI,
+    OpenAIResponses,
     AzureOpenAI,
+    Mistral,
     OpenAICompatible,
 )
 _PAGES = {
@@ -32,10 +43,15 @@ _PAGES = {
     Gravityengine: "providers/gravityengine.md",
     Lockchat: "providers/lockchat.md",
     OpenAI: "providers/openai-compatible.md",
+    OpenAIResponses: "providers/openai-responses.md",
     AzureOpenAI: "providers/openai-compatible.md",
+    Mistral: "providers/mistral.md",
     OpenAICompatible: "providers/openai-compatible.md",
 }
-_NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
+_NAMES = {
+    AzureOpenAI: "AZURE",
+    OpenAIResponses: "OPENAI",
+}  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
 }
@@ -67,7 +83,8 @@ def supports() -> list[str]:
     for cls in PROVIDERS:
         yes, usage = "no", "where the server tells it"
         if issubclass(cls, OpenAICompatible):
-            yes, usage = "yes", "asked for" if cls.asks_usage else usage
+            is_asked = cls.asks_usage and cls is not OpenAIResponses  # which tells it unasked
+            yes, usage = "yes", "asked for" if is_asked else usage
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 

@@ -122,7 +122,7 @@ class OpenAIResponses(OpenAI):
             return None
         after = translator.sequence_number
         query = {"stream": "true"} | ({} if after is None else {"starting_after": str(after)})
-        ask = Ask(f"{self.path}/{translator.id}", method="GET", query=query)
+        ask = Ask(f"{self.path}/{translator.facts.id}", method="GET", query=query)
         return Next(ask, translator, wait=float(translator.breaks - 1))
 
 

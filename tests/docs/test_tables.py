@@ -13,7 +13,7 @@ from page_runner import ROOT
 
 import asyncllm
 import asyncllm.sandbox
-from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible
+from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible, OpenAIResponses
 from asyncllm.sandbox import Fault, Sandbox
 
 DOCS = ROOT / "docs"
@@ -68,9 +68,9 @@ async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
     _, name, text, reasoning, tools, usage, images, _ = (cell.strip() for cell in row.split("|"))
     cls = getattr(asyncllm, name.strip("`"))
     async with Sandbox() as sandbox:
-        is_openai = getattr(cls, "path", "") == OpenAICompatible.path
+        is_openai = getattr(cls, "path", "") in {OpenAICompatible.path, OpenAIResponses.path}
         url = f"{sandbox.url}/v1" if is_openai else sandbox.url
-        llm = cls(base_url=url, model=cls.model or "gpt-4o")
+        llm = cls(base_url=url, model=cls.model or "gpt-5")
         reply = await llm.complete("Hello", reasoning_effort="low")
         assert (bool(reply.text), bool(reply.reasoning)) == (text == "yes", reasoning == "yes")
         try:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
-from asyncllm.events import About, Ping, Reasoning, Refusal
+from asyncllm.events import Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
 from asyncllm.framing.sse import NamedEvent
 from asyncllm.wires.failures import complaint_of, failure
-from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_count, as_list, as_mapping
 from asyncllm.wires.openai_chat.logprobs import logprobs_of
 from asyncllm.wires.openai_chat.sources import Sources
+from asyncllm.wires.openai_responses.calls import Calls
 from asyncllm.wires.openai_responses.ending import (
     OF_ANSWER,
     check_end,
@@ -27,6 +28,7 @@ from asyncllm.wires.openai_responses.ending import (
     usage_of,
 )
 from asyncllm.wires.openai_responses.events import EVENT, Event
+from asyncllm.wires.openai_responses.facts import Facts
 from asyncllm.wires.openai_responses.items import (
     citation_of,
     citations_in,
@@ -37,7 +39,6 @@ from asyncllm.wires.openai_responses.items import (
     thought_in,
 )
 from asyncllm.wires.openai_responses.output import Output
-from asyncllm.wires.tool_calls import ToolCalls
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ _ENDS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 _OF_TOOLS = ("_call", "mcp_", "compaction")  # in the names of the events of those that it runs
 _MOST_BREAKS = 8
-_FACTS = ("created_at", "service_tier", "usage", "incomplete_details")
 
 
 class ResponsesTranslator(JSONTranslator[Event]):
@@ -66,7 +66,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         is_stored: whether the server keeps the answer.
 
     Attributes:
-        id: the server's name for the answer, once it is known; otherwise "".
+        facts: what is said of the answer besides the answer.
         sequence_number: of the newest event that has one; None before it.
         breaks: how often the answer was broken without a word since.
 
@@ -76,28 +76,24 @@ class ResponsesTranslator(JSONTranslator[Event]):
         "_before",
         "_broken_at",
         "_calls",
-        "_facts",
         "_has_content",
-        "_model",
         "_newest",
         "_output",
         "_sources",
         "_told",
         "breaks",
-        "id",
+        "facts",
         "sequence_number",
     )
 
     def __init__(self, *, is_stored: bool = False) -> None:
         super().__init__(EVENT)
-        self.id = ""
+        self.facts = Facts()
         self.sequence_number: int | None = None
         self.breaks = 0
         self._broken_at: int | None = None
-        self._model = ""
-        self._facts: dict[str, object] = {}
         self._output = Output(is_stored=is_stored)
-        self._calls: ToolCalls | None = None  # few answers have any
+        self._calls = Calls()
         self._sources = Sources()
         self._told: set[tuple[str, int]] = set()  # kinds of content, and the items they are of
         self._newest: object = None  # the output_index of the newest text
@@ -154,14 +150,14 @@ class ResponsesTranslator(JSONTranslator[Event]):
         elif any(tool in kind for tool in _OF_TOOLS):
             self.is_building = True  # the server runs one, and says how far it is
         elif kind in _BEGUN:
-            self._note(as_mapping(event.response))
+            self.facts.add(as_mapping(event.response))
         is_end = kind.removeprefix(OF_ANSWER) in _ENDS
         if is_end:
             batch += self._end(kind.removeprefix(OF_ANSWER), event)
         elif not self._has_content and batch and not isinstance(batch[-1], Ping):
             # Behind the first content, as an answer that fails before it is asked for again.
             self._has_content = True
-            batch.append(About(self.id, self._model))
+            batch.append(self.facts.about())
         return is_end
 
     @override
@@ -173,7 +169,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         """Note that the answer was broken, and tell whether to go on behind its newest event."""
         self.breaks = self.breaks + 1 if self.sequence_number == self._broken_at else 1
         self._broken_at = self.sequence_number
-        return bool(self.id) and self.breaks <= _MOST_BREAKS
+        return bool(self.facts.id) and self.breaks <= _MOST_BREAKS
 
     def _take_text(self, event: Event, batch: list[Item]) -> None:
         self._newest = event.output_index
@@ -194,23 +190,16 @@ class ResponsesTranslator(JSONTranslator[Event]):
             self._told.add((kind, _index_of(event)))
 
     def _take_arguments(self, event: Event, _batch: list[Item]) -> None:
-        self._calls = self._calls or ToolCalls()
-        self._calls.add("", _index_of(event), "", as_text(event.delta))
+        self._calls.add(event.delta, _index_of(event))
         self.is_building = True
 
     def _take_whole_arguments(self, event: Event, _batch: list[Item]) -> None:
         written = event.arguments if event.arguments is not None else event.input
-        self._calls = self._calls or ToolCalls()
-        self._calls.settle("", _index_of(event), "", as_text(written))
+        self._calls.settle(written, _index_of(event))
         self.is_building = True
 
     def _take_begun(self, event: Event, _batch: list[Item]) -> None:
-        item = as_mapping(event.item)
-        if item.get("type") in _CALLED:
-            self._calls = self._calls or ToolCalls()
-            call_id, name = as_text(item.get("call_id")), as_text(item.get("name"))
-            self._calls.add(call_id, _index_of(event), name, None)
-            self.is_building = True
+        self.is_building |= self._calls.begin(as_mapping(event.item), _index_of(event))
 
     def _take_annotation(self, event: Event, batch: list[Item]) -> None:
         batch += self._sources.new(citation_of(event.annotation, self._before))
@@ -235,22 +224,11 @@ class ResponsesTranslator(JSONTranslator[Event]):
             case "reasoning":
                 thought = thought_in(item)
                 batch += [Reasoning(thought)] if thought and "thought" not in known else []
-            case "function_call" | "custom_tool_call" as kind:
-                self._calls = self._calls or ToolCalls()
-                call_id, name = as_text(item.get("call_id")), as_text(item.get("name"))
-                self._calls.settle(call_id, index, name, as_text(item.get(_CALLED[kind])))
-                self.is_building = True
             case "image_generation_call":
                 batch.extend(media_in(item))
             case _:
+                self.is_building |= self._calls.take(item, index)
                 batch.extend(results_in(item))
-
-    def _note(self, response: dict[str, object]) -> None:
-        """Note what is said of the answer besides the answer."""
-        self.id = as_text(response.get("id")) or self.id
-        self._model = as_text(response.get("model")) or self._model
-        told = {name: response[name] for name in _FACTS if response.get(name)}
-        self._facts |= {name: value for name, value in told.items() if as_kept(value)}
 
     def _end(self, status: str, event: Event) -> list[Item]:
         """Return what is left to say: what only the last event has, calls, usage and the finish.
@@ -261,22 +239,20 @@ class ResponsesTranslator(JSONTranslator[Event]):
         """
         response = as_mapping(event.response)
         check_end(response, status)
-        self._note(response)
-        if event.copilot_usage and as_kept(event.copilot_usage):
-            self._facts["copilot_usage"] = event.copilot_usage
+        self.facts.add(response)
+        self.facts.note("copilot_usage", event.copilot_usage)
         items: list[Item] = []
         if self._output.is_empty:  # not even one `output_item.done` has come
             known = {kind for kind, _ in self._told}
             for index, item in enumerate(as_list(response.get("output"))):
                 self._take_whole(as_mapping(item), index, known, items)
-        calls = self._calls.whole() if self._calls is not None else []
-        items.append(About(self.id, self._model, opaque=self._output.whole(), extra=self._facts))
+        calls = self._calls.whole()
+        items.append(self.facts.about(self._output.whole()))
         usage = usage_of(response)
         finish = finish_of(response, status, has_calls=bool(calls))
         return [*items, *calls, *([usage] if usage is not None else []), finish]
 
 
-_CALLED = {"function_call": "arguments", "custom_tool_call": "input"}
 _TAKES: Mapping[str, Callable[[ResponsesTranslator, Event, list[Item]], None]] = {
     _TEXT: ResponsesTranslator._take_text,  # noqa: SLF001 - here and below: of this module
     "response.refusal.delta": ResponsesTranslator._take_refusal,  # noqa: SLF001
