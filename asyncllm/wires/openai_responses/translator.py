@@ -105,7 +105,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         """Read pieces of text, which nearly all events are, by a shorter way than the rest."""
         decode_event, newest, numbered = EVENT.decode, self._newest, None
         for payload in payloads:
-            data = payload.data if payload.__class__ is NamedEvent else payload
+            data = payload.data if isinstance(payload, NamedEvent) else payload
             try:
                 event = decode_event(data)  # type: ignore[arg-type] # see UNDECODABLE
             except UNDECODABLE:
