@@ -25,12 +25,8 @@ from asyncllm import (
     run_sync,
 )
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, SlowAnswer, Status, Truncate
+from support.tools import ASKED, TOOLS, results_of
 
-ASKED = {"role": "user", "content": "use a tool"}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
-TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": CITY}} for name in ("see", "hear")
-]
 ONCE = Retry(attempts=1)
 
 
@@ -49,10 +45,7 @@ async def test_two_turns_with_thinking_and_two_tools(sandbox):
     reply = await llm.complete([ASKED], tools=TOOLS)
     assert reply.reasoning
     assert reply.finish_reason == "tool_calls"
-    results = [
-        {"role": "tool", "tool_call_id": call.id, "content": f"{call.name}n"}
-        for call in reply.tool_calls
-    ]
+    results = results_of(reply.message)
     answer = await llm.complete([ASKED, reply.message, *results], tools=TOOLS)
     assert answer.finish_reason == "stop"
     assert answer.text
@@ -68,9 +61,7 @@ async def test_another_provider_s_turn_goes_on_here_and_back(sandbox):
     there = asyncllm.OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4o")
     for first, then in ((here, there), (there, here)):
         reply = await first.complete([ASKED], tools=TOOLS)
-        results = [
-            {"role": "tool", "tool_call_id": call.id, "content": "x"} for call in reply.tool_calls
-        ]
+        results = results_of(reply.message)
         assert (await then.complete([ASKED, reply.message, *results], tools=TOOLS)).text
         assert "ollama" not in sent(sandbox)["messages"][1]
 
