@@ -144,6 +144,13 @@ async def test_what_breaks_a_pull_is_one_of_our_errors(sandbox, fault, error):
     assert caught.value.__context__ is None
 
 
+async def test_what_breaks_a_pull_shows_no_key(sandbox):
+    key = "sk-canary-0123456789"
+    sandbox.add_fault(ErrorInStream(message=f"{key} is no key"))
+    with pytest.raises(ProviderError, match=r"\*\*\* is no key"):
+        await pulled(Ollama(base_url=sandbox.url, api_key=key), "qwen3")
+
+
 async def test_a_pull_is_begun_again_where_the_refusal_passes(sandbox):
     sandbox.add_fault(Status(status=503, times=2))
     retry = Retry(attempts=3, initial_wait=0.001, max_wait=0.001)
