@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncllm import (
+    TGI,
     AzureOpenAI,
+    Cohere,
     Gravityengine,
     H2o,
     Lockchat,
     Mistral,
+    Ollama,
     OpenAI,
     OpenAICompatible,
     OpenAIResponses,
@@ -37,6 +40,9 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     AzureOpenAI,
     Mistral,
     OpenAICompatible,
+    Ollama,
+    Cohere,
+    TGI,
 )
 _PAGES = {
     H2o: "providers/h2o.md",
@@ -47,6 +53,9 @@ _PAGES = {
     AzureOpenAI: "providers/openai-compatible.md",
     Mistral: "providers/mistral.md",
     OpenAICompatible: "providers/openai-compatible.md",
+    Ollama: "providers/ollama.md",
+    Cohere: "providers/cohere.md",
+    TGI: "providers/tgi.md",
 }
 _NAMES = {
     AzureOpenAI: "AZURE",
@@ -54,7 +63,15 @@ _NAMES = {
 }  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
+    Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
+    Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
 }
+_KEYS = {
+    Ollama: "`api_key=`, for its cloud",
+    Cohere: "`api_key=`",
+    TGI: "`api_key=`, where the server wants one",
+}
+_NATIVE = (Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:
@@ -85,6 +102,8 @@ def supports() -> list[str]:
         if issubclass(cls, OpenAICompatible):
             is_asked = cls.asks_usage and cls is not OpenAIResponses  # which tells it unasked
             yes, usage = "yes", "asked for" if is_asked else usage
+        elif issubclass(cls, _NATIVE):
+            yes = "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
@@ -117,6 +136,8 @@ def written(page: str) -> str:
 
 
 def _auth(cls: type[AsyncGeneratorProvider]) -> str:
+    if cls in _KEYS:
+        return _KEYS[cls]
     if cls is Lockchat:
         return "`auth=`; a public one by default"
     if issubclass(cls, OpenAICompatible) and not cls.models:

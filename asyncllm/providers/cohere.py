@@ -7,33 +7,29 @@ reads CO_API_KEY, COHERE_API_KEY and CO_API_URL.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError
+from asyncllm.providers.own_wire import OwnWire
 from asyncllm.wires.cohere import CohereTranslator, cohere_fields, cohere_messages
 from asyncllm.wires.cohere.models import page_of_models
 from asyncllm.wires.cohere.parameters import NAMES
-from asyncllm.wires.failures import explained
 
 if TYPE_CHECKING:
-    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.base.request import Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.http.http import Http
 
 _KEYS, _URL = ("CO_API_KEY", "COHERE_API_KEY"), "CO_API_URL"
-_OTHER_WIRES = r"/v[12](?:/(?:chat|models))?|/compatibility/v1"
-_ADVICE = 'use provider("cohere-openai") for its OpenAI endpoint'
 _CANCELLED = 499  # by whoever runs the model: Cohere says to ask again
 _MOST_PAGES = 100
 
 
-class Cohere(ServerProvider):
+class Cohere(OwnWire):
     """Cohere's own wire, `/v2/chat`, with the key in `api_key`, `CO_API_KEY` or `COHERE_API_KEY`.
 
     The common parameters go by Cohere's names for them. `thinking`, `documents`,
@@ -46,11 +42,9 @@ class Cohere(ServerProvider):
 
     url = "https://api.cohere.com"
     wire = "cohere"
+    other_ends = r"/v[12](?:/(?:chat|models))?|/compatibility/v1"
+    other_way = 'use provider("cohere-openai") for its OpenAI endpoint'
     needs_auth = True
-
-    def __init__(self, **options: Unpack[ProviderOptions]) -> None:
-        super().__init__(**options)
-        check_end(self.base_url, _OTHER_WIRES, _ADVICE)
 
     @override
     def ask(self, request: Request) -> Ask:
@@ -85,10 +79,9 @@ class Cohere(ServerProvider):
     @override
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
         """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        if not isinstance(error, HTTPStatusError):
-            return error
-        error.is_passing |= error.status == _CANCELLED
-        return explained(error)
+        if isinstance(error, HTTPStatusError):
+            error.is_passing |= error.status == _CANCELLED
+        return super().explain(request, error)
 
     @override
     async def list_models(self) -> list[str]:
@@ -121,7 +114,3 @@ class Cohere(ServerProvider):
     def _environment_addresses(self) -> dict[str, str]:
         """Return where the environment says that the server is, by variable."""
         return super()._environment_addresses() | {_URL: os.environ.get(_URL, "")}
-
-    @override
-    def _own_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}

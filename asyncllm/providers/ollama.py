@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
 from asyncllm.options import Timeouts
+from asyncllm.providers.own_wire import OwnWire
 from asyncllm.providers.services import url_of_host
 from asyncllm.session import SessionManager
 from asyncllm.stream.within import within
@@ -29,17 +28,15 @@ from asyncllm.wires.ollama.parameters import NAMES
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.base.request import Request
     from asyncllm.http.http import Http
     from asyncllm.http.response import Response
     from asyncllm.wires.ollama import PullProgress
 
 _HOST, _KEY = "OLLAMA_HOST", "OLLAMA_API_KEY"
-_OTHER_WIRES = r"/v1(?:/(?:chat/completions|models))?|/api(?:/chat)?"
-_ADVICE = 'use provider("ollama-openai") for its OpenAI endpoint'
 
 
-class Ollama(ServerProvider):
+class Ollama(OwnWire):
     """Ollama's own wire, `/api/chat`.
 
     The common parameters go where Ollama has them, most of them into its `options`, as do options
@@ -56,13 +53,11 @@ class Ollama(ServerProvider):
 
     url = "http://localhost:11434"
     wire = "ollama"
+    other_ends = r"/v1(?:/(?:chat/completions|models))?|/api(?:/chat)?"
+    other_way = 'use provider("ollama-openai") for its OpenAI endpoint'
     framing = "json_lines"
     # A model is loaded before its first token, and a call is not told before it is whole.
     default_timeouts = Timeouts(first_token=600, stall=300)
-
-    def __init__(self, **options: Unpack[ProviderOptions]) -> None:
-        super().__init__(**options)
-        check_end(self.base_url, _OTHER_WIRES, _ADVICE)
 
     @override
     def ask(self, request: Request) -> Ask:
@@ -88,11 +83,6 @@ class Ollama(ServerProvider):
     def translator(self, request: Request) -> OllamaTranslator:
         """Return what reads one answer."""
         return OllamaTranslator()
-
-    @override
-    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
-        """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        return explained(error) if isinstance(error, HTTPStatusError) else error
 
     @override
     async def list_models(self) -> list[str]:
@@ -162,10 +152,6 @@ class Ollama(ServerProvider):
         # Some have it with what OpenAI's endpoint is at, though Ollama's own clients take no such.
         told = {_HOST: url_of_host(host, self.url).removesuffix("/v1") if host else ""}
         return super()._environment_addresses() | told
-
-    @override
-    def _own_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 
 
 async def _progress(response: Response) -> AsyncGenerator[list[Any], None]:

@@ -6,27 +6,24 @@ Wire facts: TGI's router: `generate_stream` and `get_model_info` of its `server.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
 import msgspec
 from typing_extensions import override
 
-from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
 from asyncllm.base.common import on_the_wire
-from asyncllm.base.wire import ServerProvider
-from asyncllm.errors import ConfigurationError, HTTPStatusError
+from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import decode
 from asyncllm.messages import format_prompt
-from asyncllm.wires.failures import explained
+from asyncllm.providers.own_wire import OwnWire
 from asyncllm.wires.loose import as_mapping
 from asyncllm.wires.tgi import TGITranslator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asyncllm.base.request import ProviderOptions, Request
-    from asyncllm.errors import AsyncLLMError
+    from asyncllm.base.request import Request
     from asyncllm.http.http import Http
 
 _NAMES = {  # common parameter: TGI's name for it
@@ -38,8 +35,6 @@ _NAMES = {  # common parameter: TGI's name for it
     # What is translated by its value:
     **{name: name for name in ("logprobs", "response_format")},
 }
-_OTHER_WIRES = r"/generate(?:_stream)?|/v1(?:/chat/completions)?"
-_ADVICE = "ask its OpenAI endpoint by OpenAICompatible(base_url=…/v1)"
 
 
 class _Info(msgspec.Struct):
@@ -49,7 +44,7 @@ class _Info(msgspec.Struct):
 _INFO = msgspec.json.Decoder(_Info)
 
 
-class TGI(ServerProvider):
+class TGI(OwnWire):
     """A server of text-generation-inference, which serves one model: `/generate_stream`.
 
     It takes a prompt: a single message is sent as its bare content, several as `Role: content`
@@ -65,12 +60,10 @@ class TGI(ServerProvider):
     """
 
     wire = "tgi"
+    other_ends = r"/generate(?:_stream)?|/v1(?:/chat/completions)?"
+    other_way = "ask its OpenAI endpoint by OpenAICompatible(base_url=…/v1)"
 
     format_prompt = staticmethod(format_prompt)
-
-    def __init__(self, **options: Unpack[ProviderOptions]) -> None:
-        super().__init__(**options)
-        check_end(self.base_url, _OTHER_WIRES, _ADVICE)
 
     @override
     def ask(self, request: Request) -> Ask:
@@ -104,11 +97,6 @@ class TGI(ServerProvider):
         )
 
     @override
-    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
-        """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        return explained(error) if isinstance(error, HTTPStatusError) else error
-
-    @override
     async def list_models(self) -> list[str]:
         """Return the id of the model that the server has.
 
@@ -122,10 +110,6 @@ class TGI(ServerProvider):
                 return [decode(_INFO, await response.read()).model_id]
 
         return await self._ask(question)
-
-    @override
-    def _own_headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 
 
 def _parameters(asked: Mapping[str, object]) -> dict[str, object]:

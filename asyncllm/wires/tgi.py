@@ -61,7 +61,7 @@ class _LikelyToken(_Token, gc=False):
 
 
 class _LikelyEvent(_Event, gc=False):
-    token: _LikelyToken | None = None
+    token: _LikelyToken | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     top_tokens: Any = None
 
 

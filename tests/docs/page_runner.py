@@ -196,6 +196,8 @@ def environment(url: str) -> dict[str, str]:
     names = {*provider_classes(), *SERVICES, "openaicompatible"}
     openai_wire = {*SERVICES, "openaicompatible"}
     return {
-        f"ASYNCLLM_{name.upper()}_BASE_URL": f"{url}/v1" if name in openai_wire else url
+        f"ASYNCLLM_{name.upper().replace('-', '_')}_BASE_URL": (
+            f"{url}/v1" if name in openai_wire else url
+        )
         for name in names
     }

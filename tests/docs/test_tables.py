@@ -30,6 +30,7 @@ FAULTS = {
     if name not in {"Fault", "Request", "Sandbox"}
 }
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+MODELS = {asyncllm.Ollama: "qwen3", asyncllm.Cohere: "command-a-reasoning-08-2025"}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
@@ -70,9 +71,14 @@ async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
     async with Sandbox() as sandbox:
         is_openai = getattr(cls, "path", "") in {OpenAICompatible.path, OpenAIResponses.path}
         url = f"{sandbox.url}/v1" if is_openai else sandbox.url
-        llm = cls(base_url=url, model=cls.model or "gpt-5")
-        reply = await llm.complete("Hello", reasoning_effort="low")
-        assert (bool(reply.text), bool(reply.reasoning)) == (text == "yes", reasoning == "yes")
+        llm = cls(base_url=url, model=cls.model or MODELS.get(cls, "gpt-5"))
+        assert text == "yes"
+        try:
+            reply = await llm.complete("Hello", reasoning_effort="low")
+        except ConfigurationError:
+            assert reasoning == "no"
+            reply = await llm.complete("Hello")
+        assert (bool(reply.text), bool(reply.reasoning)) == (True, reasoning == "yes")
         try:
             reply = await llm.complete("Use a tool", tools=[TOOL])
         except ConfigurationError:
@@ -88,7 +94,7 @@ async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
             assert images == "no"
         else:
             assert images == "yes"
-            assert b"data:image/png" in sandbox.requests[-1].body
+            assert b"AAAA" in sandbox.requests[-1].body
 
 
 # --- errors ------------------------------------------------------------------------------

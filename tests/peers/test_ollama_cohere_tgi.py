@@ -7,20 +7,10 @@ import pytest
 import asyncllm
 from asyncllm import TGI, Cohere, Ollama
 from asyncllm.sandbox import Sandbox, Truncate
+from support.tools import TOOLS, results_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of theirs
 
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": name,
-            "description": "It looks.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-        },
-    }
-    for name in ("see", "hear")
-]
 QUESTIONS = {"plain": "Привет 👋", "tools": "use a tool"}
 REASONS, PLANS = "command-a-reasoning-08-2025", "command-a-03-2025"
 
@@ -33,10 +23,6 @@ async def sandbox():
 
 def asked(question):
     return [{"role": "user", "content": QUESTIONS[question]}]
-
-
-def results_of(calls):
-    return [{"role": "tool", "tool_call_id": call["id"], "content": "sun"} for call in calls]
 
 
 # --- Ollama -------------------------------------------------------------------------------------
@@ -85,11 +71,11 @@ async def test_ollama_s_client_sends_the_next_turn_as_we_do(sandbox):
     llm = Ollama(base_url=sandbox.url, model="qwen3")
     reply = await llm.complete(asked("tools"), tools=TOOLS)
     results = [
-        {"role": "tool", "tool_name": call.name, "content": "sun"} for call in reply.tool_calls
+        {"role": "tool", "tool_name": call.name, "content": "sunny"} for call in reply.tool_calls
     ]
     await client.chat(model="qwen3", messages=[*asked("tools"), whole.message, *results])
     theirs = json.loads(sandbox.requests[-1].body)["messages"]
-    ids = results_of(reply.message["tool_calls"])
+    ids = results_of(reply.message)
     await llm.complete([*asked("tools"), reply.message, *ids])
     ours = json.loads(sandbox.requests[-1].body)["messages"]
     assert _without_ids(ours) == _without_ids(theirs)  # which their client does not know
@@ -175,7 +161,7 @@ async def test_cohere_s_client_takes_a_turn_back_as_we_do(sandbox):
     client = pytest.importorskip("cohere").AsyncClientV2("key", base_url=sandbox.url)
     llm = Cohere(base_url=sandbox.url, model=REASONS)
     reply = await llm.complete(asked("tools"), tools=TOOLS)
-    results = results_of(reply.message["tool_calls"])
+    results = results_of(reply.message)
     await llm.complete([*asked("tools"), reply.message, *results])
     ours = json.loads(sandbox.requests[-1].body)["messages"]
     whole = await client.chat(model=REASONS, messages=asked("tools"), tools=TOOLS)

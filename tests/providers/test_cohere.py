@@ -15,12 +15,8 @@ from asyncllm import (
     provider,
 )
 from asyncllm.sandbox import Sandbox
+from support.tools import ASKED, TOOLS, results_of
 
-ASKED = {"role": "user", "content": "use a tool"}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
-TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": CITY}} for name in ("see", "hear")
-]
 PLANS, REASONS = "command-a-03-2025", "command-a-reasoning-08-2025"
 
 
@@ -34,19 +30,13 @@ def sent(sandbox):
     return json.loads(sandbox.requests[-1].body)
 
 
-def results_of(reply):
-    return [
-        {"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in reply.tool_calls
-    ]
-
-
 @pytest.mark.parametrize("model", [PLANS, REASONS])
 async def test_two_turns_with_thinking_and_two_tools(sandbox, model):
     llm = Cohere(base_url=sandbox.url, model=model)
     reply = await llm.complete([ASKED], tools=TOOLS)
     assert reply.reasoning
     assert reply.finish_reason == "tool_calls"
-    answer = await llm.complete([ASKED, reply.message, *results_of(reply)], tools=TOOLS)
+    answer = await llm.complete([ASKED, reply.message, *results_of(reply.message)], tools=TOOLS)
     assert answer.finish_reason == "stop"
     assert answer.text
     _, said, *_ = sent(sandbox)["messages"]
@@ -60,7 +50,7 @@ async def test_two_turns_with_thinking_and_two_tools(sandbox, model):
 async def test_each_call_wants_its_result(sandbox):
     llm = Cohere(base_url=sandbox.url, model=PLANS)
     reply = await llm.complete([ASKED], tools=TOOLS)
-    first, second = results_of(reply)
+    first, second = results_of(reply.message)
     with pytest.raises(BadRequestError, match=second["tool_call_id"]):
         await llm.complete([ASKED, reply.message, first], tools=TOOLS)
 
@@ -70,7 +60,9 @@ async def test_another_provider_s_turn_goes_on_here_and_back(sandbox):
     there = OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4o")
     for first, then in ((here, there), (there, here)):
         reply = await first.complete([ASKED], tools=TOOLS)
-        assert (await then.complete([ASKED, reply.message, *results_of(reply)], tools=TOOLS)).text
+        assert (
+            await then.complete([ASKED, reply.message, *results_of(reply.message)], tools=TOOLS)
+        ).text
         assert "cohere" not in sent(sandbox)["messages"][1]
 
 

@@ -25,12 +25,8 @@ from asyncllm import (
     run_sync,
 )
 from asyncllm.sandbox import Drop, ErrorInStream, Sandbox, SlowAnswer, Status, Truncate
+from support.tools import ASKED, TOOLS, results_of
 
-ASKED = {"role": "user", "content": "use a tool"}
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
-TOOLS = [
-    {"type": "function", "function": {"name": name, "parameters": CITY}} for name in ("see", "hear")
-]
 ONCE = Retry(attempts=1)
 
 
@@ -49,10 +45,7 @@ async def test_two_turns_with_thinking_and_two_tools(sandbox):
     reply = await llm.complete([ASKED], tools=TOOLS)
     assert reply.reasoning
     assert reply.finish_reason == "tool_calls"
-    results = [
-        {"role": "tool", "tool_call_id": call.id, "content": f"{call.name}n"}
-        for call in reply.tool_calls
-    ]
+    results = results_of(reply.message)
     answer = await llm.complete([ASKED, reply.message, *results], tools=TOOLS)
     assert answer.finish_reason == "stop"
     assert answer.text
@@ -68,9 +61,7 @@ async def test_another_provider_s_turn_goes_on_here_and_back(sandbox):
     there = asyncllm.OpenAICompatible(base_url=f"{sandbox.url}/v1", model="gpt-4o")
     for first, then in ((here, there), (there, here)):
         reply = await first.complete([ASKED], tools=TOOLS)
-        results = [
-            {"role": "tool", "tool_call_id": call.id, "content": "x"} for call in reply.tool_calls
-        ]
+        results = results_of(reply.message)
         assert (await then.complete([ASKED, reply.message, *results], tools=TOOLS)).text
         assert "ollama" not in sent(sandbox)["messages"][1]
 
@@ -151,6 +142,13 @@ async def test_what_breaks_a_pull_is_one_of_our_errors(sandbox, fault, error):
     with pytest.raises(error) as caught:
         await pulled(Ollama(base_url=sandbox.url, retry=ONCE), "llama3.2")
     assert caught.value.__context__ is None
+
+
+async def test_what_breaks_a_pull_shows_no_key(sandbox):
+    key = "sk-canary-0123456789"
+    sandbox.add_fault(ErrorInStream(message=f"{key} is no key"))
+    with pytest.raises(ProviderError, match=r"\*\*\* is no key"):
+        await pulled(Ollama(base_url=sandbox.url, api_key=key), "qwen3")
 
 
 async def test_a_pull_is_begun_again_where_the_refusal_passes(sandbox):

@@ -231,8 +231,10 @@ def test_an_error_under_a_200_is_one_of_ours(said, kind, is_passing):
 def test_thinking_that_is_too_large_does_not_go_back():
     pieces = [thought("x" * 1_000_000)] * (MOST_BYTES // 1_000_000 + 1)
     body = plain_events(START, *pieces, text("a"), cited(), end())
-    reply = reply_of(items_of(body, CohereTranslator())[0])
+    translator = CohereTranslator()
+    reply = reply_of(items_of(body, translator)[0])
     assert reply.opaque == {}
+    assert translator._kept._blocks == translator._kept._citations == []
     assert len(reply.reasoning) > MOST_BYTES
 
 

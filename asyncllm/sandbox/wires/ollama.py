@@ -138,7 +138,8 @@ def _progress(name: str) -> list[JSON]:
         lines.append(of_layer)  # nothing yet, and zeros are left out
         lines += [{**of_layer, "completed": size * step // 2} for step in (1, 2)]
     done = ("verifying sha256 digest", "writing manifest", "success")
-    lines += [{"status": status} for status in done]
+    for status in done:
+        lines.append({"status": status})
     return lines
 
 

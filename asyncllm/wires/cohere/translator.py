@@ -85,13 +85,13 @@ class CohereTranslator(JSONTranslator[Event]):
     @override
     def take(self, event: Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
-        delta = event.delta or Delta()
+        delta, before = event.delta or Delta(), len(batch)
         if delta.message is not None:
             self._take_message(event, delta.message, batch)
         if event.logprobs is not None:
             batch += _likely(as_mapping(event.logprobs))
         self._id = as_text(event.id) or self._id
-        if batch and not self._has_content:
+        if not self._has_content and len(batch) > before:
             self._has_content = True
             batch.append(About(id=self._id))
         if event.type == "message-end":

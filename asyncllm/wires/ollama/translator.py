@@ -69,7 +69,7 @@ class OllamaTranslator(JSONTranslator[_Line]):
     @override
     def take(self, line: _Line, batch: list[Item]) -> bool:
         """Append what a line says; see `JSONTranslator`."""
-        message = line.message
+        message, before = line.message, len(batch)
         if message is not None:
             if message.thinking:
                 self._think(message.thinking, batch)
@@ -81,7 +81,7 @@ class OllamaTranslator(JSONTranslator[_Line]):
             batch.append(likely)
         if line.error is not None:
             raise failure(complaint_of({"error": line.error}))
-        if batch and not self._is_introduced:
+        if not self._is_introduced and len(batch) > before:
             self._is_introduced = True
             batch.append(About(model=as_text(line.model)))
         if line.done:
