@@ -120,6 +120,11 @@ SEEN = {  # what servers send before their end, the end, and what the reply has 
         {"text": "a"},
     ),
     "text without an end of its item": ([text("a")], end(output=[message("a")]), {"text": "a"}),
+    "an event without its text": (
+        [text(None), text("a"), done(message("a"))],
+        end(),
+        {"text": "a"},
+    ),
     "two messages": (
         [text("a", 0), done(message("a", phase="commentary"), 0), text("b", 1)],
         end(),
@@ -294,6 +299,7 @@ SEEN = {  # what servers send before their end, the end, and what the reply has 
             {},
             added({"type": "new"}),
             done({"type": "new", "x": [1]}),
+            text(None),
             text("a", sequence_number=3, obfuscation="xyz", new={"x": 1}),
             text({"not": "text"}),
             done("no item"),

@@ -172,8 +172,8 @@ class ResponsesTranslator(JSONTranslator[Event]):
         return bool(self.facts.id) and self.breaks <= _MOST_BREAKS
 
     def _take_text(self, event: Event, batch: list[Item]) -> None:
-        self._newest = event.output_index
-        self._add(event, "text", str, batch)
+        if self._add(event, "text", str, batch):
+            self._newest = event.output_index
         if event.logprobs and (likely := logprobs_of({"content": event.logprobs})):
             batch.append(likely)
 
@@ -183,11 +183,13 @@ class ResponsesTranslator(JSONTranslator[Event]):
     def _take_thought(self, event: Event, batch: list[Item]) -> None:
         self._add(event, "thought", Reasoning, batch)
 
-    def _add(self, event: Event, kind: str, make: Callable[[str], Item], batch: list[Item]) -> None:
-        """Append a piece, and note of which item it was."""
-        if isinstance(event.delta, str) and event.delta:
-            batch.append(make(event.delta))
-            self._told.add((kind, _index_of(event)))
+    def _add(self, event: Event, kind: str, make: Callable[[str], Item], batch: list[Item]) -> bool:
+        """Append a piece, note of which item it was, and tell whether there is any."""
+        if not isinstance(event.delta, str) or not event.delta:
+            return False
+        batch.append(make(event.delta))
+        self._told.add((kind, _index_of(event)))
+        return True
 
     def _take_arguments(self, event: Event, _batch: list[Item]) -> None:
         self._calls.add(event.delta, _index_of(event))
