@@ -15,11 +15,17 @@ class ProviderParams(TypedDict, total=False):
 
     # OpenAI
     audio: Mapping[str, object]
+    background: bool
+    conversation: str | Mapping[str, object]
     function_call: str | Mapping[str, object]
     functions: Sequence[Mapping[str, object]]
+    include: Sequence[str]
+    instructions: str
+    max_tool_calls: int
     metadata: Mapping[str, str]
     modalities: Sequence[str]
     prediction: Mapping[str, object]
+    previous_response_id: str
     prompt_cache_key: str
     prompt_cache_retention: str
     reasoning: Mapping[str, object]
@@ -27,6 +33,7 @@ class ProviderParams(TypedDict, total=False):
     service_tier: str
     store: bool
     stream_options: Mapping[str, object]
+    text: Mapping[str, object]
     verbosity: str
     web_search_options: Mapping[str, object]
     # OpenRouter, and gateways
