@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - the reference rea
 from typing import TypedDict
 
 
-class ProviderParams(TypedDict, total=False):
+class NativeParams(TypedDict, total=False):
+    """Parameters of wires that are not OpenAI's chat wire, by the names that they have there."""
+
+    # OpenAI's Responses
+    background: bool
+    conversation: str | Mapping[str, object]
+    include: Sequence[str]
+    instructions: str
+    max_tool_calls: int
+    previous_response_id: str
+    text: Mapping[str, object]
+
+
+class ProviderParams(NativeParams, total=False):
     """Parameters that some servers know, by the names that they have there.
 
     They go from `stream()` and `complete()` to the server as they are. A type checker wants others
@@ -15,17 +28,11 @@ class ProviderParams(TypedDict, total=False):
 
     # OpenAI
     audio: Mapping[str, object]
-    background: bool
-    conversation: str | Mapping[str, object]
     function_call: str | Mapping[str, object]
     functions: Sequence[Mapping[str, object]]
-    include: Sequence[str]
-    instructions: str
-    max_tool_calls: int
     metadata: Mapping[str, str]
     modalities: Sequence[str]
     prediction: Mapping[str, object]
-    previous_response_id: str
     prompt_cache_key: str
     prompt_cache_retention: str
     reasoning: Mapping[str, object]
@@ -33,7 +40,6 @@ class ProviderParams(TypedDict, total=False):
     service_tier: str
     store: bool
     stream_options: Mapping[str, object]
-    text: Mapping[str, object]
     verbosity: str
     web_search_options: Mapping[str, object]
     # OpenRouter, and gateways

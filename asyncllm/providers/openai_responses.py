@@ -37,6 +37,7 @@ _NEVER_REASONS = re.compile(r"(?:ft:)?(?:chatgpt-4|gpt-3\.5|gpt-4)").match
 _REFUSES_ENCRYPTED = re.compile(
     r"encrypted[ _]content\W+(?:is )?not supported|reasoning\.encrypted_content|'include'"
 ).search
+_REFUSES_SUMMARY = re.compile(r"reasoning[._ ]summar").search
 _SAME = ("temperature", "top_p", "user", "parallel_tool_calls", "tools", "tool_choice")
 _TRANSLATED = ("response_format", "reasoning_effort", "logprobs", "top_logprobs")
 _NAMES = {name: name for name in (*_SAME, *_TRANSLATED)} | dict.fromkeys(
@@ -107,7 +108,9 @@ class OpenAIResponses(OpenAI):
             return _PADDING
         if _REFUSES_ENCRYPTED(said) and _asks_for_encrypted(request):
             return _of_model(_ENCRYPTED, request)
-        return _of_model(_SUMMARY, request) if "summar" in said and _adds_summary(request) else ""
+        if _REFUSES_SUMMARY(said) and _adds_summary(request):
+            return _of_model(_SUMMARY, request)
+        return ""
 
     @override
     def go_on(
@@ -120,8 +123,7 @@ class OpenAIResponses(OpenAI):
             return None
         if not isinstance(translator, ResponsesTranslator) or not translator.can_be_taken_up():
             return None
-        after = translator.sequence_number
-        query = {"stream": "true"} | ({} if after is None else {"starting_after": str(after)})
+        query = {"stream": "true", "starting_after": str(translator.sequence_number)}
         ask = Ask(f"{self.path}/{translator.facts.id}", method="GET", query=query)
         return Next(ask, translator, wait=float(translator.breaks - 1))
 

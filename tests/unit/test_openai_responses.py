@@ -498,3 +498,31 @@ def test_who_answers_is_told_behind_the_first_content():
     assert (batch[1].id, batch[1].model) == ("r", "m-2026")
     translator.feed([json.dumps(end()).encode()], batch)
     assert batch[-1] == Finish("stop", "completed")
+
+
+def test_what_comes_once_more_when_an_answer_is_taken_up_is_not_told_twice():
+    events = [CREATED, text("a"), text("b"), text("c"), text("d"), end()]
+    payloads = [
+        json.dumps(each | {"sequence_number": number}).encode()
+        for number, each in enumerate(events)
+    ]
+    payloads[2] = payloads[2].replace(b'"b"', b'"b\\ud83d"')  # which goes the long way
+    translator, batch = ResponsesTranslator(), []
+    translator.feed(payloads[:3], batch)
+    assert translator.can_be_taken_up()
+    assert translator.sequence_number == 2
+    translator.feed(payloads, batch)
+    assert "".join(item for item in batch if isinstance(item, str)) == "ab\ufffdcd"
+    assert batch[-1] == Finish("stop", "completed")
+
+
+def test_an_answer_that_breaks_time_after_time_without_a_word_is_given_up():
+    translator = ResponsesTranslator()
+    assert not translator.can_be_taken_up()  # by which name, nobody knows
+    translator = ResponsesTranslator()
+    for number in range(30):  # of which each says something
+        said = CREATED | {"sequence_number": number}
+        translator.feed([json.dumps(said).encode()], [])
+        assert translator.can_be_taken_up()
+        assert translator.breaks == 1
+    assert [translator.can_be_taken_up() for _ in range(10)] == [True] * 7 + [False] * 3

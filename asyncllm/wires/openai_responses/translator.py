@@ -67,7 +67,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
 
     Attributes:
         facts: what is said of the answer besides the answer.
-        sequence_number: of the newest event that has one; None before it.
+        sequence_number: of the newest event that has one; -1 before it.
         breaks: how often the answer was broken without a word since.
 
     """
@@ -89,9 +89,9 @@ class ResponsesTranslator(JSONTranslator[Event]):
     def __init__(self, *, is_stored: bool = False) -> None:
         super().__init__(EVENT)
         self.facts = Facts()
-        self.sequence_number: int | None = None
+        self.sequence_number = -1
         self.breaks = 0
-        self._broken_at: int | None = None
+        self._broken_at = -1
         self._output = Output(is_stored=is_stored)
         self._calls = Calls()
         self._sources = Sources()
@@ -103,7 +103,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
         """Read pieces of text, which nearly all events are, by a shorter way than the rest."""
-        decode_event, newest, numbered = EVENT.decode, self._newest, None
+        decode_event, newest, broken_at = EVENT.decode, self._newest, self._broken_at
         for payload in payloads:
             data = payload.data if isinstance(payload, NamedEvent) else payload
             try:
@@ -111,25 +111,24 @@ class ResponsesTranslator(JSONTranslator[Event]):
             except UNDECODABLE:
                 super()._read([payload], batch)
             else:
-                numbered = event.sequence_number or numbered
-                delta = event.delta
+                piece, number = event.delta, event.sequence_number
                 if (
                     event.type == _TEXT
                     and event.output_index == newest is not None
                     and not event.logprobs
-                    and isinstance(delta, str)
+                    and piece
+                    and piece.__class__ is str
+                    and number.__class__ is int
+                    and number > broken_at
                 ):
-                    if delta:
-                        batch.append(delta)
+                    self.sequence_number = number
+                    batch.append(piece)
                     continue
-                if not event.type:
-                    event = untyped(data) or event  # type: ignore[arg-type] # bytes
+                event = event if event.type else untyped(data) or event  # type: ignore[arg-type] # bytes
                 self.is_done = self.take(event, batch)
                 newest = self._newest
             if self.is_done:
                 return
-        if numbered is not None:
-            self.sequence_number = as_count(numbered)
 
     @override
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
@@ -142,6 +141,10 @@ class ResponsesTranslator(JSONTranslator[Event]):
     def take(self, event: Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
         kind = event.type
+        if isinstance(event.sequence_number, int):
+            if event.sequence_number <= self._broken_at:
+                return False  # it has come before, and its server tells it once more
+            self.sequence_number = event.sequence_number
         take = _TAKES.get(kind)
         if take is not None:
             take(self, event, batch)
@@ -172,18 +175,14 @@ class ResponsesTranslator(JSONTranslator[Event]):
         return bool(self.facts.id) and self.breaks <= _MOST_BREAKS
 
     def _take_text(self, event: Event, batch: list[Item]) -> None:
-        if self._add(event, "text", str, batch):
+        if self.add_piece(event, "text", str, batch):
             self._newest = event.output_index
         if event.logprobs and (likely := logprobs_of({"content": event.logprobs})):
             batch.append(likely)
 
-    def _take_refusal(self, event: Event, batch: list[Item]) -> None:
-        self._add(event, "refusal", Refusal, batch)
-
-    def _take_thought(self, event: Event, batch: list[Item]) -> None:
-        self._add(event, "thought", Reasoning, batch)
-
-    def _add(self, event: Event, kind: str, make: Callable[[str], Item], batch: list[Item]) -> bool:
+    def add_piece(
+        self, event: Event, kind: str, make: Callable[[str], Item], batch: list[Item]
+    ) -> bool:
         """Append a piece, note of which item it was, and tell whether there is any."""
         if not isinstance(event.delta, str) or not event.delta:
             return False
@@ -255,11 +254,22 @@ class ResponsesTranslator(JSONTranslator[Event]):
         return [*items, *calls, *([usage] if usage is not None else []), finish]
 
 
+def _taking(
+    kind: str, make: Callable[[str], Item]
+) -> Callable[[ResponsesTranslator, Event, list[Item]], None]:
+    """Return what takes the pieces of one kind."""
+
+    def take(translator: ResponsesTranslator, event: Event, batch: list[Item]) -> None:
+        translator.add_piece(event, kind, make, batch)
+
+    return take
+
+
 _TAKES: Mapping[str, Callable[[ResponsesTranslator, Event, list[Item]], None]] = {
     _TEXT: ResponsesTranslator._take_text,  # noqa: SLF001 - here and below: of this module
-    "response.refusal.delta": ResponsesTranslator._take_refusal,  # noqa: SLF001
-    "response.reasoning_summary_text.delta": ResponsesTranslator._take_thought,  # noqa: SLF001
-    "response.reasoning_text.delta": ResponsesTranslator._take_thought,  # noqa: SLF001
+    "response.refusal.delta": _taking("refusal", Refusal),
+    "response.reasoning_summary_text.delta": _taking("thought", Reasoning),
+    "response.reasoning_text.delta": _taking("thought", Reasoning),
     "response.function_call_arguments.delta": ResponsesTranslator._take_arguments,  # noqa: SLF001
     "response.custom_tool_call_input.delta": ResponsesTranslator._take_arguments,  # noqa: SLF001
     "response.function_call_arguments.done": ResponsesTranslator._take_whole_arguments,  # noqa: SLF001
