@@ -117,8 +117,8 @@ class ResponsesTranslator(JSONTranslator[Event]):
                     and event.output_index == newest is not None
                     and not event.logprobs
                     and piece
-                    and piece.__class__ is str
-                    and number.__class__ is int
+                    and isinstance(piece, str)
+                    and isinstance(number, int)
                     and number > broken_at
                 ):
                     self.sequence_number = number
@@ -140,11 +140,11 @@ class ResponsesTranslator(JSONTranslator[Event]):
     @override
     def take(self, event: Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
-        kind = event.type
-        if isinstance(event.sequence_number, int):
-            if event.sequence_number <= self._broken_at:
+        kind, number = event.type, event.sequence_number
+        if isinstance(number, int):
+            if number <= self._broken_at:
                 return False  # it has come before, and its server tells it once more
-            self.sequence_number = event.sequence_number
+            self.sequence_number = number
         take = _TAKES.get(kind)
         if take is not None:
             take(self, event, batch)
