@@ -1,5 +1,6 @@
 """The official clients of Ollama, Cohere and TGI read the sandbox's wires as asyncllm does."""
 
+import contextlib
 import json
 
 import pytest
@@ -21,6 +22,13 @@ async def sandbox():
         yield running
 
 
+@pytest.fixture
+async def clients():
+    """Close what is entered here, as clients of others leave their connections open."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack
+
+
 def asked(question):
     return [{"role": "user", "content": QUESTIONS[question]}]
 
@@ -28,9 +36,12 @@ def asked(question):
 # --- Ollama -------------------------------------------------------------------------------------
 
 
-async def read_by_ollama(url, messages, **options):
+async def ollama_s(clients, url):
+    return await clients.enter_async_context(pytest.importorskip("ollama").AsyncClient(host=url))
+
+
+async def read_by_ollama(client, messages, **options):
     """Return text, thinking, calls, counts and the reason that Ollama's client reads."""
-    client = pytest.importorskip("ollama").AsyncClient(host=url)
     text, thinking, calls = "", "", []
     async for part in await client.chat(messages=messages, stream=True, **options):
         text += part.message.content or ""
@@ -48,12 +59,12 @@ def as_ollama_has_it(reply):
 
 @pytest.mark.parametrize("think", [True, False])
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_ollama_s_client_reads_the_same(sandbox, question, think):
+async def test_ollama_s_client_reads_the_same(sandbox, clients, question, think):
     ours = await Ollama(base_url=sandbox.url, model="qwen3").complete(
         asked(question), tools=TOOLS, think=think, num_ctx=512
     )
     theirs = await read_by_ollama(
-        sandbox.url,
+        await ollama_s(clients, sandbox.url),
         asked(question),
         model="qwen3",
         tools=TOOLS,
@@ -65,8 +76,8 @@ async def test_ollama_s_client_reads_the_same(sandbox, question, think):
     assert sent_by_us == sent_by_them
 
 
-async def test_ollama_s_client_sends_the_next_turn_as_we_do(sandbox):
-    client = pytest.importorskip("ollama").AsyncClient(host=sandbox.url)
+async def test_ollama_s_client_sends_the_next_turn_as_we_do(sandbox, clients):
+    client = await ollama_s(clients, sandbox.url)
     whole = await client.chat(model="qwen3", messages=asked("tools"), tools=TOOLS)
     llm = Ollama(base_url=sandbox.url, model="qwen3")
     reply = await llm.complete(asked("tools"), tools=TOOLS)
@@ -92,8 +103,8 @@ def _without_ids(messages):
     ]
 
 
-async def test_ollama_s_client_pulls_and_lists_the_same(sandbox):
-    client = pytest.importorskip("ollama").AsyncClient(host=sandbox.url)
+async def test_ollama_s_client_pulls_and_lists_the_same(sandbox, clients):
+    client = await ollama_s(clients, sandbox.url)
     llm = Ollama(base_url=sandbox.url)
     theirs = [
         (each.status, each.digest or "", each.total, each.completed)
@@ -109,9 +120,13 @@ async def test_ollama_s_client_pulls_and_lists_the_same(sandbox):
 # --- Cohere -------------------------------------------------------------------------------------
 
 
-async def read_by_cohere(url, messages, **options):
-    """Return text, thinking, plan, calls, counts and the reason that Cohere's client reads."""
+async def cohere_s(clients, url):
     client = pytest.importorskip("cohere").AsyncClientV2("key", base_url=url)
+    return await clients.enter_async_context(client)
+
+
+async def read_by_cohere(client, messages, **options):
+    """Return text, thinking, plan, calls, counts and the reason that Cohere's client reads."""
     read = {"text": "", "thinking": "", "plan": "", "calls": [], "cited": []}
     async for event in client.chat_stream(messages=messages, **options):
         message = getattr(event.delta, "message", None) if hasattr(event, "delta") else None
@@ -138,12 +153,13 @@ async def read_by_cohere(url, messages, **options):
 
 @pytest.mark.parametrize("model", [REASONS, PLANS])
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_cohere_s_client_reads_the_same(sandbox, question, model):
+async def test_cohere_s_client_reads_the_same(sandbox, clients, question, model):
     documents = [{"id": "d", "data": {"text": "t"}}] if question == "plain" else None
     params = {"tools": TOOLS} | ({"documents": documents} if documents else {})
     llm = Cohere(base_url=sandbox.url, model=model)
     ours = await llm.complete(asked(question), seed=1, **params)
-    theirs = await read_by_cohere(sandbox.url, asked(question), model=model, seed=1, **params)
+    client = await cohere_s(clients, sandbox.url)
+    theirs = await read_by_cohere(client, asked(question), model=model, seed=1, **params)
     assert theirs == {
         "text": str(ours),
         "thinking": ours.reasoning if model == REASONS else "",
@@ -157,8 +173,8 @@ async def test_cohere_s_client_reads_the_same(sandbox, question, model):
     assert sent_by_us == sent_by_them
 
 
-async def test_cohere_s_client_takes_a_turn_back_as_we_do(sandbox):
-    client = pytest.importorskip("cohere").AsyncClientV2("key", base_url=sandbox.url)
+async def test_cohere_s_client_takes_a_turn_back_as_we_do(sandbox, clients):
+    client = await cohere_s(clients, sandbox.url)
     llm = Cohere(base_url=sandbox.url, model=REASONS)
     reply = await llm.complete(asked("tools"), tools=TOOLS)
     results = results_of(reply.message)
@@ -180,10 +196,11 @@ async def test_cohere_s_client_takes_a_turn_back_as_we_do(sandbox):
 
 
 @pytest.mark.parametrize("limit", [3, 500])
-async def test_hugging_face_s_client_reads_the_same(sandbox, limit):
+async def test_hugging_face_s_client_reads_the_same(sandbox, clients, limit):
     hub = pytest.importorskip("huggingface_hub")
     ours = await TGI(base_url=sandbox.url).complete("Привет 👋", max_tokens=limit, logprobs=True)
     client = hub.AsyncInferenceClient(f"{sandbox.url}/generate_stream")
+    await clients.enter_async_context(client)
     told = [
         event
         async for event in await client.text_generation(
@@ -201,9 +218,10 @@ async def test_hugging_face_s_client_reads_the_same(sandbox, limit):
     )
 
 
-async def test_their_clients_do_not_see_that_an_answer_was_cut_off_and_ours_do(sandbox):
+async def test_their_clients_do_not_see_that_an_answer_was_cut_off_and_ours_do(sandbox, clients):
     sandbox.add_fault(Truncate(after=2))
-    text, *_ = await read_by_ollama(sandbox.url, asked("plain"), model="llama3.2")
+    client = await ollama_s(clients, sandbox.url)
+    text, *_ = await read_by_ollama(client, asked("plain"), model="llama3.2")
     assert text.count(" ") == 1
     with pytest.raises(asyncllm.StreamInterrupted):
         await Ollama(base_url=sandbox.url, model="llama3.2").complete(asked("plain"))
