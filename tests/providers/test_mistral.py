@@ -146,7 +146,11 @@ async def test_thinking_goes_back_with_its_calls_and_without_it_the_server_refus
         assert [call.name for call in reply.tool_calls] == ["weather", "clock"]
         messages = [ASKED, reply.message, *results_of(reply)]
         assert (await llm.complete(messages, tools=TOOLS)).text
-        [thought] = sent(sandbox)["messages"][1]["content"]
+        _, message, *told = sent(sandbox)["messages"]
+        ids = [call.id for call in reply.tool_calls]
+        assert [call["id"] for call in message["tool_calls"]] == ids
+        assert [result["tool_call_id"] for result in told] == ids
+        [thought] = message["content"]
         assert thought == {
             "type": "thinking",
             "thinking": [{"type": "text", "text": reply.reasoning}],

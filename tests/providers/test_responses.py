@@ -607,7 +607,9 @@ async def test_a_stored_answer_goes_back_by_its_ids():
         reply = await llm.complete([ASKED], tools=TOOLS, store=True)
         messages = [ASKED, reply.message, *results_of(reply)]
         assert (await llm.complete(messages, tools=TOOLS, store=True)).text
-        assert "encrypted_content" not in sent(sandbox)["input"][1]
+        _, thought, *_ = sent(sandbox)["input"]
+        assert thought["type"] == "reasoning"
+        assert "encrypted_content" not in thought
 
 
 async def test_a_message_goes_to_the_chat_wire_and_back_without_what_is_not_for_it(caplog):

@@ -30,6 +30,7 @@ from asyncllm import (
 from asyncllm.framing.body import BodyDecoder
 from asyncllm.stream.partial_reply import PartialReply
 from asyncllm.wires.openai_responses import ResponsesTranslator
+from asyncllm.wires.tool_calls import MOST_BYTES, ToolCalls
 
 R = "response."
 
@@ -474,6 +475,8 @@ def test_items_that_are_too_large_do_not_go_back():
 def test_calls_are_bounded():
     with pytest.raises(ReplyTooLargeError):
         read(body_of(*(done(call("{}", call_id=f"{n}"), n) for n in range(1100)), end()), 2**16)
+    with pytest.raises(ReplyTooLargeError):
+        ToolCalls().settle("c", 0, "f", "x" * (MOST_BYTES + 1))
 
 
 def test_reading_tells_what_is_being_written_and_cannot_be_given_out_yet():
