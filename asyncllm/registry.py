@@ -29,6 +29,7 @@ _OWN = {
     "openai-responses": "asyncllm.providers.openai_responses:OpenAIResponses",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
     "mistral": "asyncllm.providers.mistral:Mistral",
+    "anthropic": "asyncllm.providers.anthropic:Anthropic",
     "ollama": "asyncllm.providers.ollama:Ollama",
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",

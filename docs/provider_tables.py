@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm import (
     TGI,
+    Anthropic,
     AzureOpenAI,
     Cohere,
     Gravityengine,
@@ -40,6 +41,7 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     AzureOpenAI,
     Mistral,
     OpenAICompatible,
+    Anthropic,
     Ollama,
     Cohere,
     TGI,
@@ -53,6 +55,7 @@ _PAGES = {
     AzureOpenAI: "providers/openai-compatible.md",
     Mistral: "providers/mistral.md",
     OpenAICompatible: "providers/openai-compatible.md",
+    Anthropic: "providers/anthropic.md",
     Ollama: "providers/ollama.md",
     Cohere: "providers/cohere.md",
     TGI: "providers/tgi.md",
@@ -62,6 +65,7 @@ _NAMES = {
     OpenAIResponses: "OPENAI",
 }  # of those that the environment calls by another name
 _CUSTOMARY = {
+    Anthropic: ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
     Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
     Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
@@ -69,9 +73,10 @@ _CUSTOMARY = {
 _KEYS = {
     Ollama: "`api_key=`, for its cloud",
     Cohere: "`api_key=`",
+    Anthropic: "`api_key=`",
     TGI: "`api_key=`, where the server wants one",
 }
-_NATIVE = (Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
+_NATIVE = (Anthropic, Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:

@@ -17,6 +17,12 @@ class NativeParams(TypedDict, total=False):
     max_tool_calls: int
     previous_response_id: str
     text: Mapping[str, object]
+    # Anthropic
+    betas: Sequence[str]
+    container: str | Mapping[str, object]
+    context_management: Mapping[str, object]
+    mcp_servers: Sequence[Mapping[str, object]]
+    output_config: Mapping[str, object]
 
 
 class ProviderParams(NativeParams, total=False):
@@ -43,7 +49,7 @@ class ProviderParams(NativeParams, total=False):
     verbosity: str
     web_search_options: Mapping[str, object]
     # OpenRouter, and gateways
-    cache: Mapping[str, object]
+    cache: bool | str | Sequence[str] | Mapping[str, object]  # Anthropic's too
     debug: Mapping[str, object]
     speed: str
     trace: Mapping[str, object]

@@ -34,12 +34,15 @@ from asyncllm.sandbox import (
     NoFinishReason,
     NoOrigin,
     NullContent,
+    PauseTurn,
     PingForever,
     PlainError,
     PlainJson,
     ReasoningDetails,
     ReasoningField,
+    RedactedThinking,
     RefusalDeltas,
+    RefusalStop,
     RefuseField,
     Sandbox,
     SlowAnswer,
@@ -114,6 +117,22 @@ async def ask_openai(client):
         await client.ask("POST", "/v1/chat/completions", json=question)
 
 
+async def ask_anthropic(client):
+    """Ask for a text, for calls of tools and for a search."""
+    schema = {"type": "object", "properties": {}}
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    for text in ("Hi", "Use a tool", "Search"):
+        question = {
+            "model": "claude-opus-5",
+            "max_tokens": 100,
+            "messages": [{"role": "user", "content": text}],
+            "stream": True,
+            "tools": [{"name": "clock", "input_schema": schema}, search],
+        }
+        headers = {"anthropic-version": "2023-06-01"}
+        await client.ask("POST", "/v1/messages", json=question, headers=headers)
+
+
 async def answers(wire, fault=None, patience=PATIENCE):
     """Return what a wire answers to its requests, with a fault or without one."""
     faults = [fault] if fault is not None else []
@@ -133,47 +152,51 @@ async def ask_responses(client):
         await client.ask("POST", "/v1/responses", json=question)
 
 
-BOTH, CHATUI, OPENAI = (ask_chatui, ask_openai), (ask_chatui,), (ask_openai,)
-RESPONSES, BOTH_OPENAI = (ask_responses,), (ask_openai, ask_responses)
+CHATUI, OPENAI, ANTHROPIC = (ask_chatui,), (ask_openai,), (ask_anthropic,)
+RESPONSES = (ask_responses,)
+EVERY, NATIVE = CHATUI + OPENAI + ANTHROPIC + RESPONSES, OPENAI + ANTHROPIC + RESPONSES
 SHOWS_ON = {
-    BadJson(after=1): BOTH,
-    BigEvent(size=100): BOTH,
+    BadJson(after=1): EVERY,
+    BigEvent(size=100): EVERY,
     ChangingIds(): RESPONSES,
-    Citations(): BOTH_OPENAI,
+    Citations(): OPENAI + RESPONSES,
     ContentParts(): OPENAI,
-    DetailError(): BOTH,
-    Drop(after=1): BOTH,
-    EmptyBody(): BOTH,
+    DetailError(): EVERY,
+    Drop(after=1): EVERY,
+    EmptyBody(): EVERY,
     EmptyOutput(): RESPONSES,
-    ErrorInStream(after=1): (*BOTH, ask_responses),
+    ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): BOTH,
-    HtmlPage(): BOTH,
+    Framing("crlf"): EVERY,
+    HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
     LoseSessions(): CHATUI,
-    ModelDoesNotExist(): OPENAI,
+    ModelDoesNotExist(): NATIVE,
     NewId("mine"): CHATUI,
     NoArgumentDeltas(): RESPONSES,
     NoDone(): OPENAI,
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
     NullContent(): OPENAI,
-    PingForever(after=1): BOTH,
-    PlainError(): BOTH,
-    PlainJson(): BOTH_OPENAI,
+    PauseTurn(): ANTHROPIC,
+    PingForever(after=1): EVERY,
+    PlainError(): EVERY,
+    PlainJson(): NATIVE,
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
-    RefusalDeltas(): BOTH_OPENAI,
+    RedactedThinking(): ANTHROPIC,
+    RefusalDeltas(): OPENAI + RESPONSES,
+    RefusalStop(): ANTHROPIC,
     RefuseField(): OPENAI,
-    SlowAnswer(NEVER): BOTH,
+    SlowAnswer(NEVER): EVERY,
     SlowCreate(NEVER): CHATUI,
-    Stall(after=1): BOTH,
-    Status(): BOTH,
+    Stall(after=1): EVERY,
+    Status(): EVERY,
     ThoughtSignatures(): OPENAI,
     ToolIndex(): OPENAI,
-    Truncate(after=1): BOTH,
+    Truncate(after=1): EVERY,
     Usage("never"): OPENAI,
-    UsageDetails(): BOTH_OPENAI,
+    UsageDetails(): OPENAI + RESPONSES,
 }
 HANG = (Late, PingForever, SlowAnswer, SlowCreate, Stall)
 
@@ -184,7 +207,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", [*BOTH, ask_responses])
+@pytest.mark.parametrize("wire", EVERY)
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)
@@ -212,7 +235,7 @@ class Shrug(Refusal):
     """A refusal that nobody performs."""
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", EVERY)
 @pytest.mark.parametrize("fault", [Sneeze(after=1), Shrug()])
 async def test_a_fault_that_nobody_performs_is_an_error(fault, wire, caplog):
     await answers(wire, fault)

@@ -4,6 +4,7 @@ import pytest
 
 from asyncllm import (
     TGI,
+    Anthropic,
     Cohere,
     Gravityengine,
     H2o,
@@ -22,6 +23,7 @@ WIRES = {
     "ollama": (lambda **options: Ollama(model="llama3.2", **options), ""),
     "cohere": (lambda **options: Cohere(model="command-a-03-2025", **options), ""),
     "tgi": (TGI, ""),
+    "anthropic": (lambda **options: Anthropic(model="claude-opus-5", **options), ""),
 }
 # Those whose errors amid an answer say in words alone what is wrong.
 UNTYPED = {"h2o", "ollama", "cohere", "tgi"}
@@ -30,6 +32,7 @@ PATHS = {
     "ollama": "/api/chat",
     "cohere": "/v2/chat",
     "tgi": "/generate_stream",
+    "anthropic": "/v1/messages",
 }
 _TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
 _EVENTS = {  # with some text, or what is no text of any length
@@ -38,6 +41,13 @@ _EVENTS = {  # with some text, or what is no text of any length
     "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
     "responses": (b'data: {"type":"response.output_text.delta","delta":"', b'"}'),
     "cohere": (b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"', b'"}}}}'),
+    "anthropic": (
+        (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+            b'"delta":{"type":"text_delta","text":"'
+        ),
+        b'"}}',
+    ),
 }
 _OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
 _TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
@@ -49,6 +59,8 @@ _ENDS = {  # of an answer that says "a"
     + b'\n\ndata: {"type":"response.completed","response":{}}\n\n',
     "cohere": b"a".join(_EVENTS["cohere"])
     + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
+    "anthropic": b"a".join(_EVENTS["anthropic"])
+    + b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -1,5 +1,6 @@
 """The wires as a server speaks them: each one's routes, what they read and what they write."""
 
+from asyncllm.sandbox.wires.anthropic import AnthropicWire
 from asyncllm.sandbox.wires.chatui import ChatUIWire
 from asyncllm.sandbox.wires.cohere import CohereWire
 from asyncllm.sandbox.wires.ollama import OllamaWire
@@ -7,4 +8,12 @@ from asyncllm.sandbox.wires.openai import OpenAIWire
 from asyncllm.sandbox.wires.responses import ResponsesWire
 from asyncllm.sandbox.wires.tgi_server import TGIWire
 
-__all__ = ["ChatUIWire", "CohereWire", "OllamaWire", "OpenAIWire", "ResponsesWire", "TGIWire"]
+__all__ = [
+    "AnthropicWire",
+    "ChatUIWire",
+    "CohereWire",
+    "OllamaWire",
+    "OpenAIWire",
+    "ResponsesWire",
+    "TGIWire",
+]
