@@ -67,8 +67,10 @@ if TYPE_CHECKING:
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.mistral import Mistral
     from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
+    from asyncllm.providers.openai_responses import OpenAIResponses
     from asyncllm.providers.services import Service
     from asyncllm.providers.tgi import TGI
     from asyncllm.registry import provider
@@ -112,7 +114,9 @@ _NAMES_OF = {
     "providers.h2o": "H2o",
     "providers.lockchat": "Lockchat",
     "providers.ollama": "Ollama",
+    "providers.mistral": "Mistral",
     "providers.openai": "OpenAI OpenAICompatible",
+    "providers.openai_responses": "OpenAIResponses",
     "providers.services": "Service",
     "providers.tgi": "TGI",
     "registry": "provider",
@@ -162,12 +166,14 @@ __all__ = [
     "Media",
     "Message",
     "Messages",
+    "Mistral",
     "NamedEvent",
     "Next",
     "NotFoundError",
     "Ollama",
     "OpenAI",
     "OpenAICompatible",
+    "OpenAIResponses",
     "Payload",
     "Ping",
     "ProtocolError",

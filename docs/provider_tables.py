@@ -19,9 +19,11 @@ from asyncllm import (
     Gravityengine,
     H2o,
     Lockchat,
+    Mistral,
     Ollama,
     OpenAI,
     OpenAICompatible,
+    OpenAIResponses,
 )
 from asyncllm.providers.services import SERVICES
 
@@ -36,7 +38,9 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     Gravityengine,
     Lockchat,
     OpenAI,
+    OpenAIResponses,
     AzureOpenAI,
+    Mistral,
     OpenAICompatible,
     Anthropic,
     Gemini,
@@ -49,7 +53,9 @@ _PAGES = {
     Gravityengine: "providers/gravityengine.md",
     Lockchat: "providers/lockchat.md",
     OpenAI: "providers/openai-compatible.md",
+    OpenAIResponses: "providers/openai-responses.md",
     AzureOpenAI: "providers/openai-compatible.md",
+    Mistral: "providers/mistral.md",
     OpenAICompatible: "providers/openai-compatible.md",
     Anthropic: "providers/anthropic.md",
     Gemini: "providers/gemini.md",
@@ -57,7 +63,10 @@ _PAGES = {
     Cohere: "providers/cohere.md",
     TGI: "providers/tgi.md",
 }
-_NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
+_NAMES = {
+    AzureOpenAI: "AZURE",
+    OpenAIResponses: "OPENAI",
+}  # of those that the environment calls by another name
 _CUSTOMARY = {
     Anthropic: ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
@@ -106,11 +115,10 @@ def supports() -> list[str]:
     for cls in PROVIDERS:
         yes, usage = "no", "where the server tells it"
         if issubclass(cls, OpenAICompatible):
-            yes, usage = "yes", "asked for" if cls.asks_usage else usage
+            is_asked = cls.asks_usage and cls is not OpenAIResponses  # which tells it unasked
+            yes, usage = "yes", "asked for" if is_asked else usage
         elif cls in _NATIVE:
             yes, usage = "yes", "yes"
-        elif issubclass(cls, _NATIVE):
-            yes = "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("asyncllm")
 
 _OF_CHAT = frozenset({"reasoning_content", "reasoning_details", "reasoning_encrypted"})
-_NATIVE = frozenset({"anthropic", "cohere", "gemini", "ollama", "responses"})
+_NATIVE = frozenset({"anthropic", "cohere", "gemini", "mistral", "ollama", "responses"})
 
 
 def own_messages(messages: list[dict[str, object]], wire: str) -> list[dict[str, object]]:

@@ -7,8 +7,16 @@ from typing import TypedDict
 
 
 class NativeParams(TypedDict, total=False):
-    """Parameters of wires that are not OpenAI's, by the names that they have there."""
+    """Parameters of wires that are not OpenAI's chat wire, by the names that they have there."""
 
+    # OpenAI's Responses
+    background: bool
+    conversation: str | Mapping[str, object]
+    include: Sequence[str]
+    instructions: str
+    max_tool_calls: int
+    previous_response_id: str
+    text: Mapping[str, object]
     # Anthropic
     betas: Sequence[str]
     container: str | Mapping[str, object]

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from asyncllm.base.request import ProviderOptions, Request
     from asyncllm.errors import AsyncLLMError, BadRequestError
     from asyncllm.http.http import Http
+    from asyncllm.wires import Translator
 
 _USAGE_OPTION = "stream_options"
 _CHAT = "/chat/completions"
+_ENDS = (_CHAT, "/responses")
 _IS_VERSION = re.compile(r"v\d").match  # /v1, and Gemini's /v1beta
 
 
@@ -66,9 +68,9 @@ class OpenAICompatible(ServerProvider):
             self.service = service
             self.url = service.base_url
         super().__init__(**options)
-        if self.path.endswith(_CHAT):
-            ending = rf"{re.escape(self.path)}|/(?:chat/)?completions|(?<=/v\d)/models"
-            check_end(self.base_url, ending)
+        if self.path.endswith(_ENDS):
+            known = rf"{re.escape(self.path)}|/(?:chat/)?completions|(?<=/v\d)/(?:models|responses)"
+            check_end(self.base_url, known)
 
     @property
     @override
@@ -99,17 +101,7 @@ class OpenAICompatible(ServerProvider):
             ConfigurationError: the service wants a key or a model that is missing.
 
         """
-        service = self._served
-        needs_more = service and service.needs_auth and self._is_at_home
-        if service and needs_more and not self._api_key:
-            variables = " or ".join(service.key_variables)
-            raise ConfigurationError(
-                f"{service.name} needs an API key: give api_key=, or set {variables}"
-            )
-        if service and needs_more and not request.model:
-            raise ConfigurationError(
-                f"{service.name} needs a model: give model=; list_models() says which there are"
-            )
+        self._check_askable(request)
         asks_usage = self.asks_usage and _USAGE_OPTION not in request.without
         asked: dict[str, object] = {_USAGE_OPTION: {"include_usage": True}} if asks_usage else {}
         named: dict[str, object] = {"model": request.model} if request.model else {}
@@ -124,7 +116,7 @@ class OpenAICompatible(ServerProvider):
         return Ask(self._path(request.model), body, query=self._query())
 
     @override
-    def translator(self, request: Request) -> ChatTranslator:
+    def translator(self, request: Request) -> Translator:
         """Return what reads one answer."""
         return ChatTranslator()
 
@@ -152,7 +144,7 @@ class OpenAICompatible(ServerProvider):
         """
 
         async def question(http: Http) -> list[str]:
-            url = f"{self.base_url}{self.path.removesuffix(_CHAT)}/models"
+            url = f"{self.base_url}{_before_end(self.path)}/models"
             try:
                 async with http.open("GET", url, query=self._query()) as response:
                     return model_ids(await response.read())
@@ -177,13 +169,32 @@ class OpenAICompatible(ServerProvider):
     def _is_at_home(self) -> bool:
         return self.base_url == self.url
 
+    def _check_askable(self, request: Request) -> None:
+        """Refuse what the service answers nobody.
+
+        Raises:
+            ConfigurationError: it wants a key or a model that is missing.
+
+        """
+        service = self._served
+        needs_more = service and service.needs_auth and self._is_at_home
+        if service and needs_more and not self._api_key:
+            variables = " or ".join(service.key_variables)
+            raise ConfigurationError(
+                f"{service.name} needs an API key: give api_key=, or set {variables}"
+            )
+        if service and needs_more and not request.model:
+            raise ConfigurationError(
+                f"{service.name} needs a model: give model=; list_models() says which there are"
+            )
+
     def _path(self, model: str) -> str:
         """Return what follows the base URL where `model` is asked."""
         return self.path
 
     def _add_hint(self, error: HTTPStatusError) -> None:
         """Say with a 404 what the base URL may lack, unless the server knows what it lacks."""
-        if self.path != _CHAT or self._is_at_home or not isinstance(error, NotFoundError):
+        if self.path not in _ENDS or self._is_at_home or not isinstance(error, NotFoundError):
             return
         # Without a method it came inside an answer, and so from the right place.
         is_of_model = not error.method or "model" in error.message.lower()
@@ -239,6 +250,11 @@ class OpenAI(OpenAICompatible):
             }
             headers |= {name: value for name, value in account.items() if value}
         return headers
+
+
+def _before_end(path: str) -> str:
+    """Return what of a path comes before the wire's own end."""
+    return next((path.removesuffix(end) for end in _ENDS if path.endswith(end)), path)
 
 
 def hint_of_404(base_url: str) -> str:

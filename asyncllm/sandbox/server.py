@@ -19,6 +19,7 @@ from asyncllm.sandbox.wires import (
     GeminiWire,
     OllamaWire,
     OpenAIWire,
+    ResponsesWire,
     TGIWire,
 )
 
@@ -104,6 +105,7 @@ class Sandbox:
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
         self._chatui = ChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
+        self._responses = ResponsesWire(self._backend, api_key, self._openai.models)
         self._anthropic = AnthropicWire(self._backend, api_key)
         self._gemini = GeminiWire(self._backend, api_key)
         self._cohere = CohereWire(self._backend, api_key)
@@ -174,6 +176,7 @@ class Sandbox:
             raise RuntimeError("a sandbox can be started only once")
         routes = (
             *self._chatui.routes(),
+            *self._responses.routes(),  # before OpenAI's, which answers all of /v1
             *self._anthropic.routes(),
             *self._gemini.routes(),
             *self._cohere.routes(),

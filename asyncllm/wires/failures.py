@@ -1,7 +1,8 @@
 """What servers say when they fail, in any of their forms, as the error of ours that it stands for.
 
-Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
-Azure, Anthropic, Cohere, Ollama and Google, which adds `google.rpc` details; the tests have each.
+Wire facts: the error objects of OpenAI and its Responses, OpenRouter, Groq, Cerebras, Mistral,
+vLLM, TGI, llama.cpp, Azure, Anthropic, Cohere, Ollama and Google, which adds `google.rpc` details;
+the tests have each of them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ _STATUS_OF = {  # what servers call it, where they say no status
     name: status
     for status, names in {
         400: "invalid_request_error invalid_argument validation bad_request badrequesterror "
-        "tool_use_failed json_validate_failed",
+        "tool_use_failed json_validate_failed invalid_prompt invalid_encrypted_content "
+        "data_residency_mismatch invalid_image invalid_image_format invalid_base64_image "
+        "invalid_image_url invalid_image_mode image_too_large image_too_small image_parse_error "
+        "image_file_too_large unsupported_image_media_type empty_image_file image_file_not_found "
+        "failed_to_download_image",
         401: "authentication_error authenticationerror invalid_api_key unauthorized "
         "unauthenticated",
         402: "billing_error",
@@ -45,7 +50,7 @@ _STATUS_OF = {  # what servers call it, where they say no status
         "api_error",
         503: "overloaded engine_overloaded unavailable service_unavailable "
         "service_unavailable_error serviceunavailableerror",
-        504: "timeout timeout_error deadline_exceeded",
+        504: "timeout timeout_error deadline_exceeded vector_store_timeout",
         529: "overloaded_error",
     }.items()
     for name in names.split()
@@ -61,7 +66,12 @@ _CONTEXT_LENGTH_WORDS = re.compile(
     re.IGNORECASE,
 )
 _AUTHENTICATION = frozenset({"api_key_invalid"})  # Google says so by a 400
-_CONTENT_FILTER = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})
+_CONTENT_FILTER = frozenset(
+    {
+        *("content_filter", "content_policy_violation", "moderation_blocked", "bio_policy"),
+        *("image_content_policy_violation", "misalignment_policy_violation"),
+    }
+)
 _NO_REASON = "the server gives no reason"
 _FAILURES = frozenset({"error", *_STATUS_OF, *_CONTEXT_LENGTH, *_CONTENT_FILTER})
 _DETAILS = {"ErrorInfo": ("reason",), "RetryInfo": ("retryDelay",)}

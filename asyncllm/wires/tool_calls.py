@@ -76,6 +76,25 @@ class ToolCalls:
         self._check_size()
         return bool(known is None or is_new_name or piece)
 
+    def settle(self, call_id: str, index: int, name: str, arguments: str) -> None:
+        """Say what the call at an index is, whole, whatever pieces of it have come.
+
+        Args:
+            call_id: its id.
+            index: of its pieces.
+            name: the function's name.
+            arguments: as JSON.
+
+        Raises:
+            ReplyTooLargeError: there are too many calls, or they are too large.
+
+        """
+        self.add("", index, name, None)
+        call = self._by_index[index]
+        self._size += arguments.__sizeof__() - sum(each.__sizeof__() for each in call.arguments)
+        call.id, call.name, call.arguments = call_id or call.id, name or call.name, [arguments]
+        self._check_size()
+
     def _check_size(self) -> None:
         most = max(len(self._calls), len(self._by_index))
         if most > _MOST_CALLS or self._size > MOST_BYTES:

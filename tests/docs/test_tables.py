@@ -13,7 +13,7 @@ from page_runner import ROOT
 
 import asyncllm
 import asyncllm.sandbox
-from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible
+from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible, OpenAIResponses
 from asyncllm.sandbox import Fault, Sandbox
 
 DOCS = ROOT / "docs"
@@ -72,10 +72,10 @@ def test_every_provider_class_has_a_row():
 async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
     _, name, text, reasoning, tools, usage, images, _ = (cell.strip() for cell in row.split("|"))
     cls = getattr(asyncllm, name.strip("`"))
-    async with Sandbox(models=["gpt-4o"]) as sandbox:
-        is_openai = getattr(cls, "path", "") == OpenAICompatible.path
+    async with Sandbox(models=["gpt-5"]) as sandbox:
+        is_openai = getattr(cls, "path", "") in {OpenAICompatible.path, OpenAIResponses.path}
         url = f"{sandbox.url}/v1" if is_openai else sandbox.url
-        llm = cls(base_url=url, model=cls.model or MODELS.get(cls, "gpt-4o"))
+        llm = cls(base_url=url, model=cls.model or MODELS.get(cls, "gpt-5"))
         assert text == "yes"
         try:
             reply = await llm.complete("Hello", reasoning_effort="low")

@@ -44,8 +44,10 @@ with watching:
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.mistral import Mistral
     from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAICompatible
+    from asyncllm.providers.openai_responses import OpenAIResponses
     from asyncllm.providers.tgi import TGI
     from asyncllm.wires.anthropic import MessageTranslator
     from asyncllm.wires.anthropic.models import page_of
@@ -53,10 +55,12 @@ with watching:
     from asyncllm.wires.cohere.models import page_of_models
     from asyncllm.wires.gemini import GeminiTranslator
     from asyncllm.wires.gemini.models import models_of
+    from asyncllm.wires.mistral import MistralTranslator
     from asyncllm.wires.ollama import OllamaTranslator
     from asyncllm.wires.ollama.models import model_names
     from asyncllm.wires.openai_chat import ChatTranslator
     from asyncllm.wires.openai_chat.models import model_ids
+    from asyncllm.wires.openai_responses import ResponsesTranslator
     from asyncllm.wires.tgi import TGITranslator
 
 TRANSLATORS = (
@@ -67,13 +71,15 @@ TRANSLATORS = (
     GeminiTranslator,
     CohereTranslator,
     OllamaTranslator,
+    ResponsesTranslator,
+    MistralTranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
     make(base_url=_URL, model="m/m")
     for make in (
         *(H2o, OpenAICompatible, Gravityengine, Lockchat),
-        *(Ollama, Cohere, TGI, Anthropic, Gemini),
+        *(Ollama, Cohere, TGI, Anthropic, Gemini, OpenAIResponses, Mistral),
     )
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
@@ -105,8 +111,38 @@ _STARTED = (
     b'data: {"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":'
     b'{"id":"c","function":{"name":"f","arguments":"null"}}}}}\n\n'
 )
+_RESPONSE_DELTA = (
+    b"event: response.output_text.delta\n"
+    b'data: {"type":"response.output_text.delta","output_index":0,"delta":"a"}\n\n'
+)
+_RESPONSE_CALL = (
+    b'data: {"type":"response.output_item.added","item":{"type":"function_call","call_id":"c",'
+    b'"name":"f"}}\n\n'
+    b'data: {"type":"response.function_call_arguments.delta","delta":"{}"}\n\n'
+    b'data: {"type":"response.output_item.done","item":{"type":"function_call","call_id":"c",'
+    b'"name":"f","arguments":"{}"}}\n\n'
+)
+_RESPONSE_END = (
+    b'data: {"type":"response.completed","response":{"id":"r","model":"m","output":[],'
+    b'"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}}\n\n'
+)
 
 SEEDS = [
+    b'data: {"type":"response.created","response":{"id":"r"}}\n\n' + _RESPONSE_DELTA * 2,
+    _RESPONSE_DELTA * 3 + _RESPONSE_CALL + _RESPONSE_END,
+    b'data: {"type":"response.reasoning_summary_text.delta","delta":"h"}\n\n'
+    b'data: {"type":"response.output_item.done","output_index":1,"item":{"type":"message",'
+    b'"content":[{"type":"output_text","text":"a","annotations":[{"url":"u","start_index":1}]}]}}'
+    b"\n\n" + _RESPONSE_END,
+    b'data: {"type":"error","error":{"code":"server_error","message":"m"}}\n\n',
+    (
+        b'{"object":"response","status":"completed","output":[{"type":"image_generation_call",'
+        b'"result":"AAAA"}]}'
+    ),
+    (
+        b'data: {"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text",'
+        b'"text":"h"}],"signature":"s"}]}}]}\n\ndata: [DONE]\n\n'
+    ),
     b"",
     _TOKEN + b': ping\n\ndata:{"token":{"text":"<|endoftext|>"},"generated_text":" Hi"}\n\n',
     _TOKEN + b'data:{"error":"out of memory","error_type":"generation"}\n\n',
@@ -315,7 +351,8 @@ def read_answer(provider, body: _Body, limit: int, params: dict) -> tuple[list[I
 
     async def read() -> None:
         async for batch in provider.generate(request, _Http(body, limit)):
-            items.extend(batch)
+            # Pings are left out beside what is being written, which depends on the reads.
+            items.extend(item for item in batch if not isinstance(item, Ping))
 
     try:
         read().send(None)

@@ -17,7 +17,9 @@ from asyncllm import (
     Gravityengine,
     H2o,
     Lockchat,
+    Mistral,
     OpenAICompatible,
+    OpenAIResponses,
     Ping,
     Request,
     Retry,
@@ -34,6 +36,8 @@ URL = "http://127.0.0.1:9"
 PROVIDERS = {
     "h2o": H2o(base_url=URL),
     "openai": OpenAICompatible(base_url=URL, model="m"),
+    "responses": OpenAIResponses(base_url=URL, model="m"),
+    "mistral": Mistral(base_url=URL, model="m"),
     "gravityengine": Gravityengine(base_url=URL),
     "lockchat": Lockchat(base_url=URL),
 }

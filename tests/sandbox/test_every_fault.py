@@ -14,12 +14,14 @@ from asyncllm.sandbox import (
     BadJson,
     BigEvent,
     BlockedPrompt,
+    ChangingIds,
     Citations,
     ContentParts,
     Continuation,
     DetailError,
     Drop,
     EmptyBody,
+    EmptyOutput,
     EndsWith,
     ErrorInStream,
     Fault,
@@ -30,6 +32,7 @@ from asyncllm.sandbox import (
     LoseSessions,
     ModelDoesNotExist,
     NewId,
+    NoArgumentDeltas,
     NoDone,
     NoFinishReason,
     NoOrigin,
@@ -62,7 +65,9 @@ NEVER = 3600.0
 HANGING = 0.2  # seconds, after which an answer that must never be whole is given up
 TOOLS = [{"type": "function", "function": {"name": "clock"}}]
 # What two answers to the same request differ in without a fault.
-CHANCE = re.compile(r'(chatcmpl-|msg_|req_)?[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+')
+CHANCE = re.compile(
+    r'(?:\b[a-z]+_|chatcmpl-|\b)[0-9a-f]{24,32}\b|"created(?:_at)?":\d+|127\.0\.0\.1:\d+'
+)
 
 
 @dataclass
@@ -153,20 +158,31 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
-CHATUI, OPENAI = (ask_chatui,), (ask_openai,)
+async def ask_responses(client):
+    """Ask for a text and for a call of a tool."""
+    for text in ("Hi", "Use a tool"):
+        tools = [{"type": "function", "name": "clock", "parameters": {}}]
+        question = {"model": "gpt-4o", "input": text, "stream": True, "tools": tools}
+        await client.ask("POST", "/v1/responses", json=question)
+
+
+CHATUI, OPENAI, RESPONSES = (ask_chatui,), (ask_openai,), (ask_responses,)
 ANTHROPIC, GEMINI = (ask_anthropic,), (ask_gemini,)
-EVERY, NATIVE = CHATUI + OPENAI + ANTHROPIC + GEMINI, OPENAI + ANTHROPIC
+NATIVE = OPENAI + ANTHROPIC + RESPONSES
+EVERY = CHATUI + NATIVE + GEMINI
 SHOWS_ON = {
     BadJson(after=1): EVERY,
     BigEvent(size=100): EVERY,
     BlockedPrompt(): GEMINI,
-    Citations(): OPENAI + GEMINI,
+    ChangingIds(): RESPONSES,
+    Citations(): OPENAI + RESPONSES + GEMINI,
     ContentParts(): OPENAI,
     Continuation(): GEMINI,
     DetailError(): EVERY,
     Drop(after=1): EVERY,
     EmptyBody(): EVERY,
     EndsWith(): GEMINI,
+    EmptyOutput(): RESPONSES,
     ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
     Framing("crlf"): CHATUI + NATIVE,
@@ -176,6 +192,7 @@ SHOWS_ON = {
     LoseSessions(): CHATUI,
     ModelDoesNotExist(): NATIVE,
     NewId("mine"): CHATUI,
+    NoArgumentDeltas(): RESPONSES,
     NoDone(): OPENAI,
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
@@ -187,7 +204,7 @@ SHOWS_ON = {
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
     RedactedThinking(): ANTHROPIC,
-    RefusalDeltas(): OPENAI,
+    RefusalDeltas(): OPENAI + RESPONSES,
     RefusalStop(): ANTHROPIC,
     RefuseField(): OPENAI,
     SlowAnswer(NEVER): EVERY,
@@ -198,7 +215,7 @@ SHOWS_ON = {
     ToolIndex(): OPENAI,
     Truncate(after=1): EVERY,
     Usage("never"): OPENAI,
-    UsageDetails(): OPENAI,
+    UsageDetails(): OPENAI + RESPONSES,
 }
 HANG = (Late, PingForever, SlowAnswer, SlowCreate, Stall)
 

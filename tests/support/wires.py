@@ -12,11 +12,13 @@ from asyncllm import (
     Lockchat,
     Ollama,
     OpenAICompatible,
+    OpenAIResponses,
 )
 
 WIRES = {
     "h2o": (H2o, ""),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
+    "responses": (lambda **options: OpenAIResponses(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
     "ollama": (lambda **options: Ollama(model="llama3.2", **options), ""),
@@ -28,6 +30,7 @@ WIRES = {
 # Those whose errors amid an answer say in words alone what is wrong.
 UNTYPED = {"h2o", "ollama", "cohere", "tgi"}
 PATHS = {
+    "responses": "/v1/responses",
     "ollama": "/api/chat",
     "cohere": "/v2/chat",
     "tgi": "/generate_stream",
@@ -39,6 +42,7 @@ _EVENTS = {  # with some text, or what is no text of any length
     "h2o": _TGI_EVENT,
     "tgi": _TGI_EVENT,
     "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
+    "responses": (b'data: {"type":"response.output_text.delta","delta":"', b'"}'),
     "cohere": (b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"', b'"}}}}'),
     "anthropic": (
         (
@@ -55,6 +59,8 @@ _ENDS = {  # of an answer that says "a"
     "h2o": _TGI_END,
     "tgi": _TGI_END,
     "ollama": b'{"message":{"content":"a"},"done":true,"done_reason":"stop"}\n',
+    "responses": b"a".join(_EVENTS["responses"])
+    + b'\n\ndata: {"type":"response.completed","response":{}}\n\n',
     "cohere": b"a".join(_EVENTS["cohere"])
     + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
     "anthropic": b"a".join(_EVENTS["anthropic"])

@@ -46,6 +46,8 @@ class ErrorInStream(Break):
     `http_status_code`, and
     `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
     finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
+    OpenAI's Responses say it in an `error` event, with an object in it or, where it is `flat`,
+    without one, and a `response.failed` follows; that comes `alone` where it is so.
     """
 
     message: str = "the model ran out of memory"
@@ -56,6 +58,8 @@ class ErrorInStream(Break):
     failed_generation: str | None = None
     beside_choices: bool = False
     done: bool = False
+    flat: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)

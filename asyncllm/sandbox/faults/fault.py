@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
-Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
-"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
+Step = Literal[
+    "landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models", "resume"
+]
+"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not.
+
+"resume" is the rest of one of OpenAI's Responses that was begun in the background.
+"""
 
 AnyStep = Step | Literal["any"]
 

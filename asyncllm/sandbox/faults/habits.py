@@ -130,12 +130,32 @@ class ReasoningDetails(Thinking):
 
 @dataclass(frozen=True)
 class ContentParts(Thinking):
-    """The content is arrays of thinking, then of text, and then strings (Mistral)."""
+    """The content is arrays of thinking, then of text, and then strings (Mistral).
+
+    With `demanded` the thinking must come back with the tool calls that followed it.
+    """
+
+    demanded: bool = False
 
 
 @dataclass(frozen=True)
 class ThoughtSignatures(Fault):
     """The first tool call of an answer has a signature, which must come back with it (Gemini)."""
+
+
+@dataclass(frozen=True)
+class EmptyOutput(Fault):
+    """The last event of OpenAI's Responses has `"output": []`, whatever came before it."""
+
+
+@dataclass(frozen=True)
+class NoArgumentDeltas(Fault):
+    """The arguments of a call in OpenAI's Responses come whole, with the call (LM Studio)."""
+
+
+@dataclass(frozen=True)
+class ChangingIds(Fault):
+    """An item of OpenAI's Responses has another id in each event (GitHub's Copilot)."""
 
 
 @dataclass(frozen=True)

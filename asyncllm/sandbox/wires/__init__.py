@@ -6,6 +6,7 @@ from asyncllm.sandbox.wires.cohere import CohereWire
 from asyncllm.sandbox.wires.gemini import GeminiWire
 from asyncllm.sandbox.wires.ollama import OllamaWire
 from asyncllm.sandbox.wires.openai import OpenAIWire
+from asyncllm.sandbox.wires.responses import ResponsesWire
 from asyncllm.sandbox.wires.tgi_server import TGIWire
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "GeminiWire",
     "OllamaWire",
     "OpenAIWire",
+    "ResponsesWire",
     "TGIWire",
 ]

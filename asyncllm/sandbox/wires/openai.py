@@ -5,22 +5,21 @@ When the request has a `reasoning_effort`, some reasoning comes before the answe
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from asyncllm.sandbox.faults import PlainJson, Refusal, Step
+from asyncllm.sandbox.faults import PlainJson
 from asyncllm.sandbox.generation import (
     Script,
     reasoning_about,
     tokens_of,
 )
-from asyncllm.sandbox.wires.body import JSON, list_in, read_object
+from asyncllm.sandbox.wires.body import JSON, list_in
 from asyncllm.sandbox.wires.openai_completion import Completion
 from asyncllm.sandbox.wires.openai_demands import Demands
 from asyncllm.sandbox.wires.openai_errors import RequestError, error_answer
+from asyncllm.sandbox.wires.openai_guard import Guard
 from asyncllm.sandbox.wires.openai_habits import habits_of
 from asyncllm.sandbox.wires.openai_messages import check_messages
 from asyncllm.sandbox.wires.openai_request import (
@@ -30,7 +29,6 @@ from asyncllm.sandbox.wires.openai_request import (
     text_of,
     top_logprobs_of,
 )
-from asyncllm.sandbox.wires.refused import refuse
 from asyncllm.sandbox.wires.streamed import stream_answer
 from asyncllm.sandbox.wires.whole import answer_whole
 
@@ -51,7 +49,6 @@ MODELS = (
     "gpt-5-mini",
     "o3-mini",
 )
-_Handler = Callable[[web.Request, JSON], Awaitable[web.StreamResponse]]
 
 
 class OpenAIWire:
@@ -59,59 +56,25 @@ class OpenAIWire:
 
     def __init__(self, backend: Backend, api_key: str | None) -> None:
         self._backend = backend
-        self._api_key = api_key
-        self._models = [*MODELS, *backend.models]
+        self._guard = Guard(backend, api_key)
+        self.models = [*MODELS, *backend.models]
         self._demands = Demands()
 
     def routes(self) -> list[web.RouteDef]:
         """Where it all is served; Gravityengine wants no key."""
         completions = "v1/chat/completions"
         return [
-            web.post(f"/{completions}", self._guarded("stream", self._complete)),
+            web.post(f"/{completions}", self._guard.before("stream", self._complete)),
             web.post(
                 f"/api/openai/{completions}",
-                self._guarded("stream", self._complete, is_open=True),
+                self._guard.before("stream", self._complete, is_open=True),
             ),
             web.route("*", "/v1/{rest:.*}", self._not_found),
         ]
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
         """Answer `GET /v1/models`, which other wires have too."""
-        return await self._guarded("models", self._list_models)(request)
-
-    def _guarded(
-        self, step: Step, handler: _Handler, *, is_open: bool = False
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            await asyncio.sleep(self._backend.delay(step))
-            try:
-                if not is_open:
-                    self._check_key(request)
-                body = await self._body(request)
-                refusal = self._backend.faults.take(Refusal, step, body)
-                if refusal is not None:
-                    return refuse(refusal, error_answer, str(body.get("model")))
-                return await handler(request, body)
-            except RequestError as error:
-                return error_answer(error.status, str(error), error.code)
-
-        return handle
-
-    def _check_key(self, request: web.Request) -> None:
-        if self._api_key is None:
-            return
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        given = given or request.query.get("auth", "")
-        if given != self._api_key:
-            raise RequestError("Incorrect API key provided", status=401, code="invalid_api_key")
-
-    async def _body(self, request: web.Request) -> JSON:
-        if request.method == "GET":
-            return {}
-        try:
-            return await read_object(request)
-        except ValueError:
-            raise RequestError("We could not parse the JSON body of your request.") from None
+        return await self._guard.before("models", self._list_models)(request)
 
     async def _not_found(self, request: web.Request) -> web.StreamResponse:
         return error_answer(404, f"Unknown request URL: {request.method} {request.path}")
@@ -119,7 +82,7 @@ class OpenAIWire:
     async def _list_models(self, _request: web.Request, _body: JSON) -> web.StreamResponse:
         data = [
             {"id": name, "object": "model", "created": 0, "owned_by": "asyncllm-sandbox"}
-            for name in self._models
+            for name in self.models
         ]
         return web.json_response({"object": "list", "data": data})
 
@@ -168,7 +131,7 @@ class OpenAIWire:
         model, messages = body.get("model"), list_in(body.get("messages"))
         if not isinstance(model, str):
             raise RequestError("you must provide a model parameter")
-        if model not in self._models:
+        if model not in self.models:
             message = f"The model `{model}` does not exist or you do not have access to it."
             raise RequestError(message, status=404, code="model_not_found")
         if not messages:

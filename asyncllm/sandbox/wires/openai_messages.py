@@ -71,6 +71,7 @@ _PARTS: dict[str, Callable[[object], None]] = {
     "file": _check_file,
     "refusal": _check_nothing,
     "thinking": _check_nothing,
+    "document_url": _check_nothing,  # Mistral's
 }
 
 

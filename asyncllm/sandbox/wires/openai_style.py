@@ -107,12 +107,14 @@ class InDetails(Style):
             yield {"type": "reasoning.encrypted", **form, "index": 1, **data}
 
 
+@dataclass(frozen=True)
 class InContent(Style):
     """The thinking is in arrays of the content, as is the text's first token; the rest are strings.
 
-    So Mistral was seen to write it.
+    So Mistral was seen to write it. `demanded` names the content if it must come back.
     """
 
+    demanded: tuple[str, ...] = ()
     thinks = True
 
     @override
@@ -146,8 +148,8 @@ def style_of(fault: Thinking | None) -> Style:
             return InField(name, (name,) if is_demanded else ())
         case ReasoningDetails(kind=kind):
             return InDetails(kind)
-        case ContentParts():
-            return InContent()
+        case ContentParts(demanded=is_demanded):
+            return InContent(("content",) if is_demanded else ())
         case _:
             raise TypeError(f"not a way to write reasoning: {fault!r}")
 
