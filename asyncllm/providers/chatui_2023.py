@@ -1,4 +1,4 @@
-"""`ChatUI`: the conversations of one chat-ui, as it was in 2023.
+"""`ChatUI2023`: the conversations of one chat-ui, as it was in 2023.
 
 Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/conversation`.
 """
@@ -43,7 +43,7 @@ class _Party(NamedTuple):
         return self.base_url
 
 
-class ChatUI:
+class ChatUI2023:
     """The conversations of one chat-ui and one model; see `ConversationServer`.
 
     Args:
