@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         Ask,
         AsyncGeneratorProvider,
         ConversationProvider,
+        Next,
         Provider,
         ProviderOptions,
         ProviderParams,
@@ -78,8 +79,8 @@ __version__ = "0.1.0"
 # its pytest plugin in every test run, and whoever imports it for one provider pays for that one.
 _NAMES_OF = {
     "base": (
-        "Ask AsyncGeneratorProvider ConversationProvider Provider ProviderOptions ProviderParams "
-        "Question Request ServerProvider"
+        "Ask AsyncGeneratorProvider ConversationProvider Next Provider ProviderOptions "
+        "ProviderParams Question Request ServerProvider"
     ),
     "compose": "Fallback",
     "errors": (
@@ -146,6 +147,7 @@ __all__ = [
     "Message",
     "Messages",
     "NamedEvent",
+    "Next",
     "NotFoundError",
     "OpenAI",
     "OpenAICompatible",

@@ -13,6 +13,7 @@ from asyncllm.hints import check_kind
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """The most bytes of one event of a stream, where no session manager says otherwise."""
 
+_OF_MODELS = ("first_token", "stall")
 _OFF = {"0", "false", "no", "off"}
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -27,8 +28,17 @@ def environment_accelerates() -> bool:
     return os.environ.get("ASYNCLLM_ACCELERATE", "").strip().lower() not in _OFF
 
 
+class _Unset(float):
+    """A limit that nobody has set."""
+
+    __slots__ = ()
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of one stream, in seconds; None turns one off.
+
+    Where nobody has set `first_token` or `stall`, a provider whose models are silent for longer has
+    longer ones: its page says which.
 
     Attributes:
         connect: to a usable connection, the proxy's and TLS's part included. A connect that
@@ -45,13 +55,20 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     connect: float | None = 10.0
-    first_token: float | None = 120.0
-    stall: float | None = 60.0
+    first_token: float | None = _Unset(120.0)
+    stall: float | None = _Unset(60.0)
     total: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             _check_positive(f"Timeouts.{name}", getattr(self, name), optional=True)
+
+    def filled(self, default: Timeouts) -> Timeouts:
+        """Return these limits, with two of `default` where nobody has set them."""
+        if default is STANDARD:
+            return self
+        unset = [name for name in _OF_MODELS if isinstance(getattr(self, name), _Unset)]
+        return msgspec.structs.replace(self, **{name: getattr(default, name) for name in unset})
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,3 +120,7 @@ def _check_positive(name: str, value: object, *, optional: bool = False) -> None
     if not 0 < number < math.inf:
         off = ", or None for no limit" if optional else ""
         raise ConfigurationError(f"{name} must be a positive number of seconds{off}, not {value!r}")
+
+
+STANDARD = Timeouts()
+"""The limits where nobody has set any."""

@@ -35,8 +35,9 @@ class Asking(OptionsByName, ABC):
         proxy: str | None,
         keep: bool,
         params: dict[str, object],
+        extra: Mapping[str, object],
     ) -> Stream:
-        """Return the stream of an answer, with all that is for the server in `params`."""
+        """Return the stream of an answer; what is for the server is in `params` and `extra`."""
 
     def stream(
         self,
@@ -108,7 +109,13 @@ class Asking(OptionsByName, ABC):
         """
         asked = for_the_server(locals())
         return self._stream(
-            messages, model=model, system=system, proxy=proxy, keep=keep, params=asked
+            messages,
+            model=model,
+            system=system,
+            proxy=proxy,
+            keep=keep,
+            params=asked,
+            extra=extra or {},
         )
 
     @completion

@@ -71,7 +71,7 @@ def named(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Return what a call gives to the server: its parameters, and what is `extra` over them.
+    """Return the parameters that a call gives to the server, without what is `extra`.
 
     Args:
         arguments: the call's `locals()`.
@@ -88,10 +88,10 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
     check_kind("extra", extra, Mapping, 'a mapping such as {"min_p": 0.1}')
     asked = named(arguments)
     params = {name: value for name, value in asked.items() if name not in _OURS}
-    params |= extra or {}
-    if params.get("n") not in (None, 1):
+    given = {**params, **extra} if extra else params
+    if given.get("n") not in (None, 1):
         raise ConfigurationError("a stream has one answer: leave out n, or make it 1")
-    for name, value in params.items():
+    for name, value in given.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigurationError(f"{name} must be a finite number, not {value}")
     return params

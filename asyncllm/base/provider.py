@@ -13,7 +13,7 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.hints import check_kind
 from asyncllm.http.proxies import parse_proxy
 from asyncllm.messages import check_messages
-from asyncllm.options import MAX_REPLY_BYTES, Timeouts, check_policies
+from asyncllm.options import MAX_REPLY_BYTES, STANDARD, Timeouts, check_policies
 from asyncllm.session import SessionManager
 from asyncllm.stream import Begun, Stream
 
@@ -38,6 +38,7 @@ class Provider(Documented):
         wire: what the wire is called, if it has one.
         supports_stream: whether answers come piece by piece; true of every provider here.
         needs_auth: whether the public server answers nobody without a key.
+        default_timeouts: limits that fit what its models do, for those that nobody has set.
         secrets: what no error of its streams may show.
 
     Args:
@@ -55,6 +56,7 @@ class Provider(Documented):
     wire: ClassVar[str] = ""
     supports_stream: ClassVar[bool] = True
     needs_auth: ClassVar[bool] = False
+    default_timeouts: ClassVar[Timeouts] = STANDARD
 
     def __init__(
         self, *, sessions: SessionManager | None = None, timeouts: Timeouts | None = None
@@ -89,6 +91,7 @@ class Provider(Documented):
         proxy: str | None,
         keep: bool,
         params: dict[str, object],
+        extra: Mapping[str, object],
     ) -> Stream:
         sessions = self._sessions
         check_kind("model", model, str, "a str")
@@ -96,13 +99,14 @@ class Provider(Documented):
             messages=check_messages(messages, system=system),
             model=self.resolve_model(model) if model else self.model,
             params=params,
+            extra=extra,
             proxy=parse_proxy(proxy),
         )
         return Stream(
             self.prepare(question),
             name=self._label,
             model=question.model,
-            timeouts=self._timeouts or (sessions.timeouts if sessions else Timeouts()),
+            timeouts=self._limits(sessions),
             owner=sessions,
             secrets=self.secrets,
             keep=keep,
@@ -122,6 +126,11 @@ class Provider(Documented):
         raise ConfigurationError(
             f"{self._label} can't list its models: it has no list, and its wire no request for one"
         )
+
+    def _limits(self, sessions: SessionManager | None) -> Timeouts:
+        """Return the limits that hold with `sessions`."""
+        given = self._timeouts or (sessions.timeouts if sessions is not None else STANDARD)
+        return given.filled(self.default_timeouts)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,8 @@
-"""From the body of a response to batches of items: the loop over its reads, and nothing else."""
+"""From the bodies of responses to batches of items: the loop over their reads, and nothing else."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,18 @@ from asyncllm.events import Ping
 from asyncllm.http.failures import READ_ERRORS, broken
 
 if TYPE_CHECKING:
+    from asyncllm.base.ask import Next
     from asyncllm.base.request import Request
+    from asyncllm.base.responses import Responses
     from asyncllm.base.wire import ServerProvider
     from asyncllm.events import Item
     from asyncllm.framing.sse import Payload
     from asyncllm.http.response import Response
+    from asyncllm.wires import Translator
 
 
 class Reading(AsyncIterator["list[Item]"]):
-    """What comes of one response, by one translator: a list of items for each network read.
+    """What comes of one answer, by its translators: a list of items for each network read.
 
     It is one coroutine from the bytes to whoever holds the answer, and no generator: with a
     thousand streams, each of those on a token's way costs as much as its decoding.
@@ -29,8 +33,9 @@ class Reading(AsyncIterator["list[Item]"]):
     A list is empty where something is being written that is not whole yet.
 
     Args:
-        response: what to read.
-        provider: says how to read it, and explains what ended it too early.
+        responses: those that the answer comes in.
+        response: the first of them, to read.
+        provider: says how to read it, how it goes on, and explains what ended it too early.
         request: what was asked.
 
     Attributes:
@@ -45,18 +50,30 @@ class Reading(AsyncIterator["list[Item]"]):
         "_has_ended",
         "_provider",
         "_response",
+        "_responses",
         "_translator",
         "is_over",
         "request",
     )
 
-    def __init__(self, response: Response, provider: ServerProvider, request: Request) -> None:
+    def __init__(
+        self,
+        responses: Responses,
+        response: Response,
+        provider: ServerProvider,
+        request: Request,
+    ) -> None:
         self.is_over = False
-        self._response = response
+        self._responses = responses
         self._provider = provider
         self.request = msgspec.structs.replace(request, body=b"")
-        self._translator = provider.translator(request)
-        self._body = response.body_as(provider.framing)
+        self._begin(response, provider.translator(request))
+
+    def _begin(self, response: Response, translator: Translator) -> None:
+        """Read `response` from now on."""
+        self._response = response
+        self._translator = translator
+        self._body = response.body_as(self._provider.framing)
         self._failure: AsyncLLMError | None = None
         self._has_ended = False
 
@@ -96,21 +113,43 @@ class Reading(AsyncIterator["list[Item]"]):
                 return [item for item in batch if not isinstance(item, Ping)]
             if batch:
                 return batch
-        self._end()
-        raise StopAsyncIteration
+        await self._go_on()
+        return await self.__anext__()
 
     def _fail(self, failure: AsyncLLMError) -> None:
         self._failure, self._has_ended = failure, True
 
-    def _end(self) -> None:
-        """Say that all has been returned, or raise what ended the answer too early."""
+    async def _go_on(self) -> None:
+        """Go on in another response, where the answer does.
+
+        Raises:
+            StopAsyncIteration: it does not, as it is whole.
+            AsyncLLMError: it does not, and it is not whole.
+
+        """
         if self._failure is None and not self._translator.is_done:
             try:
                 self._body.check()
             except AsyncLLMError as error:
                 self._failure = error
-        if self._failure is None:
+        provider, failure = self._provider, self._failure
+        following = provider.go_on(self.request, self._translator, failure)
+        if following is not None:
+            return await self._follow(following)
+        if failure is None:
             self.is_over = True
+            raise StopAsyncIteration
+        raise provider.explain(self.request, self._response.masked(self._body.explained(failure)))
+
+    async def _follow(self, following: Next) -> None:
+        """Open the next response, to read on there; without one, the answer has failed."""
+        if following.wait:
+            await asyncio.sleep(following.wait)
+        translator, failure = following.translator, self._failure
+        try:
+            response = await self._responses.following(following.ask, self.request, failure)
+        except AsyncLLMError as error:
+            # What comes of it may be that it is asked for once more.
+            self._translator, self._failure, self._has_ended = translator, error, True
         else:
-            failure = self._response.masked(self._body.explained(self._failure))
-            raise self._provider.explain(self.request, failure)
+            self._begin(response, translator)

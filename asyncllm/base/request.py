@@ -59,6 +59,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         messages: the messages, checked, each with its role and content.
         model: a short name or a full id; "" for the default of whoever answers.
         params: what the caller gave besides.
+        extra: what is sent as it is, over `params`.
         proxy: the proxy for this question alone, or None.
 
     """
@@ -66,6 +67,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, object]]
     model: str = ""
     params: dict[str, object] = {}
+    extra: Mapping[str, object] = {}
     proxy: Proxy | None = None
 
 
@@ -77,6 +79,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         model: the full id of the model.
         messages: the messages, each with its role and content.
         params: what the caller gave besides, for the wire.
+        extra: what is sent as it is, over all that the wire makes of the rest; `ServerProvider`
+            does so.
         body: what the provider's `encode` made of all that.
         conversation_id: the conversation to answer in, where the provider keeps some.
         without: the names of optional fields that this server has refused.
@@ -87,9 +91,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: list[dict[str, object]]
     params: dict[str, object]
+    extra: Mapping[str, object] = {}
     body: bytes = b""
     conversation_id: str = ""
     without: frozenset[str] = frozenset()
+
+    @property
+    def given(self) -> dict[str, object]:
+        """What the caller gave besides, whichever way: for wires that know but one."""
+        return {**self.params, **self.extra} if self.extra else self.params
 
 
 def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
@@ -105,7 +115,7 @@ def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
     except ConfigurationError as error:
         refusal = error
     try:
-        for name, value in [*placed(request.messages), *request.params.items()]:
+        for name, value in [*placed(request.messages), *request.given.items()]:
             encode_json(value, name=name)
         raise refusal
     finally:

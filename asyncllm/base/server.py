@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from typing_extensions import override
 
 from asyncllm.base.address import chosen_address
+from asyncllm.base.foreign import own_messages
 from asyncllm.base.models import full_id
 from asyncllm.base.provider import Provider
 from asyncllm.base.request import Request, check_given, with_body
@@ -151,8 +152,9 @@ class AsyncGeneratorProvider(Provider):
         request = Request(
             base_url=self.base_url,
             model=self.resolve_model(question.model) if question.model else self.model,
-            messages=question.messages,
+            messages=own_messages(question.messages, self.wire),
             params=question.params,
+            extra=question.extra,
         )
         request = with_body(request, self.encode)
 
@@ -186,7 +188,7 @@ class AsyncGeneratorProvider(Provider):
             if sessions is None:
                 sessions = await stack.enter_async_context(SessionManager())
             http = self._http(sessions, self._proxy or sessions.proxy)
-            limit = (self._timeouts or sessions.timeouts).first_token
+            limit = self._limits(sessions).first_token
             return await within(limit, self._trying(lambda: question(http), sessions))
 
     async def _begin(
@@ -213,7 +215,7 @@ class AsyncGeneratorProvider(Provider):
             sessions.connections,
             proxy=proxy,
             headers=self._headers,
-            connect=(self._timeouts or sessions.timeouts).connect,
+            connect=self._limits(sessions).connect,
             identity=self._identity,
             secrets=self.secrets,
             max_event_bytes=sessions.max_event_bytes,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from abc import abstractmethod
-from collections.abc import Mapping  # noqa: TC003 - the reference reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from typing_extensions import override
 
+from asyncllm.base.ask import with_extra
 from asyncllm.base.reading import Reading
+from asyncllm.base.responses import Responses
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import AsyncLLMError, BadRequestError
 from asyncllm.framing.json import encode_json
@@ -18,45 +19,17 @@ from asyncllm.http.http import RefusedField
 from asyncllm.stream.begun import Begun, begin_under
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, Mapping
 
+    from asyncllm.base.ask import Ask, Next
     from asyncllm.base.request import Request
-    from asyncllm.events import Item
+    from asyncllm.events import About, Item
     from asyncllm.framing import Framing
-    from asyncllm.http import Http, Response
+    from asyncllm.http import Http
     from asyncllm.wires import Translator
 
 
 _MOST_REFUSED = 8  # fields, of one server
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """A request to a server.
-
-    Attributes:
-        path: what follows the base URL.
-        body: what is sent, as JSON; None for what `encode` made, if anything.
-        method: the HTTP method.
-        headers: sent with it, over the provider's own.
-        query: added to the URL.
-
-    """
-
-    path: str
-    body: object = None
-    method: str = "POST"
-    headers: Mapping[str, str] = {}
-    query: Mapping[str, str] = {}
-
-    @override
-    def __repr__(self) -> str:
-        return f"Ask({self.method} {self.path})"
-
-    @override
-    def __rich_repr__(self) -> list[tuple[str, str]]:
-        # msgspec's own would show the headers and the query, which may hold a key.
-        return [("method", self.method), ("path", self.path)]
 
 
 class ServerProvider(AsyncGeneratorProvider):
@@ -75,7 +48,8 @@ class ServerProvider(AsyncGeneratorProvider):
     def ask(self, request: Request) -> Ask:
         """Return what to send.
 
-        It is called for each attempt, and once before, to refuse what can't be asked.
+        It is called for each attempt, and once before, to refuse what can't be asked. What is
+        `extra` goes over a body that is a `dict`, unless the subclass has a way of its own.
 
         Args:
             request: what is asked; its `conversation_id` is empty where the body alone is wanted.
@@ -116,6 +90,32 @@ class ServerProvider(AsyncGeneratorProvider):
         """
         return error
 
+    def go_on(
+        self, request: Request, translator: Translator, error: AsyncLLMError | None
+    ) -> Next | None:
+        """Return how an answer goes on whose response has ended; None where it does not.
+
+        A server may want to be asked again before the answer is whole, or what was broken can be
+        taken up where it was. It is asked at the end of each response, so that how often is for
+        the provider to bound.
+
+        Args:
+            request: what was asked, without its body.
+            translator: what has read the response.
+            error: what ended it too early, as it came; None where all of it was read.
+
+        """
+        return None
+
+    def about_response(self, headers: Mapping[str, str]) -> About | None:
+        """Return what the headers of a response say, for the reply; None for nothing.
+
+        Args:
+            headers: by their names in any case.
+
+        """
+        return None
+
     @override
     def encode(self, request: Request) -> bytes:
         """Return the body, as JSON; b"" for none.
@@ -124,7 +124,7 @@ class ServerProvider(AsyncGeneratorProvider):
             ConfigurationError: it can't be asked as it is, or a part of it has no JSON form.
 
         """
-        body = self.ask(request).body
+        body = with_extra(self.ask(request).body, request)
         return b"" if body is None else encode_json(body)
 
     @override
@@ -148,13 +148,17 @@ class ServerProvider(AsyncGeneratorProvider):
         failure: AsyncLLMError | None = None
         while failure is None:
             request = self._without_refused(request, http)
-            opening, reading = self._open(request, http), None
+            responses, reading = Responses(http, self.ask(request), request), None
             try:
-                async with opening as response:
-                    reading = Reading(response, self, request)
+                async with responses as response:
+                    reading = Reading(responses, response, self, request)
                     request = reading.request
                     try:
-                        yield Begun(await anext(reading, None), reading, model=request.model)
+                        batch = await anext(reading, None)
+                        about = self.about_response(response.headers)
+                        if batch is not None and about is not None:
+                            batch.append(about)
+                        yield Begun(batch, reading, model=request.model)
                     except GeneratorExit:
                         if not reading.is_over:
                             raise
@@ -172,14 +176,6 @@ class ServerProvider(AsyncGeneratorProvider):
             raise failure  # outside of the handler: it stands for what it explains
         finally:
             del failure  # its traceback holds this frame: they would be a cycle of garbage
-
-    def _open(self, request: Request, http: Http) -> AbstractAsyncContextManager[Response]:
-        """Return what sends `request`; what `ask` made is let go of before an answer is read."""
-        ask = self.ask(request)
-        # Of this very call: a header may sign the body, or have an id in common with it.
-        body = ask.body if ask.body is not None else request.body or None
-        url = f"{request.base_url}{ask.path}"
-        return http.open(ask.method, url, json=body, headers=ask.headers, query=ask.query)
 
     def _newly_refused(self, request: Request, error: AsyncLLMError) -> str:
         if not isinstance(error, BadRequestError):

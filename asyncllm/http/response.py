@@ -46,9 +46,9 @@ class Response:
     Attributes:
         status: the HTTP status.
         inflow: the bytes that are still to be read.
+        headers: by their names in any case; of repeated ones the first.
         coding: what they are compressed with, such as "gzip", or "".
-        max_event_bytes: as given.
-        was_resent: as given.
+        max_event_bytes, was_resent: as given.
 
     """
 
@@ -58,6 +58,7 @@ class Response:
         "_raw",
         "_request",
         "coding",
+        "headers",
         "inflow",
         "max_event_bytes",
         "status",
@@ -77,8 +78,8 @@ class Response:
         self.max_event_bytes = max_event_bytes
         self._raw = raw
         self._request = request
-        coding = _coding(raw.headers)
-        self.coding = coding if coding and not raw.content.at_eof() else ""
+        self.headers: Mapping[str, str] = raw.headers
+        self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
         self.was_resent = was_resent
         self._body: BodyDecoder | None = None
         self._has_ended = False

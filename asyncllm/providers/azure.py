@@ -18,8 +18,8 @@ from asyncllm.hints import check_kind
 from asyncllm.providers.openai import OpenAICompatible
 
 if TYPE_CHECKING:
+    from asyncllm.base.ask import Ask
     from asyncllm.base.request import ProviderOptions, Request
-    from asyncllm.base.wire import Ask
     from asyncllm.errors import HTTPStatusError
 
 _ENDPOINT, _KEY, _VERSION = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"

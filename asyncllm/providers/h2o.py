@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from asyncllm.base.ask import Ask
 from asyncllm.base.conversation import ConversationProvider
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.http import path_segment
@@ -89,7 +90,7 @@ class H2o(ConversationProvider, ServerProvider):
             "use_cache": False,
             "web_search_id": "",
         }
-        params = dict(request.params)
+        params = dict(request.given)
         for name in _UNKNOWN.keys() & {each for each, value in params.items() if value}:
             raise ConfigurationError(
                 f"{self._label}'s server knows no {_UNKNOWN[name]}: leave out {name}"
@@ -124,9 +125,9 @@ class H2o(ConversationProvider, ServerProvider):
     def translator(self, request: Request) -> TGITranslator:
         """Return what reads one answer."""
         return TGITranslator(
-            stops_early="stop" in request.params,
-            stops=_texts(request.params.get("stop")),
-            has_prompt=bool(request.params.get("return_full_text")),
+            stops_early="stop" in request.given,
+            stops=_texts(request.given.get("stop")),
+            has_prompt=bool(request.given.get("return_full_text")),
         )
 
     @override

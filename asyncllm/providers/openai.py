@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from typing_extensions import override
 
-from asyncllm.base.wire import Ask, ServerProvider
+from asyncllm.base.ask import Ask
+from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
 from asyncllm.providers.services import SERVICES, Service, url_of_host
 from asyncllm.wires.failures import explained
@@ -136,7 +137,7 @@ class OpenAICompatible(ServerProvider):
     @override
     def refused_field(self, request: Request, error: BadRequestError) -> str:
         """Return the field that asks for usage, where the server does not know it."""
-        is_ours = self.asks_usage and _USAGE_OPTION not in request.params
+        is_ours = self.asks_usage and _USAGE_OPTION not in request.given
         return _USAGE_OPTION if is_ours and _USAGE_OPTION in error.body else ""
 
     @override

@@ -17,8 +17,8 @@ from asyncllm.options import (
     MAX_EVENT_BYTES,
     MAX_REPLY_BYTES,
     READ_AHEAD,
+    STANDARD,
     Retry,
-    Timeouts,
     check_policies,
 )
 from asyncllm.session.conversations import ConversationPool
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import ssl
 
     from asyncllm.http.http import RefusedField
+    from asyncllm.options import Timeouts
     from asyncllm.stream.answer import Answer
 
 _LEDGER_SECONDS = 0.5  # for its last writing, where `grace` is over
@@ -104,7 +105,7 @@ class SessionManager(OptionsByName):
             if size < 1:
                 raise ConfigurationError(f"{name} must be at least 1, not {size!r}")
         self.proxy = parse_proxy(proxy)
-        self.timeouts = timeouts or Timeouts()
+        self.timeouts = timeouts or STANDARD
         self.retry = retry or Retry()
         self.max_event_bytes = max_event_bytes
         self.max_reply_bytes = max_reply_bytes

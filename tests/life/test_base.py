@@ -109,7 +109,7 @@ async def test_secrets_are_masked_in_what_a_provider_raises(before, caplog):
 async def test_options_of_the_constructor_may_be_given_by_name_to_the_class_methods():
     class Told(Scripted):
         async def generate(self, request, http):
-            yield [request.base_url, str(request.params), Finish("stop")]
+            yield [request.base_url, str(request.given), Finish("stop")]
 
     text = await Told.create_async("m", "x", base_url="http://h", retry=Retry(attempts=1), seed=1)
     assert text == "http://h{'seed': 1}"
@@ -214,3 +214,24 @@ async def test_path_headers_and_body_of_a_request_are_of_one_call(sandbox):
     ]
     assert [body for body, _ in signed] == [header for _, header in signed]
     assert len({body for body, _ in signed}) == 3
+
+
+@pytest.mark.parametrize("given", ["by nobody", "to the provider", "to the session manager"])
+async def test_limits_of_a_provider_count_where_nobody_has_set_any(given):
+    class Silent(Scripted):
+        default_timeouts = asyncllm.Timeouts(first_token=600, stall=0.02)
+
+        async def generate(self, request, http):
+            yield ["a"]
+            await asyncio.Event().wait()
+
+    mine = asyncllm.Timeouts(stall=0.03)
+    options = {"timeouts": mine} if given == "to the provider" else {}
+    manages = {"timeouts": mine} if given == "to the session manager" else {}
+    async with asyncllm.SessionManager(**manages) as sessions:
+        with pytest.raises(asyncllm.StreamTimeout) as caught:
+            await Silent(sessions=sessions, **options).complete("x")
+    assert (caught.value.phase, caught.value.limit) == (
+        "stall",
+        0.02 if given == "by nobody" else 0.03,
+    )

@@ -32,7 +32,7 @@ class Echo(AsyncGeneratorProvider):
     url = "https://echo.example"
 
     async def generate(self, request, http):
-        yield [str(request.params), Finish("stop")]
+        yield [str(request.given), Finish("stop")]
 
 
 class Named(Echo):

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from asyncllm import ConfigurationError, Retry, Timeouts
+from asyncllm.options import STANDARD
 
 LIMITS = ["connect", "first_token", "stall", "total"]
 NOT_POSITIVE = [0, 0.0, -1, -0.5, math.nan, math.inf, -math.inf, True, "5", b"5", Decimal(5), [1]]
@@ -64,3 +65,12 @@ def test_a_changed_copy_is_checked_too():
     assert msgspec.structs.replace(Timeouts(), stall=5).stall == 5
     with pytest.raises(ConfigurationError):
         msgspec.structs.replace(Timeouts(), stall=-5)
+
+
+def test_a_provider_s_own_limits_count_where_nobody_has_set_any():
+    own = Timeouts(first_token=600, stall=None)
+    assert Timeouts(total=9).filled(own) == Timeouts(first_token=600, stall=None, total=9)
+    # Whoever writes down what is the default anyway has set it.
+    assert Timeouts(first_token=120, stall=60).filled(own) == Timeouts()
+    assert msgspec.structs.replace(Timeouts(), stall=5).filled(own).stall == 5
+    assert Timeouts().filled(STANDARD) == Timeouts(first_token=120, stall=60)

@@ -48,6 +48,7 @@ PUBLIC = [
     "Message",
     "Messages",
     "NamedEvent",
+    "Next",
     "NotFoundError",
     "OpenAI",
     "OpenAICompatible",

@@ -1,0 +1,61 @@
+"""What to send to a server, first and to go on with an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - msgspec and the reference read it
+from typing import TYPE_CHECKING
+
+import msgspec
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from asyncllm.base.request import Request
+    from asyncllm.wires import Translator
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A request to a server.
+
+    Attributes:
+        path: what follows the base URL.
+        body: what is sent, as JSON; None for what `encode` made, if anything.
+        method: the HTTP method.
+        headers: sent with it, over the provider's own.
+        query: added to the URL.
+
+    """
+
+    path: str
+    body: object = None
+    method: str = "POST"
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+
+    @override
+    def __repr__(self) -> str:
+        return f"Ask({self.method} {self.path})"
+
+    @override
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        # msgspec's own would show the headers and the query, which may hold a key.
+        return [("method", self.method), ("path", self.path)]
+
+
+class Next(msgspec.Struct, frozen=True):
+    """How an answer goes on in another response.
+
+    Attributes:
+        ask: what to send.
+        translator: reads what comes, and knows what it must of what came before.
+        wait: seconds to wait before.
+
+    """
+
+    ask: Ask
+    translator: Translator
+    wait: float = 0.0
+
+
+def with_extra(body: object, request: Request) -> object:
+    """Return a body with what the caller wants sent as it is."""
+    return {**body, **request.extra} if request.extra and isinstance(body, dict) else body
