@@ -61,8 +61,10 @@ if TYPE_CHECKING:
     from asyncllm.options import Retry, Timeouts
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.azure import AzureOpenAI
+    from asyncllm.providers.chatui import ChatUI
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
+    from asyncllm.providers.llamacpp import LlamaCpp
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.providers.services import Service
@@ -99,8 +101,10 @@ _NAMES_OF = {
     "options": "Retry Timeouts",
     "parts": "FilePart ImagePart TextPart file image text",
     "providers.azure": "AzureOpenAI",
+    "providers.chatui": "ChatUI",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
+    "providers.llamacpp": "LlamaCpp",
     "providers.lockchat": "Lockchat",
     "providers.openai": "OpenAI OpenAICompatible",
     "providers.services": "Service",
@@ -122,6 +126,7 @@ __all__ = [
     "AzureOpenAI",
     "BadRequestError",
     "Begun",
+    "ChatUI",
     "Citation",
     "ConfigurationError",
     "ContentFilterError",
@@ -140,6 +145,7 @@ __all__ = [
     "ImagePart",
     "Item",
     "JSONTranslator",
+    "LlamaCpp",
     "Lockchat",
     "Logprob",
     "Logprobs",

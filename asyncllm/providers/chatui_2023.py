@@ -165,7 +165,7 @@ class ChatUI2023:
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
     """Return an error that says what to change, where chat-ui's own does not."""
     if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
-        newer = "looks like a newer chat-ui, which H2o's format of 2023 doesn't fit"
+        newer = "looks like a newer chat-ui, for which there is asyncllm.ChatUI"
         if refusal.is_passing:  # so it may be another trouble of the server
             refusal.message = f"this {newer}: {refusal.message}"
             return refusal

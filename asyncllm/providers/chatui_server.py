@@ -213,4 +213,3 @@ class _Created(msgspec.Struct, rename="camel"):
 
 _CREATED = msgspec.json.Decoder(_Created)
 _ANYTHING: msgspec.json.Decoder[object] = msgspec.json.Decoder()
-

@@ -12,7 +12,7 @@ from aiohttp import web
 from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
-from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire
+from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire, TodayChatUIWire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,6 +94,7 @@ class Sandbox:
         self._faults = FaultBook(faults)
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
         self._chatui = ChatUIWire(self._backend)
+        self._today = TodayChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
         self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -112,7 +113,7 @@ class Sandbox:
     @property
     def conversations(self) -> int:
         """How many chat-ui conversations exist now; those that were deleted do not."""
-        return len(self._chatui.conversations)
+        return len(self._chatui.conversations) + len(self._today.conversations)
 
     @property
     def generating(self) -> int:
@@ -129,7 +130,9 @@ class Sandbox:
             KeyError: there is no such conversation.
 
         """
-        return tuple(self._chatui.conversations[conversation].answers)
+        today = self._today.conversations.get(conversation)
+        found = today or self._chatui.conversations[conversation]
+        return tuple(found.answers)
 
     def add_fault(self, fault: Fault) -> None:
         """Declare a fault for the requests to come.
@@ -147,6 +150,7 @@ class Sandbox:
     def lose_sessions(self) -> None:
         """Forget all settings and conversations, as a restart with an empty database would."""
         self._chatui.lose_sessions()
+        self._today.lose_sessions()
 
     async def start(self) -> None:
         """Listen.
@@ -160,6 +164,7 @@ class Sandbox:
             raise RuntimeError("a sandbox can be started only once")
         routes = (
             *self._chatui.routes(),
+            *self._today.routes(),
             *self._openai.routes(),
             web.get(_STATE, self._state),
         )

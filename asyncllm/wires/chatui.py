@@ -70,6 +70,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
 
     Attributes:
         was_told_its_end: whether the server has said how the answer ended; nothing more comes.
+        tries: how often in a row the answer was taken up again and nothing new had come.
 
     """
 
@@ -77,6 +78,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
         "_calls",
         "_count",
         "_files",
+        "_had",
         "_has_begun",
         "_held",
         "_results",
@@ -84,12 +86,14 @@ class ChatUITranslator(JSONTranslator[_Update]):
         "_streamed",
         "_thoughts",
         "_thoughts_skipped",
+        "tries",
         "was_told_its_end",
     )
 
     def __init__(self) -> None:
         super().__init__(_UPDATE)
         self.was_told_its_end = False
+        self.tries = 0
         self._streamed = StreamedText()
         self._has_begun = False
         self._held: list[Item] = []  # what is told before the first content
@@ -98,19 +102,19 @@ class ChatUITranslator(JSONTranslator[_Update]):
         self._files: list[object] = []
         self._count = self._thoughts = 0  # characters that have come
         self._skipped = self._thoughts_skipped = 0  # of those that come a second time
-
-    @property
-    def progress(self) -> int:
-        """How much has come: more where anything has come since."""
-        return self._count + self._thoughts + len(self._results)
+        self._had = 0  # of all that came, before the answer was taken up again
 
     def go_on(self) -> ChatUITranslator:
         """Return what reads the same answer from its beginning on, and tells what is new in it."""
         other = ChatUITranslator()
         for name in self.__slots__:
             setattr(other, name, getattr(self, name))
-        other._skipped, other._thoughts_skipped = self._count, self._thoughts
+        # What breaks again may have brought less than the first try.
+        other._skipped = max(self._skipped, self._count)
+        other._thoughts_skipped = max(self._thoughts_skipped, self._thoughts)
         other._count = other._thoughts = 0
+        other._had = other._skipped + other._thoughts_skipped + len(self._results)
+        other.tries = 1 if other._had > self._had else self.tries + 1
         return other
 
     @override
@@ -179,9 +183,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
                 self.was_told_its_end = True
                 status = as_count(event.status_code) or 0
                 raise failure(
-                    Complaint(
-                        as_text(event.message), status=status if status in _STATUSES else 0
-                    )
+                    Complaint(as_text(event.message), status=status if status in _STATUSES else 0)
                 )
             case "finished":
                 # Its model ended without saying why.

@@ -17,9 +17,11 @@ from asyncllm.sandbox.faults.breaks import (
 )
 from asyncllm.sandbox.faults.breaks import Break as Break
 from asyncllm.sandbox.faults.chatui import (
+    LateTitle,
     LoseSessions,
     NewId,
     NoOrigin,
+    ServerRetry,
 )
 from asyncllm.sandbox.faults.delays import Delay as Delay
 from asyncllm.sandbox.faults.delays import (
@@ -76,6 +78,7 @@ __all__ = [
     "Framing",
     "HtmlPage",
     "Late",
+    "LateTitle",
     "LoseSessions",
     "ModelDoesNotExist",
     "NewId",
@@ -90,6 +93,7 @@ __all__ = [
     "ReasoningField",
     "RefusalDeltas",
     "RefuseField",
+    "ServerRetry",
     "SlowAnswer",
     "SlowCreate",
     "Stall",

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
-Step = Literal["landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models"]
-"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not."""
+Step = Literal[
+    "landing",
+    "settings",
+    "create",
+    "stream",
+    "follow",
+    "stop",
+    "delete",
+    "delete_all",
+    "models",
+]
+"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not; "follow"
+reads an answer of today's chat-ui once more, whose first connection broke."""
 
 AnyStep = Step | Literal["any"]
 

@@ -1,0 +1,204 @@
+"""ChatUI: chat-ui of today, HuggingChat's server, as people host it themselves.
+
+Wire facts: chat-ui 0.20.0, its requests and streams as a server answered them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Unpack, cast
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from asyncllm.base.ask import Ask, Next
+from asyncllm.base.conversation import ConversationProvider
+from asyncllm.base.wire import ServerProvider
+from asyncllm.errors import (
+    ConfigurationError,
+    HTTPStatusError,
+    NotFoundError,
+    ProtocolError,
+    StreamInterrupted,
+    TransportError,
+)
+from asyncllm.http import path_segment
+from asyncllm.providers.chatui_server import ChatUIServer, explained, models_of
+from asyncllm.wires import chatui_page
+from asyncllm.wires.chatui import ChatUITranslator
+from asyncllm.wires.chatui_form import Place, completed, form_of, media_type_of, preprompt_of
+
+if TYPE_CHECKING:
+    from asyncllm.base.request import ProviderOptions, Request
+    from asyncllm.errors import AsyncLLMError
+    from asyncllm.http.http import Http
+    from asyncllm.wires import Translator
+
+_FIRST_WAIT = 0.1  # seconds before what was broken is taken up again; each time twice as long
+_MOST_TRIES = 4  # that bring nothing
+# What would change the answer: chat-ui's model has settings of its own, which its server knows.
+_UNKNOWN = (
+    *("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed"),
+    *("presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs"),
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort"),
+    *("user", "functions", "function_call", "modalities", "audio"),
+)
+
+
+class ChatUI(ConversationProvider, ServerProvider):
+    """chat-ui of today, and any server that speaks its format; for that of 2023 there is `H2o`.
+
+    Give `base_url` with the path that it is served at, such as `https://chat.example.com/chat`, and
+    `model`: `list_models()` says which there are. Where it wants a login, give
+    `headers={"Cookie": "hf-chat=…"}`.
+
+    It takes no common parameters, as chat-ui has no place for them. Its own, such as `timezone` and
+    `selectedMcpServers`, go into the form by their names.
+    """
+
+    wire = "chatui"
+    framing = "json_lines"
+
+    @classmethod
+    async def detect(
+        cls, url: str, **options: Unpack[ProviderOptions]
+    ) -> Literal["chatui", "h2o", ""]:
+        """Return the name of the provider for the chat-ui at `url`; "" where there is none for it.
+
+        "chatui" is this class, for chat-ui of today, and "h2o" is `H2o`, for that of 2023; both are
+        names that `asyncllm.provider` knows.
+
+        Args:
+            url: where it is: what would be `base_url`.
+            options: of the constructor, such as `proxy` or `sessions`.
+
+        Raises:
+            ConfigurationError: the URL, or an option, can't be used.
+            AsyncLLMError: nothing answers there.
+
+        """
+        options["base_url"] = url
+        asked = cls(**options)
+        return await asked._ask(asked._kind)
+
+    async def _kind(self, http: Http) -> Literal["chatui", "h2o", ""]:
+        try:
+            await models_of(http, self.base_url)
+        except (HTTPStatusError, ProtocolError) as error:
+            if isinstance(error, HTTPStatusError) and error.is_passing:
+                raise
+        else:
+            return "chatui"
+        try:
+            async with http.open("GET", f"{self.base_url}/") as response:
+                chatui_page.models_of(await response.read())
+        except (HTTPStatusError, ProtocolError):
+            return ""
+        return "h2o"
+
+    @override
+    def encode(self, request: Request) -> bytes:
+        """Return the beginning of the form.
+
+        Raises:
+            ConfigurationError: there is no model, a parameter that chat-ui has no place for, or a
+                message that it can't be sent.
+
+        """
+        if not request.model:
+            raise ConfigurationError(
+                "chat-ui needs a model: give model=; list_models() says which there are"
+            )
+        if name := next(filter(request.params.get, _UNKNOWN), ""):
+            raise ConfigurationError(
+                f"chat-ui has no {name}: leave it out; extra={{{name!r}: …}} sends it as it is"
+            )
+        preprompt_of(request.messages)
+        fields = {name: value for name, value in request.given.items() if name != "preprompt"}
+        return form_of(request.messages, fields)
+
+    @override
+    def server(self, request: Request, http: Http) -> ChatUIServer:
+        """Return the chat-ui on which `request` needs a conversation."""
+        preprompt = request.given.get("preprompt")
+        return ChatUIServer(
+            request.base_url,
+            http,
+            model=request.model,
+            preprompt=str(preprompt or preprompt_of(request.messages)),
+        )
+
+    @override
+    def ask(self, request: Request) -> Ask:
+        """Return what to send into the conversation of `request`."""
+        place = Place.read(request.conversation_id)
+        # There is one answer to a conversation: its first message names the generation too.
+        missing = {"id": place.parent, "generationId": place.parent}
+        missing = {name: value for name, value in missing.items() if name not in request.extra}
+        return Ask(
+            _path(place),
+            completed(request.body, missing),
+            headers={"Content-Type": media_type_of(request.body)},
+        )
+
+    @override
+    def translator(self, request: Request) -> ChatUITranslator:
+        """Return what reads one answer."""
+        return ChatUITranslator()
+
+    @override
+    def go_on(
+        self, request: Request, translator: Translator, error: AsyncLLMError | None
+    ) -> Next | None:
+        """Return how an answer is followed whose connection broke: chat-ui goes on writing it."""
+        said = cast("ChatUITranslator", translator)
+        is_broken = isinstance(error, StreamInterrupted | TransportError)
+        if not is_broken or said.was_told_its_end or said.is_done:
+            return None
+        following = said.go_on()
+        if following.tries > _MOST_TRIES:
+            return None
+        place = Place.read(request.conversation_id)
+        generation = str(request.extra.get("generationId", place.parent))
+        ask = Ask(
+            f"{_path(place)}/stream",
+            method="GET",
+            query={"generationId": generation, "fromSeq": "0"},
+        )
+        return Next(ask, following, wait=_FIRST_WAIT * 2 ** (following.tries - 1))
+
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return an error that says what to change, where chat-ui's own does not."""
+        return explained(error, request.base_url) if isinstance(error, HTTPStatusError) else error
+
+    @override
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that chat-ui offers.
+
+        Raises:
+            ProtocolError: this is no chat-ui of today.
+            AsyncLLMError: it did not say.
+
+        """
+
+        async def question(http: Http) -> list[str]:
+            try:
+                return await models_of(http, self.base_url)
+            except NotFoundError:
+                pass
+            raise ProtocolError(
+                f"{self.base_url} has no list of models as today's chat-ui has: ChatUI.detect(url) "
+                "says which provider fits; is its path, such as /chat, in base_url?"
+            )
+
+        return await self._ask(question)
+
+    @override
+    def _own_headers(self) -> dict[str, str]:
+        # chat-ui refuses forms that do not come from its own pages.
+        url = urlsplit(self.base_url)
+        return {"Origin": f"{url.scheme}://{url.netloc}"}
+
+
+def _path(place: Place) -> str:
+    return f"/conversation/{path_segment(place.conversation)}"
