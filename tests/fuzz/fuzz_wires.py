@@ -37,7 +37,7 @@ with watching:
     from asyncllm.http.refusals import status_error
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
-    from asyncllm.providers.chatui import _CREATED
+    from asyncllm.providers.chatui_2023 import _CREATED
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat

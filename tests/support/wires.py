@@ -2,10 +2,11 @@
 
 import pytest
 
-from asyncllm import Gravityengine, H2o, Lockchat, OpenAICompatible
+from asyncllm import ChatUI, Gravityengine, H2o, Lockchat, OpenAICompatible
 
 WIRES = {
     "h2o": (H2o, ""),
+    "chatui": (lambda **options: ChatUI(model="sandbox/small", **options), "/chat"),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),

@@ -16,8 +16,10 @@ Step = Literal[
     "delete_all",
     "models",
 ]
-"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not; "follow"
-reads an answer of today's chat-ui once more, whose first connection broke."""
+"""What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not.
+
+"follow" reads an answer of today's chat-ui once more, whose first connection broke.
+"""
 
 AnyStep = Step | Literal["any"]
 

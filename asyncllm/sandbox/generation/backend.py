@@ -119,7 +119,7 @@ class Backend:
         return self.rtt + (slow.seconds if slow is not None else 0.0)
 
     async def hold_up(self, step: Step) -> None:
-        """Wait where this request is late, even if its client leaves: what is on its way arrives."""
+        """Wait where this request is late, even if its client leaves: it is on its way."""
         late = self.faults.take(Late, step)
         if late is None:
             return

@@ -25,8 +25,8 @@ class EventStream:
 
     The headers go out with the first bytes, or earlier by `open`. `space` is what the wire has
     after the colon of `data:`; `framing` puts the same content in other bytes, JSON lines and
-    arrays among them; `media_type` says something else of it. Payloads are lines of JSON. Every method that writes raises
-    `ConnectionError` when the client has gone.
+    arrays among them; `media_type` says something else of it. Payloads are lines of JSON. Every
+    method that writes raises `ConnectionError` when the client has gone.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
+    from email.message import MIMEPart
 
 FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 """The content types that a page of another origin may send, which is why the origin is checked."""
@@ -53,7 +53,7 @@ async def read_parts(request: web.Request) -> list[tuple[str, str, bytes]]:
     return [_read_part(part) for part in whole.iter_parts()]
 
 
-def _read_part(part: EmailMessage) -> tuple[str, str, bytes]:
+def _read_part(part: MIMEPart) -> tuple[str, str, bytes]:
     name = str(part.get_param("name", header="Content-Disposition"))
     content = part.get_payload(decode=True)
     return name, part.get_filename() or "", content if isinstance(content, bytes) else b""
