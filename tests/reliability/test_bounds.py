@@ -16,7 +16,7 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import WIRES, every_wire, on_wire
+from support.wires import CHATUIS, WIRES, every_wire, on_wire
 
 LIMIT = 100_000
 MEBI = 1024 * 1024
@@ -26,15 +26,18 @@ OPENAI_END = (
 H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
 
 
+CHATUI_END = b'{"type":"finalAnswer","text":"a"}\n'
+
+
 def end_of(wire):
-    return H2O_END if wire == "h2o" else OPENAI_END
+    return {"h2o": H2O_END, "chatui": CHATUI_END}.get(wire, OPENAI_END)
 
 
 def answering(wire, *answers, ends=True):
-    """Return what a raw server answers, H2o's earlier steps included."""
+    """Return what a raw server answers, chat-ui's earlier steps included."""
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
-    created = b'{"conversationId":"c"}'
-    first = [[ok % (0, b"")], [ok % (len(created), created)]] if wire == "h2o" else []
+    created = b'{"conversationId":"c","conversation":{"rootMessageId":"r"}}'
+    first = [[ok % (0, b"")], [ok % (len(created), created)]] if wire in CHATUIS else []
     return [*first, *answers, *([[ok % (0, b"")]] * 3 if ends else [])]
 
 
@@ -146,6 +149,8 @@ def event_of(wire, size):
     """Return an event whose block is exactly `size` bytes long."""
     if wire == "h2o":
         start, end = b'data:{"token":{"text":"x"},"padding":"', b'"}'
+    elif wire == "chatui":
+        start, end = b'{"type":"stream","padding":"', b'"}'
     else:
         start, end = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
     return start + b"x" * (size - len(start) - len(end)) + end
@@ -156,6 +161,7 @@ def event_of(wire, size):
 async def test_an_event_may_have_max_event_bytes_and_not_one_more(wire, pieces):
     for size, is_fine in ((LIMIT, True), (LIMIT + 1, False)):
         end = end_of(wire).replace(b'text":"a"}\n', b'text":"xa"}\n')  # chat-ui's is the whole text
+        end = end.replace(b'"text":"a"', b'"text":"xa"')
         body = event_of(wire, size) + b"\n\n" + end
         step = len(body) // pieces + 1
         parts = [chunk(body[i : i + step]) for i in range(0, len(body), step)]
@@ -371,9 +377,9 @@ async def test_twenty_streams_in_a_row_use_one_connection(wire, fault):
         for _ in range(20):
             assert (await llm.complete("Hello")).finish_reason == "stop"
             async with asyncio.timeout(30):
-                while sandbox.conversations:  # H2o deletes beside the next stream
+                while sandbox.conversations:  # chat-ui deletes beside the next stream
                     await asyncio.sleep(0)
-        assert sandbox.connections <= (2 if wire == "h2o" else 1)
+        assert sandbox.connections <= (2 if wire in CHATUIS else 1)
 
 
 @pytest.mark.parametrize("wire", ["openai", "gravityengine", "lockchat"])

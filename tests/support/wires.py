@@ -11,6 +11,9 @@ WIRES = {
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
 }
+CHATUIS = ("h2o", "chatui")
+"""Those whose server keeps a conversation for each answer."""
+
 every_wire = pytest.mark.parametrize("wire", WIRES)
 
 

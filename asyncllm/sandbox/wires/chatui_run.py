@@ -167,7 +167,7 @@ async def stream_lines(
             if isinstance(run.fault, Drop) and tokens >= run.fault.after and sent:
                 return await stream.cut(reset=run.fault.reset)
             if isinstance(run.fault, BadJson) and tokens == run.fault.after and sent:
-                await stream.write('{"this is": not JSON\n')
+                await stream.write('{"this is": not JSON}\n')
             await stream.write(_line(update))
             sent += 1
             tokens += update["type"] == "stream"
