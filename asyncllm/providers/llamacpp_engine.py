@@ -1,10 +1,10 @@
 """A model in this process: loaded once, and the threads that generate with it.
 
 Facts of the binding, `xllamacpp` 2026.10: `Server(params)` loads, and raises `RuntimeError` where
-it can't. `handle_chat_completions(body, callback)` stays in its thread until the answer has ended; it
-calls back with each chunk of OpenAI's format, as bytes where the body is bytes, and ends the answer
-where that returns True. It also listens on a port of this machine, which can't be turned off: a
-random key keeps others out.
+it can't. `handle_chat_completions(body, callback)` stays in its thread until the answer has ended.
+It calls back with each chunk of OpenAI's format, as bytes where the body is bytes, and ends the
+answer where that returns True. It also listens on a port of this machine, which can't be turned
+off: a random key keeps others out.
 """
 
 from __future__ import annotations

@@ -290,7 +290,7 @@ def _prompt(question: str, files: list[bytes]) -> str:
 
 def _authority_of(origin: str) -> str:
     try:
-        return URL(origin).authority
+        return URL(origin).host_port_subcomponent or ""
     except ValueError:
         return ""
 

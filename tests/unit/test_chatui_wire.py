@@ -1,6 +1,7 @@
 """Today's chat-ui, without a server: what is asked of it, and what its updates say."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,8 @@ def error(message, status=None):
 def as_lines(*updates):
     """Write updates as chat-ui does: tokens padded, and filler behind the whole text."""
     body = b""
-    for update in updates:
+    for each in updates:
+        update = each
         if "token" in update and update["type"] == "stream":
             units = len(update["token"].encode("utf-16-le")) // 2
             update = {**update, "token": update["token"] + "\0" * max(0, 16 - units)}
@@ -121,7 +123,7 @@ def test_each_body_is_its_text_and_what_is_told_beside_it(name, items):
 def test_a_body_gives_the_same_however_it_is_cut_into_reads(name, cuts):
     body = BODIES[name]
     places = [0, *sorted(cut % len(body) for cut in cuts), len(body)]
-    reads = [body[a:b] for a, b in zip(places, places[1:], strict=False)]
+    reads = [body[a:b] for a, b in pairwise(places)]
     (one, _, _), (other, _, _) = read(body), read(*reads)
     assert said(one) == said(other)
     assert text_of(one) == text_of(other)
