@@ -58,7 +58,8 @@ class LlamaCpp(Provider):
         context: how many tokens one answer may take, what was asked included; where the model was
             trained with fewer, it is these.
         parallel: how many answers are generated at once; others wait for their turn.
-        threads: how many threads compute; default: as many as llama.cpp finds good.
+        threads: how many threads compute; default: one fewer than there are processors, which is
+            for the event loop.
         gpu_layers: how many layers go to the GPU, where there is one; default: as many as fit.
         options: other fields of xllamacpp's `CommonParams`, by their names.
         sessions: the session manager that ends its streams, and unloads it, when it is closed.

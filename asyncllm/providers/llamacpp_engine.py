@@ -10,6 +10,7 @@ off: a random key keeps others out.
 from __future__ import annotations
 
 import atexit
+import os
 import secrets
 import threading
 from collections import deque
@@ -33,7 +34,7 @@ class Settings(NamedTuple):
     Attributes:
         context: tokens that one answer may take, what was asked included.
         parallel: how many answers may be generated at once; others wait.
-        threads: how many threads compute; None for as many as llama.cpp finds good.
+        threads: how many threads compute; None for one fewer than there are processors.
         gpu_layers: how many layers go to the GPU; None for as many as fit.
         others: fields of xllamacpp's `CommonParams`, by their names.
 
@@ -199,6 +200,13 @@ def _generate(server: Any, generation: Generation) -> None:
         generation.failure = error.with_traceback(None)
 
 
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _loaded(path: Path, settings: Settings) -> Any:
     """Return the binding's server with a model.
 
@@ -217,8 +225,9 @@ def _loaded(path: Path, settings: Settings) -> Any:
     params.ui = False
     params.n_parallel = settings.parallel
     params.n_ctx = settings.context * settings.parallel
-    if settings.threads is not None:
-        params.cpuparams.n_threads = settings.threads
+    # They wait for each other at every layer, in busy loops: where the event loop takes one of
+    # their processors, a token takes a hundred times as long.
+    params.cpuparams.n_threads = settings.threads or max(1, _processors() - 1)
     if settings.gpu_layers is not None:
         params.n_gpu_layers = settings.gpu_layers
     for name, value in settings.others.items():

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.peers
 
 ENDLESS = {"ignore_eos": True}  # until the context is full
 SMALL = {"context": 512, "threads": 1}
-TASKS = "/proc/self/task"
+TASKS = Path("/proc/self/task")
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +46,7 @@ def ours():
 
 def all_threads():
     """Return how many threads this process has, llama.cpp's included, where that can be told."""
-    return len(os.listdir(TASKS)) if os.path.exists(TASKS) else 0
+    return len(list(TASKS.iterdir())) if TASKS.exists() else 0
 
 
 async def until(is_so):
