@@ -1,6 +1,7 @@
 """Every fault that can be declared changes what some wire answers."""
 
 import asyncio
+import json
 import re
 import uuid
 from contextlib import suppress
@@ -24,6 +25,7 @@ from asyncllm.sandbox import (
     Framing,
     HtmlPage,
     Late,
+    LateTitle,
     LoseSessions,
     ModelDoesNotExist,
     NewId,
@@ -39,6 +41,7 @@ from asyncllm.sandbox import (
     RefusalDeltas,
     RefuseField,
     Sandbox,
+    ServerRetry,
     SlowAnswer,
     SlowCreate,
     Stall,
@@ -56,7 +59,10 @@ NEVER = 3600.0
 HANGING = 0.2  # seconds, after which an answer that must never be whole is given up
 TOOLS = [{"type": "function", "function": {"name": "clock"}}]
 # What two answers to the same request differ in without a fault.
-CHANCE = re.compile(r'(chatcmpl-)?\b[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+')
+CHANCE = re.compile(
+    r'(chatcmpl-)?\b[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+|\b[0-9a-f-]{36}\b'
+    r'|\{"type":"status","status":"keepAlive"\}\n'
+)
 
 
 @dataclass
@@ -96,6 +102,19 @@ async def ask_chatui(client):
     await client.ask("DELETE", conversation, headers=session)
 
 
+async def ask_today(client):
+    """Create, ask and delete in the chat-ui of today, as a browser does."""
+    session = {"Cookie": f"hf-chat={uuid.UUID(int=0)}", "Origin": client.url}
+    model = {"model": "sandbox/small"}
+    created = await client.ask("POST", "/chat/conversation", json=model, headers=session)
+    found = re.search(r'"conversationId": "(\w+)"', created)
+    root = re.search(r'rootMessageId\\": \\"([^\\]+)', created)
+    conversation = f"/chat/conversation/{found[1] if found else 'none'}"
+    question = json.dumps({"inputs": "Hi", "id": root[1] if root else ""})
+    await client.ask("POST", conversation, data={"data": question}, headers=session)
+    await client.ask("DELETE", conversation, headers=session)
+
+
 async def ask_openai(client):
     """Ask for a text and for calls of tools."""
     for text in ("Hi", "Use a tool"):
@@ -120,20 +139,22 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
-BOTH, CHATUI, OPENAI = (ask_chatui, ask_openai), (ask_chatui,), (ask_openai,)
+ALL, BOTH = (ask_chatui, ask_today, ask_openai), (ask_chatui, ask_openai)
+CHATUI, TODAY, OPENAI = (ask_chatui, ask_today), (ask_today,), (ask_openai,)
 SHOWS_ON = {
-    BadJson(after=1): BOTH,
-    BigEvent(size=100): BOTH,
+    BadJson(after=1): ALL,
+    BigEvent(size=100): ALL,
     Citations(): OPENAI,
     ContentParts(): OPENAI,
-    DetailError(): BOTH,
-    Drop(after=1): BOTH,
-    EmptyBody(): BOTH,
-    ErrorInStream(after=1): BOTH,
+    DetailError(): ALL,
+    Drop(after=1): ALL,
+    EmptyBody(): ALL,
+    ErrorInStream(after=1): ALL,
     Fingerprint(): OPENAI,
     Framing("crlf"): BOTH,
-    HtmlPage(): BOTH,
+    HtmlPage(): ALL,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
+    LateTitle(seconds=0.01): TODAY,
     LoseSessions(): CHATUI,
     ModelDoesNotExist(): OPENAI,
     NewId("mine"): CHATUI,
@@ -141,20 +162,21 @@ SHOWS_ON = {
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
     NullContent(): OPENAI,
-    PingForever(after=1): BOTH,
-    PlainError(): BOTH,
+    PingForever(after=1): ALL,
+    PlainError(): ALL,
     PlainJson(): OPENAI,
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
     RefusalDeltas(): OPENAI,
     RefuseField(): OPENAI,
-    SlowAnswer(NEVER): BOTH,
+    ServerRetry(): TODAY,
+    SlowAnswer(NEVER): ALL,
     SlowCreate(NEVER): CHATUI,
-    Stall(after=1): BOTH,
-    Status(): BOTH,
+    Stall(after=1): ALL,
+    Status(): ALL,
     ThoughtSignatures(): OPENAI,
     ToolIndex(): OPENAI,
-    Truncate(after=1): BOTH,
+    Truncate(after=1): ALL,
     Usage("never"): OPENAI,
     UsageDetails(): OPENAI,
 }
@@ -167,7 +189,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", ALL)
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)
@@ -195,7 +217,7 @@ class Shrug(Refusal):
     """A refusal that nobody performs."""
 
 
-@pytest.mark.parametrize("wire", BOTH)
+@pytest.mark.parametrize("wire", ALL)
 @pytest.mark.parametrize("fault", [Sneeze(after=1), Shrug()])
 async def test_a_fault_that_nobody_performs_is_an_error(fault, wire, caplog):
     await answers(wire, fault)

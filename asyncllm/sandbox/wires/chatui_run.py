@@ -18,6 +18,7 @@ from asyncllm.sandbox.faults import (
     Drop,
     ErrorInStream,
     Framing,
+    PingForever,
     Stall,
     Truncate,
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 _KEEP_ALIVE_SECONDS = 0.1
 _PADDED = 16
+_PERFORMED = (BadJson, Drop, ErrorInStream, PingForever, Stall, Truncate)
 _PROXY_FILLER = " " * 4096  # so that proxies pass on what comes before
 _STARTED: JSON = {"type": "status", "status": "started"}
 _FINISHED: JSON = {"type": "status", "status": "finished"}
@@ -60,8 +62,15 @@ class Run:
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self, backend: Backend, *, delay: float) -> None:
-        """Have the model begin."""
+        """Have the model begin.
+
+        Raises:
+            TypeError: a break is declared that nobody performs.
+
+        """
         self.fault = fault = backend.faults.take(Break, "stream")
+        if fault is not None and not isinstance(fault, _PERFORMED):
+            raise TypeError(f"not a break that can be performed: {fault!r}")
         self.generation = start_generation(backend, self.tokens, fault, delay=delay)
         if self.is_stopped:
             self.generation.stop()
