@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
+from asyncllm.wires import Translator  # noqa: TC001 - the reference reads the annotations
+
 if TYPE_CHECKING:
     from asyncllm.base.request import Request
-    from asyncllm.wires import Translator
 
 
 class Ask(msgspec.Struct, frozen=True):

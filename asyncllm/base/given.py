@@ -86,8 +86,7 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
             raise ConfigurationError(refusal)
     extra = arguments["extra"]
     check_kind("extra", extra, Mapping, 'a mapping such as {"min_p": 0.1}')
-    asked = named(arguments)
-    params = {name: value for name, value in asked.items() if name not in _OURS}
+    params = {name: value for name, value in named(arguments).items() if name not in _OURS}
     given = {**params, **extra} if extra else params
     if given.get("n") not in (None, 1):
         raise ConfigurationError("a stream has one answer: leave out n, or make it 1")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from typing_extensions import override
 
-from asyncllm.base.ask import with_extra
+from asyncllm.base.ask import Ask, Next, with_extra
 from asyncllm.base.reading import Reading
 from asyncllm.base.responses import Responses
 from asyncllm.base.server import AsyncGeneratorProvider
@@ -21,7 +21,6 @@ from asyncllm.stream.begun import Begun, begin_under
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from asyncllm.base.ask import Ask, Next
     from asyncllm.base.request import Request
     from asyncllm.events import About, Item
     from asyncllm.framing import Framing

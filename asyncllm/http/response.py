@@ -48,7 +48,8 @@ class Response:
         inflow: the bytes that are still to be read.
         headers: by their names in any case; of repeated ones the first.
         coding: what they are compressed with, such as "gzip", or "".
-        max_event_bytes, was_resent: as given.
+        max_event_bytes: as given.
+        was_resent: as given.
 
     """
 
@@ -76,8 +77,7 @@ class Response:
         self.status = raw.status
         self.inflow = inflow_of(raw.content)
         self.max_event_bytes = max_event_bytes
-        self._raw = raw
-        self._request = request
+        self._raw, self._request = raw, request
         self.headers: Mapping[str, str] = raw.headers
         self.coding = "" if raw.content.at_eof() else _coding(raw.headers)
         self.was_resent = was_resent

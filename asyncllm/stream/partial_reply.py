@@ -24,7 +24,7 @@ from asyncllm.events import (
     parts_of,
 )
 from asyncllm.reply import Reply
-from asyncllm.sizes import size_of
+from asyncllm.sizes import bound_of, size_of
 
 CANCELLED: Final = "cancelled"
 """The `finish_reason` of an answer that was ended before it was whole."""
@@ -191,8 +191,8 @@ class PartialReply:
             case Ping():
                 return False
             case About():
-                self._about = _both(self._about, event)
-                self.room -= size_of(event)
+                self._about = event if self._about is _NOTHING else _both(self._about, event)
+                self.room -= bound_of(event) or size_of(event)
                 return False
             case ToolCall() | ToolResult() | Citation() | Media() | Logprobs():
                 if self._keep or not isinstance(event, Logprobs):

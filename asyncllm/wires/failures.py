@@ -97,7 +97,7 @@ def is_complaint(said: dict[str, object]) -> bool:
     if any(said.get(name) for name in ("error", "errors", "detail", "message")):
         return True
     names = ("object", "type", "error_type", "status", "code")
-    told = {_plain(as_text(said.get(name))) for name in names}
+    told = {_plain(as_text(said[name])) for name in names if said.get(name)}
     return _status_in(said) > 0 or not told.isdisjoint(_FAILURES)
 
 
@@ -131,7 +131,7 @@ def complaint_of(said: object) -> Complaint:
 
 def _status_in(said: dict[str, object]) -> int:
     """Return the HTTP status that an error names, in any of the fields that may be one; or 0."""
-    told = (as_count(said.get(name)) or 0 for name in _STATUS_FIELDS)
+    told = (as_count(said[name]) or 0 for name in _STATUS_FIELDS if said.get(name))
     return next((status for status in told if status in _STATUSES), 0)
 
 

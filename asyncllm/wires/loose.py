@@ -7,13 +7,15 @@ not there.
 from __future__ import annotations
 
 from math import isfinite
+from sys import getsizeof
 from typing import TypeVar
 
 import msgspec
 
-from asyncllm.sizes import sizes_of_levels
+from asyncllm.sizes import bound_of, sizes_of_levels
 
 _T = TypeVar("_T")
+_NUMBERS = (int, float)  # made once: a union takes longer than all else
 _MOST_LEVELS = 32  # of what is compared, encoded and pickled, on stacks of any depth
 _MOST_BYTES = 64 * 1024
 
@@ -22,7 +24,7 @@ def as_text(value: object) -> str:
     """Return a text; a number as it is written; "" for anything else."""
     if isinstance(value, str):
         return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, _NUMBERS) and not isinstance(value, bool)
     return str(value) if is_number else ""
 
 
@@ -38,12 +40,14 @@ def as_list(value: object) -> list[object]:
 
 def as_number(value: object) -> float | None:
     """Return a number, also one that is written as a text; None for anything else, such as NaN."""
-    number = as_kind(value, float) if isinstance(value, str | int | float) else None
+    number = as_kind(value, float) if isinstance(value, (str, *_NUMBERS)) else None
     return number if number is not None and isfinite(number) else None
 
 
 def as_count(value: object) -> int | None:
     """Return a whole number; None for anything else."""
+    if value is None or type(value) is int:  # as nearly all are
+        return value
     return as_kind(value, int)
 
 
@@ -73,7 +77,12 @@ def as_kept(value: object, most_bytes: int = _MOST_BYTES) -> object:
         most_bytes: the most memory that it may take.
 
     """
-    if isinstance(value, int | float):
+    if isinstance(value, _NUMBERS):
+        return value
+    if isinstance(value, str):
+        return value if getsizeof(value) <= most_bytes else None
+    small = bound_of(value, _MOST_LEVELS)
+    if small is not None and small <= most_bytes:
         return value
     size = 0
     for level, bytes_of_level in enumerate(sizes_of_levels(value)):

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from asyncllm.events import About
-from asyncllm.wires.loose import as_kept, as_text
+from asyncllm.wires.loose import as_kept, as_text, is_same
 
 if TYPE_CHECKING:
     from asyncllm.wires.openai_chat.chunks import Choice, Chunk, Delta
@@ -24,7 +24,7 @@ _OF_CHUNK = (
     "latency_checkpoint",
     "generationId",
 )
-_facts_of = attrgetter(*_OF_CHUNK)
+_facts_of = attrgetter(*_OF_CHUNK, *_NAMES)
 _OF_CHOICE = ("native_finish_reason", "content_filter_results")
 
 
@@ -42,28 +42,33 @@ class Facts:
 
     """
 
-    __slots__ = ("_extra", "_names", "_new_extra", "has_news")
+    __slots__ = ("_extra", "_names", "_new_extra", "_told", "has_news")
 
     def __init__(self) -> None:
         self.has_news = False
+        self._told: tuple[object, ...] = ()  # by the chunk before
         self._names: dict[str, str] = {}
         self._extra: dict[str, object] = {}
         self._new_extra: dict[str, object] = {}  # since `about` told it: each is kept and counted
 
     def add(self, chunk: Chunk) -> None:
         """Note what a chunk says; of its names the first counts, and of all else the last."""
-        if len(self._names) < len(_NAMES):
-            for name in _NAMES:
-                text = as_text(getattr(chunk, name))
-                if text and name not in self._names:
-                    self._names[name] = text
-                    self.has_news = True
-        for name, value in zip(_OF_CHUNK, _facts_of(chunk), strict=True):
-            if value:
-                self.note(name, value)
+        told = _facts_of(chunk)
+        if not is_same(told, self._told):  # by `created`, say: most chunks repeat it all
+            self._told = told
+            self._add_names(chunk)
+            for name, value in zip(_OF_CHUNK, told, strict=False):
+                if value:
+                    self.note(name, value)
         for choice in chunk.choices or ():
             if choice is not None and not choice.index:
                 self._add_choice(choice, choice.delta or choice.message)
+
+    def _add_names(self, chunk: Chunk) -> None:
+        for name in _NAMES:
+            if name not in self._names and (text := as_text(getattr(chunk, name))):
+                self._names[name] = text
+                self.has_news = True
 
     def note(self, name: str, value: object) -> None:
         """Note a fact by its name, unless there is nothing in it."""
@@ -84,6 +89,7 @@ class Facts:
 
     def _add_choice(self, choice: Choice, delta: Delta | None) -> None:
         for name in _OF_CHOICE:
-            self.note(name, getattr(choice, name))
-        if delta is not None:
+            if value := getattr(choice, name):
+                self.note(name, value)
+        if delta is not None and delta.provider_metadata:
             self.note("provider_metadata", delta.provider_metadata)

@@ -40,6 +40,7 @@ _TOLD = (  # what may say of a chunk without choices that it is a failure, and o
     *("error", "errors", "detail", "message", "object", "type", "code"),
     *("status", "status_code", "error_type"),
 )
+_ORDINARY = {"object": "chat.completion.chunk"}
 _MOST_VAIN_TRIES = 16
 _REASONS = {  # of services that have words of their own
     "function_call": "tool_calls",
@@ -172,8 +173,9 @@ class ChatTranslator(JSONTranslator[Chunk]):
                 self._take_choice(choice, batch)
         if chunk.citations is not None or chunk.search_results is not None:
             batch += self._sources.searched(chunk.citations, chunk.search_results)
-        if usage := as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage")):
-            self._usage = newer_usage(self._usage, usage)
+        if chunk.usage is not None or chunk.x_groq is not None:
+            said = as_mapping(chunk.usage) or as_mapping(as_mapping(chunk.x_groq).get("usage"))
+            self._usage = newer_usage(self._usage, said) if said else self._usage
         self._cost = chunk.cost or self._cost
         self._facts.add(chunk)
         self._introduce(batch)
@@ -262,9 +264,9 @@ def _refuse(chunk: Chunk) -> None:
         said = {name: value for name in _TOLD if (value := getattr(chunk, name)) is not None}
         # Beside choices, if there are none either, an empty error says that there is none.
         is_error = chunk.choices is None and said.get("error", False) is not False
-        if is_error or is_complaint(said):
+        if is_error or (said != _ORDINARY and is_complaint(said)):
             raise failure(complaint_of(said))
-    if error := as_mapping(chunk.x_groq).get("error"):
+    if chunk.x_groq is not None and (error := as_mapping(chunk.x_groq).get("error")):
         raise failure(complaint_of(error))
     for choice in chunk.choices or ():
         if choice is not None and choice.error:
