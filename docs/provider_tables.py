@@ -10,17 +10,28 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncllm import AzureOpenAI, Gravityengine, H2o, Lockchat, OpenAI, OpenAICompatible
+from asyncllm import (
+    AzureOpenAI,
+    ChatUI,
+    Gravityengine,
+    H2o,
+    LlamaCpp,
+    Lockchat,
+    OpenAI,
+    OpenAICompatible,
+)
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from asyncllm import AsyncGeneratorProvider
+    from asyncllm import Provider
 
 PAGE = Path(__file__).with_name("providers.md")
-PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
+PROVIDERS: tuple[type[Provider], ...] = (
+    ChatUI,
     H2o,
+    LlamaCpp,
     Gravityengine,
     Lockchat,
     OpenAI,
@@ -28,6 +39,8 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     OpenAICompatible,
 )
 _PAGES = {
+    ChatUI: "providers/chatui.md",
+    LlamaCpp: "providers/llamacpp.md",
     H2o: "providers/h2o.md",
     Gravityengine: "providers/gravityengine.md",
     Lockchat: "providers/lockchat.md",
@@ -35,6 +48,7 @@ _PAGES = {
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
 }
+_MODELS = {LlamaCpp: "a GGUF file"}
 _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
@@ -53,7 +67,7 @@ def providers() -> list[str]:
             (
                 f"[`{cls.__name__}`]({_PAGES[cls]})",
                 cls.wire,
-                ", ".join(models) or "those of the server",
+                ", ".join(models) or _MODELS.get(cls, "those of the server"),
                 _auth(cls),
                 _variables(cls),
             )
@@ -66,9 +80,14 @@ def supports() -> list[str]:
     rows = []
     for cls in PROVIDERS:
         yes, usage = "no", "where the server tells it"
+        images = ""
+        if cls is ChatUI:
+            images, usage = "yes", "no"
+        if cls is LlamaCpp:
+            yes, images, usage = "yes", "no", "asked for"
         if issubclass(cls, OpenAICompatible):
             yes, usage = "yes", "asked for" if cls.asks_usage else usage
-        rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
+        rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, images or yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
 
@@ -99,7 +118,7 @@ def written(page: str) -> str:
     return page
 
 
-def _auth(cls: type[AsyncGeneratorProvider]) -> str:
+def _auth(cls: type[Provider]) -> str:
     if cls is Lockchat:
         return "`auth=`; a public one by default"
     if issubclass(cls, OpenAICompatible) and not cls.models:
@@ -107,7 +126,9 @@ def _auth(cls: type[AsyncGeneratorProvider]) -> str:
     return "none"
 
 
-def _variables(cls: type[AsyncGeneratorProvider]) -> str:
+def _variables(cls: type[Provider]) -> str:
+    if cls is LlamaCpp:
+        return _code("ASYNCLLM_MODEL")
     prefix = f"ASYNCLLM_{_NAMES.get(cls, cls.__name__.upper())}"
     names = [f"{prefix}_BASE_URL"]
     if _auth(cls) != "none":

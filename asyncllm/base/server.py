@@ -234,7 +234,7 @@ class AsyncGeneratorProvider(Provider):
 
     def _variable(self, option: str) -> str:
         """Return the name of the environment's variable for an option."""
-        return f"ASYNCLLM_{self.name.upper()}_{option}"
+        return f"ASYNCLLM_{self.name.upper().replace('-', '_')}_{option}"
 
     def _environment(self, option: str) -> str | None:
         return os.environ.get(self._variable(option))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import importlib.util
 import os
-import threading
 import weakref
-from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from typing_extensions import override
 
@@ -22,23 +19,22 @@ from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
-from asyncllm.providers.llamacpp_engine import Engine, Generation, Settings
+from asyncllm.providers.llamacpp_engine import Settings
+from asyncllm.providers.llamacpp_loading import LoadedModels, in_thread
+from asyncllm.providers.llamacpp_reading import GenerationReading
 from asyncllm.stream.begun import Begun, begin_under
-from asyncllm.wires.failures import Complaint, failure
-from asyncllm.wires.openai_chat import ChatTranslator, openai_messages
+from asyncllm.wires.openai_chat import openai_messages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     from asyncllm.base.provider import Begin
     from asyncllm.base.request import Question
-    from asyncllm.events import Item
+    from asyncllm.providers.llamacpp_engine import Engine
     from asyncllm.session import SessionManager
 
-_T = TypeVar("_T")
 _MAGIC = b"GGUF"
 _BINDING = "xllamacpp"
-_BAD_REQUEST = 400
 _CONTEXT, _PARALLEL = 8192, 2
 
 
@@ -105,7 +101,7 @@ class LlamaCpp(Provider):
         path = model or os.environ.get("ASYNCLLM_MODEL") or ""
         self.model = self.resolve_model(os.fspath(path)) if path else ""
         self._settings = Settings(context, parallel, threads, gpu_layers, dict(options or {}))
-        self._engines = _Engines(self._settings)
+        self._engines = LoadedModels(self._settings)
         weakref.finalize(self, self._engines.let_go)
 
     @override
@@ -120,7 +116,7 @@ class LlamaCpp(Provider):
 
     async def aclose(self) -> None:
         """End its streams' generations and unload what is loaded; the next stream loads it anew."""
-        await asyncio.shield(_in_thread(self._engines.close))
+        await asyncio.shield(in_thread(self._engines.close))
 
     @override
     def resolve_model(self, model: str) -> str:
@@ -165,6 +161,8 @@ class LlamaCpp(Provider):
         """Return what begins to answer; see `Provider`."""
         if not question.model:
             raise ConfigurationError(_NO_MODEL)
+        if question.proxy is not None:
+            raise ConfigurationError("LlamaCpp asks nobody over a network: leave out proxy")
         path = Path(question.model)
         body = encode_json(
             {
@@ -187,7 +185,7 @@ class LlamaCpp(Provider):
         if self._sessions is not None:
             self._sessions.at_close(self.aclose)
         engine = await self._loaded(path)
-        reading = _Reading(body)
+        reading = GenerationReading(body)
         try:
             engine.start(reading.generation)
             yield Begun(await anext(reading, None), reading, model=path.stem)
@@ -206,121 +204,6 @@ class LlamaCpp(Provider):
         except AsyncLLMError as error:
             refusal = copy.copy(error)  # several may wait for it, and each adds its reply to it
         raise refusal
-
-
-class _Engines:
-    """The models that are loaded, or being loaded, by their paths."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._loading: dict[Path, Future[Engine]] = {}
-
-    def get(self, path: Path) -> Future[Engine]:
-        """Return a model, perhaps one that is still being loaded."""
-        with self._lock:
-            loading = self._loading.get(path)
-            if loading is None or (loading.done() and loading.exception() is not None):
-                loading = self._loading[path] = _future_of(lambda: Engine(path, self._settings))
-            return loading
-
-    def close(self) -> None:
-        """Unload all of them, and wait until that is done."""
-        with self._lock:
-            loading, self._loading = self._loading, {}
-        for each in loading.values():
-            with contextlib.suppress(Exception):
-                each.result().close()
-
-    def let_go(self) -> None:
-        """Unload all of them, without waiting: it may be a model's own thread that calls."""
-        if self._loading:
-            threading.Thread(target=self.close, daemon=True).start()
-
-
-class _Reading(AsyncIterator["list[Item]"]):
-    """What comes of one generation: a list of items for all that has come meanwhile.
-
-    Args:
-        body: what is asked.
-
-    """
-
-    def __init__(self, body: bytes) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
-        self._translator = ChatTranslator()
-        self._failure: AsyncLLMError | None = None
-        self._has_ended = False
-        self.generation = Generation(body, self._wake)
-
-    @override
-    async def __anext__(self) -> list[Item]:
-        """Return what has come.
-
-        Raises:
-            StopAsyncIteration: there is no more, and the answer is whole.
-            AsyncLLMError: the answer failed.
-
-        """
-        translator = self._translator
-        while not (self._has_ended or translator.is_done):
-            self._news.clear()
-            chunks, self._has_ended = self.generation.take()
-            batch: list[Item] = []
-            try:
-                if chunks:
-                    translator.feed([*chunks], batch)
-                if self._has_ended and not translator.is_done:
-                    self._check()
-                    batch += translator.close()
-            except AsyncLLMError as error:
-                self._failure, self._has_ended = error, True  # behind what came before it
-            if batch or (chunks and translator.is_building):
-                return batch
-            if not self._has_ended:
-                await self._news.wait()
-        if self._failure is not None:
-            raise self._failure
-        raise StopAsyncIteration
-
-    def _check(self) -> None:
-        """Raise what the binding raised, if anything.
-
-        Raises:
-            AsyncLLMError: it did.
-
-        """
-        error = self.generation.failure
-        if error is not None:
-            status = _BAD_REQUEST if isinstance(error, ValueError) else 0
-            raise failure(Complaint(str(error), status=status))
-
-    def _wake(self) -> None:
-        """Tell the reader, from the model's thread, that there is news."""
-        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody reads any more
-            self._loop.call_soon_threadsafe(self._news.set)
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    return await asyncio.wrap_future(_future_of(work))
-
-
-def _future_of(work: Callable[[], _T]) -> Future[_T]:
-    """Do `work` in a thread of its own, which ends with it."""
-    future: Future[_T] = Future()
-    future.set_running_or_notify_cancel()  # or who waits for it could cancel it
-
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - who waits for it hears of it
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    threading.Thread(target=run, name="asyncllm-llamacpp-load", daemon=True).start()
-    return future
 
 
 _NO_MODEL = "LlamaCpp needs a model: give model=, the path of a GGUF file, or set ASYNCLLM_MODEL"

@@ -237,10 +237,15 @@ class SessionManager(OptionsByName):
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)
-        for closer in self._closers:
-            await closer()
-        self._closers.clear()  # which hold what was closed
+        closing = [loop.create_task(_run(closer)) for closer in self._closers]
+        self._closers.clear()  # which hold what is closed
+        if closing:
+            await asyncio.wait(closing, timeout=max(0.0, deadline - loop.time()))
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
         if self._ledger is not None:
             await self._ledger.aclose(max(_LEDGER_SECONDS, deadline - loop.time()))
+
+
+async def _run(closer: Callable[[], Awaitable[None]]) -> None:
+    await closer()

@@ -265,6 +265,8 @@ async def test_what_can_t_be_loaded_is_refused_and_may_be_tried_again(model, tmp
 
 
 async def test_without_a_model_it_says_so(monkeypatch, model):
+    with pytest.raises(asyncllm.ConfigurationError, match="leave out proxy"):
+        LlamaCpp(model=model).stream("hi", proxy="http://127.0.0.1:1")
     with pytest.raises(asyncllm.ConfigurationError, match="ASYNCLLM_MODEL"):
         LlamaCpp().stream("hi")
     monkeypatch.setenv("ASYNCLLM_MODEL", str(model))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import uuid
 from collections.abc import Awaitable, Callable
@@ -23,14 +22,14 @@ from asyncllm.sandbox.faults import (
     ServerRetry,
     Step,
 )
-from asyncllm.sandbox.wires.body import object_in, read_object
+from asyncllm.sandbox.wires.body import read_object
+from asyncllm.sandbox.wires.chatui_asked import asked_of, prompt_of, question_in
 from asyncllm.sandbox.wires.chatui_run import Run, follow_events, stream_lines
 from asyncllm.sandbox.wires.forms import FORM_TYPES, read_parts
 from asyncllm.sandbox.wires.refused import refuse
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.generation import Backend
-    from asyncllm.sandbox.wires.body import JSON
 
 BASE = "/chat"
 MODELS = ("sandbox/small", "sandbox/large")
@@ -212,15 +211,15 @@ class TodayChatUIWire:
         if isinstance(found, web.Response):
             return found
         try:
-            data, files = _asked_of(await read_parts(call.request))
-            question, parent = _question(data, found)
+            data, files = asked_of(await read_parts(call.request))
+            question, parent = question_in(data, found.messages)
             generation = str(uuid.UUID(str(data.get("generationId") or uuid.uuid4())))
         except LookupError:
             return _error(400)
         except ValueError:
             return _error(500)
         said = found.add("user", question, parent)
-        answer = self._backend.answer_to(_prompt(question, files), limit=None)
+        answer = self._backend.answer_to(prompt_of(question, files), limit=None)
         retry = self._backend.faults.take(ServerRetry, "stream")
         title = self._backend.faults.take(LateTitle, "stream")
         run = Run(
@@ -244,48 +243,6 @@ class TodayChatUIWire:
         run = found.runs.get(query.get("generationId", newest))
         after = int(call.request.headers.get("Last-Event-ID", query.get("fromSeq", "0")))
         return await follow_events(self._backend, call.request, run, after=after)
-
-
-def _asked_of(parts: list[tuple[str, str, bytes]]) -> tuple[JSON, list[bytes]]:
-    """Return the form's `data`, and what its files hold.
-
-    Raises:
-        LookupError: there is no `data`.
-        ValueError: a part is not as it must be.
-
-    """
-    texts = [content for name, _, content in parts if name == "data"]
-    if not texts:
-        raise LookupError("no data")
-    files: list[bytes] = []
-    for name, filename, content in parts:
-        if name == "files":
-            kind, _, _ = filename.partition(";")
-            if kind != "base64":
-                raise ValueError("a file that is neither base64 nor a hash")
-            files.append(base64.b64decode(content, validate=True))
-    return object_in(json.loads(texts[0])), files
-
-
-def _question(data: JSON, conversation: Today) -> tuple[str, str]:
-    """Return what is asked, and the message that it follows.
-
-    Raises:
-        ValueError: chat-ui's own check would fail.
-
-    """
-    inputs, parent = data.get("inputs"), data.get("id")
-    if not isinstance(inputs, str) or not inputs or not isinstance(parent, str):
-        raise ValueError("inputs or id missing")
-    if str(uuid.UUID(parent)) not in conversation.messages:
-        raise ValueError("no such message")
-    return inputs, parent
-
-
-def _prompt(question: str, files: list[bytes]) -> str:
-    """Return what the model is asked: it says how large the files are that it is shown."""
-    sizes = [f"{len(file)} bytes" for file in files]
-    return f"{question} ({', '.join(sizes)})" if sizes else question
 
 
 def _authority_of(origin: str) -> str:
