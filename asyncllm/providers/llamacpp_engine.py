@@ -14,6 +14,7 @@ import os
 import secrets
 import threading
 from collections import deque
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncllm.errors import ConfigurationError
@@ -214,9 +215,8 @@ def _loaded(path: Path, settings: Settings) -> Any:
         ConfigurationError: it can't be loaded, or a setting is none.
 
     """
-    import xllamacpp  # noqa: PLC0415 - an extra
-
-    params: Any = xllamacpp.CommonParams()
+    xllamacpp: Any = import_module("xllamacpp")  # an extra
+    params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.model_alias = {path.stem}
     params.verbosity = _QUIET

@@ -7,14 +7,14 @@ Wire facts: the bodies of chat-ui 0.20.0 (`POST /conversation/ID` and `GET
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from typing_extensions import override
 
 from asyncllm.errors import ProtocolError, StreamInterrupted
 from asyncllm.events import About, Finish, Ping, Reasoning, Restart, ToolResult
-from asyncllm.framing.json import decode
+from asyncllm.framing.json import UNDECODABLE, decode
 from asyncllm.wires.failures import Complaint, failure
 from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.streamed_text import StreamedText
@@ -50,11 +50,19 @@ class _Update(msgspec.Struct, rename="camel", gc=False):
     provider: object = None
 
 
+class _Piece(msgspec.Struct, gc=False):
+    """A token: nearly all updates are one, and to read no more than that takes half as long."""
+
+    type: Literal["stream"]
+    token: str
+
+
 class _End(msgspec.Struct):
     status: str = ""
 
 
 _UPDATE = msgspec.json.Decoder(_Update)
+_PIECE = msgspec.json.Decoder(_Piece)
 _END = msgspec.json.Decoder(_End)
 
 
@@ -119,7 +127,17 @@ class ChatUITranslator(JSONTranslator[_Update]):
 
     @override
     def _read(self, payloads: list[Payload], batch: list[Item]) -> None:
-        super()._read(payloads, batch)
+        decode_piece = _PIECE.decode
+        for payload in payloads:
+            try:
+                token = decode_piece(payload).token  # type: ignore[arg-type] # see UNDECODABLE
+            except UNDECODABLE:
+                super()._read([payload], batch)
+                if self.is_done:
+                    break
+            else:
+                if text := self._new(token):
+                    batch.append(text)
         if not self.is_done:
             self._streamed.add(batch)
         if batch and not self._has_begun:

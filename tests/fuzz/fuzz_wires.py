@@ -42,6 +42,7 @@ with watching:
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.openai import OpenAICompatible
+    from asyncllm.wires.chatui import ChatUITranslator
     from asyncllm.wires.openai_chat import ChatTranslator
     from asyncllm.wires.openai_chat.models import model_ids
     from asyncllm.wires.tgi import TGITranslator
@@ -50,6 +51,7 @@ TRANSLATORS = (
     lambda: TGITranslator(stops_early=False),
     lambda: TGITranslator(stops_early=True),
     ChatTranslator,
+    ChatUITranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
@@ -97,6 +99,9 @@ SEEDS = [
     b"Wed, 21 Oct 2099 07:28:00 GMT\xff12.5\xff" + b'{"detail":[{"loc":["body"],"msg":"bad"}]}',
     b"1e999\xff-1\xff" + b"[" * 3000,
     b'data: {"choices":[{"delta":{"content":"\xff\\ud800"}}]}\n\n',
+    b'{"type":"stream","token":"Hi\\u0000"}\n{"type":"finalAnswer","text":"Hi"}\n     ',
+    b'event: update\ndata: {"type":"tool","subtype":"error","uuid":"1","message":"no"}\n\n'
+    + b'event: end\ndata: {"status":"gone"}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
 ]
 WORDS = [
@@ -106,6 +111,7 @@ WORDS = [
     *('"index":', '"id":', '"finish_reason":"', '"usage":{', '"total_tokens":', '"error":', "null"),
     *('"detail":', '"token":{', '"text":"', '"special":true', '"generated_text":', '"details":{'),
     *('"generated_tokens":', '"error_type":', "<|endoftext|>", '"code":', '"type":', "\u2028"),
+    *('"type":"stream"', '"token":"', '"type":"finalAnswer"', '"subtype":"result"', "event: end\n"),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
 ]
 

@@ -184,6 +184,18 @@ async def test_it_is_closed_with_its_session_manager(model):
         await llm.complete("hi")
 
 
+@pytest.mark.skipif(not TASKS.exists(), reason="threads can't be counted here")
+async def test_a_provider_that_nobody_has_any_more_unloads_its_model(model):
+    await LlamaCpp(model=model, **SMALL).complete("hi", **saying("ok"))
+    gc.collect()
+    await until(lambda: not ours())
+    before = all_threads()
+    for _ in range(3):
+        await LlamaCpp(model=model, **SMALL).complete("hi", **saying("ok"))
+        gc.collect()
+        await until(lambda: not ours() and all_threads() <= before)
+
+
 async def test_its_limits_are_those_of_any_stream(llm):
     slow = LlamaCpp(model=llm.model, timeouts=Timeouts(total=0.05), **SMALL)
     with pytest.raises(asyncllm.StreamTimeout):
