@@ -102,7 +102,7 @@ class LlamaCpp(Provider):
         self.model = self.resolve_model(os.fspath(path)) if path else ""
         self._settings = Settings(context, parallel, threads, gpu_layers, dict(options or {}))
         self._engines = LoadedModels(self._settings)
-        # At the program's end each engine closes itself.
+        # At the program's end all of them are unloaded anyway.
         weakref.finalize(self, self._engines.let_go).atexit = False
 
     @override

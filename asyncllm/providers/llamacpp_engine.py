@@ -9,7 +9,6 @@ off: a random key keeps others out.
 
 from __future__ import annotations
 
-import atexit
 import os
 import secrets
 import threading
@@ -128,8 +127,6 @@ class Engine:
         self._lock = threading.Lock()
         self._waiting: deque[Generation] = deque()
         self._running: dict[threading.Thread, Generation] = {}
-        # Threads that compute must not meet the interpreter's end.
-        atexit.register(self.close)
 
     def start(self, generation: Generation) -> None:
         """Generate an answer, once as many others have ended as it takes.
@@ -155,7 +152,6 @@ class Engine:
 
     def close(self) -> None:
         """End every generation, wait for their threads, and unload the model."""
-        atexit.unregister(self.close)
         with self._lock:
             self._server = None
             waiting, running = [*self._waiting], dict(self._running)

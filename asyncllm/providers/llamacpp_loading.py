@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from asyncllm.providers.llamacpp_engine import Engine
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from asyncllm.providers.llamacpp_engine import Settings
 
 _T = TypeVar("_T")
+_all: WeakSet[LoadedModels] = WeakSet()
 
 
 class LoadedModels:
@@ -30,7 +33,9 @@ class LoadedModels:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._loading: dict[Path, Future[Engine]] = {}
+        _all.add(self)
 
     def get(self, path: Path) -> Future[Engine]:
         """Return a model, perhaps one that is still being loaded."""
@@ -42,11 +47,12 @@ class LoadedModels:
 
     def close(self) -> None:
         """Unload all of them, and wait until that is done."""
-        with self._lock:
-            loading, self._loading = self._loading, {}
-        for each in loading.values():
-            with contextlib.suppress(Exception):
-                each.result().close()
+        with self._closing:  # so that who comes second waits as well
+            with self._lock:
+                loading, self._loading = self._loading, {}
+            for each in loading.values():
+                with contextlib.suppress(Exception):
+                    each.result().close()
 
     def let_go(self) -> None:
         """Unload all of them, without waiting: it may be a model's own thread that calls."""
@@ -74,3 +80,10 @@ def _future_of(work: Callable[[], _T]) -> Future[_T]:
 
     threading.Thread(target=run, name="asyncllm-llamacpp-load", daemon=True).start()
     return future
+
+
+@atexit.register
+def _close_all() -> None:
+    """Unload every model: threads that load or compute must not meet the interpreter's end."""
+    for models in list(_all):
+        models.close()

@@ -100,8 +100,7 @@ SEEDS = [
     b"1e999\xff-1\xff" + b"[" * 3000,
     b'data: {"choices":[{"delta":{"content":"\xff\\ud800"}}]}\n\n',
     b'{"type":"stream","token":"Hi\\u0000"}\n{"type":"finalAnswer","text":"Hi"}\n     ',
-    b'event: update\ndata: {"type":"tool","subtype":"error","uuid":"1","message":"no"}\n\n'
-    + b'event: end\ndata: {"status":"gone"}\n\n',
+    b'event: update\ndata: {"type":"tool","subtype":"error"}\n\nevent: end\ndata: {}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
 ]
 WORDS = [

@@ -205,8 +205,9 @@ async def test_its_limits_are_those_of_any_stream(llm):
     await slow.aclose()
 
 
+@pytest.mark.parametrize("seconds", [0, 0.005, 0.02, 0.1])
 @pytest.mark.parametrize("is_read", [True, False])
-def test_a_program_that_forgets_a_stream_ends(model, is_read):
+def test_a_program_that_forgets_a_stream_ends(model, is_read, seconds):
     program = (
         "import asyncio\n"
         "from asyncllm import LlamaCpp\n"
@@ -215,7 +216,7 @@ def test_a_program_that_forgets_a_stream_ends(model, is_read):
         f"    llm = LlamaCpp(model={str(model)!r}, context=512, threads=1)\n"
         "    stream = llm.stream('hi', ignore_eos=True)\n"
         f"    {'await anext(stream)' if is_read else 'asyncio.ensure_future(anext(stream))'}\n"
-        "    await asyncio.sleep(0.05)\n"
+        f"    await asyncio.sleep({seconds})\n"
         "asyncio.run(main())\n"
         "print('whole')\n"
     )
