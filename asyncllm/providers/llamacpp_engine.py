@@ -3,12 +3,14 @@
 Facts of the binding, `xllamacpp` 2026.10: `Server(params)` loads, and raises `RuntimeError` where
 it can't. `handle_chat_completions(body, callback)` stays in its thread until the answer has ended.
 It calls back with each chunk of OpenAI's format, as bytes where the body is bytes, and ends the
-answer where that returns True. It also listens on a port of this machine, which can't be turned
+answer where that returns True. A server that is let go of before it has answered anything may hang,
+with the whole process. It also listens on a port of this machine, which can't be turned
 off: a random key keeps others out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -233,9 +235,14 @@ def _loaded(path: Path, settings: Settings) -> Any:
             raise ConfigurationError(f"xllamacpp's CommonParams has no {name}{hint}")
         setattr(params, name, value)
     try:
-        return xllamacpp.Server(params)
+        server = xllamacpp.Server(params)
     except RuntimeError:
         pass
+    else:
+        # Its loop runs in a thread: to unload it before that has begun hangs for ever.
+        with contextlib.suppress(Exception):
+            server.handle_completions({"prompt": "x", "n_predict": 0})
+        return server
     raise ConfigurationError(
         f"llama.cpp can't load {path.name}: is it a whole model, of a kind that this llama.cpp "
         "knows, and is there enough memory? options={'verbosity': 3} has it say why"
