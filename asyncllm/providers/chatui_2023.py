@@ -6,19 +6,16 @@ Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/convers
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
-from typing_extensions import override
 
 from asyncllm.errors import AuthenticationError, BadRequestError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import decode
-from asyncllm.http import RefusedField, Step, path_segment
+from asyncllm.http import RefusedField, Step
+from asyncllm.providers.chatui_conversations import ChatUIConversations
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from asyncllm.base.request import Request
     from asyncllm.errors import AsyncLLMError
     from asyncllm.http.entries import Entry
@@ -29,21 +26,9 @@ _REFERER_REFUSED = "Invalid referer"
 _ORIGIN_WANTED = "need to have an origin"
 _ERROR_ID = '"errorId"'
 _SETTINGS_NOT_ACCEPTED = 405  # before the welcome modal is accepted in a session
-_SESSION_COOKIE = "hf-chat"  # unless COOKIE_NAME says otherwise
 
 
-class _Party(NamedTuple):
-    """Where and as whom something is asked; the log shows but the former."""
-
-    base_url: str
-    identity: Hashable
-
-    @override
-    def __repr__(self) -> str:
-        return self.base_url
-
-
-class ChatUI2023:
+class ChatUI2023(ChatUIConversations):
     """The conversations of one chat-ui and one model; see `ConversationServer`.
 
     Args:
@@ -53,17 +38,11 @@ class ChatUI2023:
 
     """
 
-    # As many of these are kept as there are conversations.
-    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key", "was_resent")
+    __slots__ = ("_is_referer_ours",)
 
     def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
-        self.name = request.base_url
-        self.settings_key: Hashable = _Party(request.base_url, http.identity)
-        self.key: Hashable = (self.settings_key, request.model, http.proxy)
-        self._model = request.model
-        self._http = http
+        super().__init__(request.base_url, http, request.model)
         self._is_referer_ours = is_referer_ours
-        self.was_resent = False
 
     async def accept_settings(self) -> None:
         """Accept the welcome modal for this session."""
@@ -107,43 +86,16 @@ class ChatUI2023:
             self.was_resent |= response.was_resent
             return decode(_CREATED, await response.read()).conversation_id
 
-    async def stop(self, conversation_id: str) -> None:
-        """End the generation; chat-ui goes on with it when its reader just leaves."""
-        async with self._http.open("POST", f"{self._url(conversation_id)}/stop-generating"):
-            pass
-
-    async def delete(self, conversation_id: str) -> None:
-        """Delete a conversation."""
-        async with self._http.open("DELETE", self._url(conversation_id)):
-            pass
-
-    def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation: the session is a cookie."""
-        url = self._url(conversation_id)
-        steps = (
-            Step("POST", f"{url}/stop-generating", may_fail=True),
-            Step("DELETE", url),
-        )
-        return self._http.entry(url, steps=steps)
-
     def session_entry(self) -> Entry | None:
         """Return what another process needs to delete all of this session's conversations.
 
         It is a form on chat-ui's page of settings.
         """
-        # A proxy in front may set cookies that change with each answer: all of them are looked at
-        # only where chat-ui's own, which is only there to tell sessions apart, has another name.
-        own = self._http.own_session
-        session = own(self.name, _SESSION_COOKIE) or own(self.name)
-        if session is None:
-            return None
-        token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
         # Where nothing was accepted in a session nothing was created in it.
         url = f"{self.name}/conversations"
-        steps = (Step("POST", f"{url}?/delete", form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
+        step = Step("POST", f"{url}?/delete", form={}, gone=(_SETTINGS_NOT_ACCEPTED,))
         is_refused = self._own_referer in self._http.refused_fields
-        headers = self._https_referer if is_refused else {}
-        return self._http.entry(f"{url}#{token}", headers=headers, steps=steps, is_session=True)
+        return self._entry_of_session(url, step, self._https_referer if is_refused else {})
 
     @property
     def _own_referer(self) -> RefusedField:
@@ -157,9 +109,6 @@ class ChatUI2023:
         # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
         is_of_use = self._is_referer_ours and scheme == "http"
         return {"Referer": f"https://{place}/"} if is_of_use else {}
-
-    def _url(self, conversation_id: str) -> str:
-        return f"{self.name}/conversation/{path_segment(conversation_id)}"
 
 
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:

@@ -5,8 +5,7 @@ Wire facts: chat-ui 0.20.0, its requests as a server answered them.
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 from typing_extensions import override
@@ -18,18 +17,16 @@ from asyncllm.errors import (
     ProtocolError,
 )
 from asyncllm.framing.json import decode
-from asyncllm.http import Step, path_segment
+from asyncllm.http import Step
+from asyncllm.providers.chatui_conversations import ChatUIConversations
 from asyncllm.wires.chatui_form import Place
 from asyncllm.wires.loose import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from asyncllm.errors import AsyncLLMError
     from asyncllm.http.entries import Entry
     from asyncllm.http.http import Http
 
-_SESSION_COOKIE = "hf-chat"  # unless COOKIE_NAME says otherwise
 _NOWHERE = "0" * 24  # the id of no conversation
 _ANY_ANSWER = range(200, 500)
 _REDIRECTS = range(300, 400)
@@ -37,18 +34,7 @@ _WELCOME_MODAL = "welcome modal"  # what chat-ui of 2023 wants accepted, with a 
 _ORIGIN_REFUSED = ("Invalid referer", "need to have an origin")
 
 
-class _Party(NamedTuple):
-    """Where and as whom something is asked; the log shows but the former."""
-
-    base_url: str
-    identity: Hashable
-
-    @override
-    def __repr__(self) -> str:
-        return self.base_url
-
-
-class ChatUIServer:
+class ChatUIServer(ChatUIConversations):
     """The conversations of one chat-ui, one model and one preprompt; see `ConversationServer`.
 
     Its ids are names of a `Place`.
@@ -61,16 +47,10 @@ class ChatUIServer:
 
     """
 
-    # As many of these are kept as there are conversations.
-    __slots__ = ("_http", "_model", "_preprompt", "key", "name", "settings_key", "was_resent")
+    __slots__ = ("_preprompt",)
 
     def __init__(self, base_url: str, http: Http, *, model: str, preprompt: str = "") -> None:
-        self.name = base_url
-        self.settings_key: Hashable = _Party(base_url, http.identity)
-        self.key: Hashable = (self.settings_key, model, preprompt, http.proxy)
-        self.was_resent = False
-        self._http = http
-        self._model = model
+        super().__init__(base_url, http, model, preprompt)
         self._preprompt = preprompt
 
     async def accept_settings(self) -> None:
@@ -103,34 +83,14 @@ class ChatUIServer:
         finally:
             del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
-    async def stop(self, conversation_id: str) -> None:
-        """End the generation; chat-ui goes on with it when its reader leaves, or it is deleted."""
-        async with self._http.open("POST", f"{self._url(conversation_id)}/stop-generating"):
-            pass
-
-    async def delete(self, conversation_id: str) -> None:
-        """Delete a conversation."""
-        async with self._http.open("DELETE", self._url(conversation_id)):
-            pass
-
-    def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation: the session is a cookie."""
-        url = self._url(conversation_id)
-        steps = (Step("POST", f"{url}/stop-generating", may_fail=True), Step("DELETE", url))
-        return self._http.entry(url, steps=steps)
-
     def session_entry(self) -> Entry | None:
         """Return what another process needs to delete all of this session's conversations."""
-        own = self._http.own_session
-        session = own(self.name, _SESSION_COOKIE) or own(self.name)
-        if session is None:
-            return None
-        token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
         url = f"{self.name}/api/v2/conversations"
-        return self._http.entry(f"{url}#{token}", steps=(Step("DELETE", url),), is_session=True)
+        return self._entry_of_session(url, Step("DELETE", url))
 
+    @override
     def _url(self, conversation_id: str) -> str:
-        return f"{self.name}/conversation/{path_segment(Place.read(conversation_id).conversation)}"
+        return super()._url(Place.read(conversation_id).conversation)
 
 
 async def models_of(http: Http, base_url: str) -> list[str]:
