@@ -13,10 +13,11 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.errors import ProtocolError, StreamInterrupted
-from asyncllm.events import About, Finish, Ping, Reasoning, Restart, ToolResult
+from asyncllm.events import About, Finish, Ping, Reasoning, Restart
 from asyncllm.framing.json import UNDECODABLE, decode
 from asyncllm.wires.failures import Complaint, failure
-from asyncllm.wires.loose import as_count, as_kept, as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_count, as_kept, as_text
+from asyncllm.wires.chatui_tools import ServerTools, ToolUpdate
 from asyncllm.wires.streamed_text import StreamedText
 from asyncllm.wires.translator import JSONTranslator
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from asyncllm.framing import Payload
 
 _PADDING = "\0"  # up to 16 UTF-16 units, so that a length does not tell a word
-_MOST_TOLD = 1000  # files, and calls of tools, of one answer
+_MOST_TOLD = 1000  # files of one answer
 _STATUSES = range(400, 600)
 
 
@@ -83,17 +84,16 @@ class ChatUITranslator(JSONTranslator[_Update]):
     """
 
     __slots__ = (
-        "_calls",
         "_count",
         "_files",
         "_had",
         "_has_begun",
         "_held",
-        "_results",
         "_skipped",
         "_streamed",
         "_thoughts",
         "_thoughts_skipped",
+        "_tools",
         "tries",
         "was_told_its_end",
     )
@@ -105,8 +105,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
         self._streamed = StreamedText()
         self._has_begun = False
         self._held: list[Item] = []  # what is told before the first content
-        self._calls: dict[str, str] = {}  # the names of tools, by the ids of their calls
-        self._results: set[str] = set()
+        self._tools = ServerTools()
         self._files: list[object] = []
         self._count = self._thoughts = 0  # characters that have come
         self._skipped = self._thoughts_skipped = 0  # of those that come a second time
@@ -121,7 +120,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
         other._skipped = max(self._skipped, self._count)
         other._thoughts_skipped = max(self._thoughts_skipped, self._thoughts)
         other._count = other._thoughts = 0
-        other._had = other._skipped + other._thoughts_skipped + len(self._results)
+        other._had = other._skipped + other._thoughts_skipped + self._tools.told
         other.tries = 1 if other._had > self._had else self.tries + 1
         return other
 
@@ -162,7 +161,11 @@ class ChatUITranslator(JSONTranslator[_Update]):
                 if isinstance(event.token, str) and (text := self._new_thought(event.token)):
                     batch.append(Reasoning(text))
             case "tool":
-                self._take_tool(event, batch)
+                update = ToolUpdate(
+                    event.subtype, event.uuid, event.call, event.result, event.message
+                )
+                if (result := self._tools.result_in(update)) is not None:
+                    batch.append(result)
             case _:
                 self._take_other(event, batch)
         return self.is_done
@@ -227,32 +230,6 @@ class ChatUITranslator(JSONTranslator[_Update]):
             batch += [rest] if rest else []
         batch.append(Finish("interrupted" if event.interrupted is True else "stop"))
 
-    def _take_tool(self, event: _Update, batch: list[Item]) -> None:
-        """Tell what a tool returned that the server called, and to whom it is an affair of its own.
-
-        Its calls are nobody else's to answer: they are no `ToolCall`.
-        """
-        identifier = as_text(event.uuid)
-        call = as_mapping(event.call)
-        match event.subtype:
-            case "call" if len(self._calls) < _MOST_TOLD:
-                self._calls[identifier] = as_text(call.get("name"))
-                return
-            case "result":
-                result = as_mapping(event.result)
-                call = as_mapping(result.get("call"))
-                is_error = result.get("status") == "error"
-                content = as_text(result.get("message")) or _as_json(as_list(result.get("outputs")))
-            case "error":
-                content, is_error = as_text(event.message), True
-            case _:
-                return
-        if identifier in self._results or len(self._results) >= _MOST_TOLD:
-            return  # it came before the connection broke
-        self._results.add(identifier)
-        name = as_text(call.get("name")) or self._calls.get(identifier, "")
-        batch.append(ToolResult(identifier, name, content, is_error=is_error))
-
     def _take_other(self, event: _Update, batch: list[Item]) -> None:
         match event.type:
             case "title" if title := as_text(event.title):
@@ -274,11 +251,3 @@ class ChatUITranslator(JSONTranslator[_Update]):
 
     def _tell(self, event: Event, batch: list[Item]) -> None:
         (batch if self._has_begun or batch else self._held).append(event)
-
-
-def _as_json(outputs: list[object]) -> str:
-    """Return what a tool returned: a text as it is, and anything else as JSON."""
-    texts = [as_text(as_mapping(output).get("content")) for output in outputs]
-    if all(texts):
-        return "\n".join(texts)
-    return msgspec.json.encode(outputs).decode()
