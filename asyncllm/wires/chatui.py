@@ -15,9 +15,9 @@ from typing_extensions import override
 from asyncllm.errors import ProtocolError, StreamInterrupted
 from asyncllm.events import About, Finish, Ping, Reasoning, Restart
 from asyncllm.framing.json import UNDECODABLE, decode
+from asyncllm.wires.chatui_tools import ServerTools, ToolUpdate
 from asyncllm.wires.failures import Complaint, failure
 from asyncllm.wires.loose import as_count, as_kept, as_text
-from asyncllm.wires.chatui_tools import ServerTools, ToolUpdate
 from asyncllm.wires.streamed_text import StreamedText
 from asyncllm.wires.translator import JSONTranslator
 
@@ -135,7 +135,12 @@ class ChatUITranslator(JSONTranslator[_Update]):
                 if self.is_done:
                     break
             else:
-                if text := self._new(token):
+                if self._skipped:
+                    text = self._new(token)
+                else:
+                    text = token.rstrip(_PADDING)
+                    self._count += len(text)
+                if text:
                     batch.append(text)
         if not self.is_done:
             self._streamed.add(batch)
