@@ -108,12 +108,15 @@ class ChatUI(ConversationProvider, ServerProvider):
             raise ConfigurationError(
                 "chat-ui needs a model: give model=; list_models() says which there are"
             )
-        if name := next(filter(request.params.get, _UNKNOWN), ""):
+        given = {name for name, value in request.params.items() if value is not False}
+        if name := next(filter(given.__contains__, _UNKNOWN), ""):
             raise ConfigurationError(
                 f"chat-ui has no {name}: leave it out; extra={{{name!r}: …}} sends it as it is"
             )
         preprompt_of(request.messages)
-        fields = {name: value for name, value in request.given.items() if name != "preprompt"}
+        fields = {
+            name: value for name, value in request.given.items() if name not in {"preprompt", "n"}
+        }
         return form_of(request.messages, fields)
 
     @override
@@ -152,6 +155,8 @@ class ChatUI(ConversationProvider, ServerProvider):
         """Return how an answer is followed whose connection broke: chat-ui goes on writing it."""
         said = cast("ChatUITranslator", translator)
         is_broken = isinstance(error, StreamInterrupted | TransportError)
+        if isinstance(error, HTTPStatusError):  # of what was to follow
+            is_broken = error.is_passing
         if not is_broken or said.was_told_its_end or said.is_done:
             return None
         following = said.go_on()

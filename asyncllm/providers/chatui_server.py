@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from asyncllm.http.http import Http
 
 _NOWHERE = "0" * 24  # the id of no conversation
-_ANY_ANSWER = range(200, 500)
+_ANY_ANSWER = range(200, 600)
 _REDIRECTS = range(300, 400)
 _WELCOME_MODAL = "welcome modal"  # what chat-ui of 2023 wants accepted, with a 405
 _ORIGIN_REFUSED = ("Invalid referer", "need to have an origin")

@@ -101,7 +101,7 @@ async def test_images_and_files_are_sent(chatui):
 async def test_what_chat_ui_has_no_place_for_is_refused_before_anything_is_sent(
     sandbox, chatui, name
 ):
-    value = {"tools": [{"type": "function"}]}.get(name, 1)
+    value = {"tools": [{"type": "function"}]}.get(name, 0)
     with pytest.raises(asyncllm.ConfigurationError, match=f"no {name}: leave it out; extra="):
         chatui.stream("Hello", **{name: value})
     await chatui.complete("Hello", extra={name: value})
@@ -221,6 +221,24 @@ async def test_a_connection_that_breaks_again_and_again_is_given_up(sandbox, cha
     assert caught.value.reply.text == "This is"
     assert steps(sandbox).count("follow") == 4
     await until_empty(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "tries"),
+    [(503, None, 2), (404, asyncllm.NotFoundError, 1), (403, asyncllm.AuthenticationError, 1)],
+)
+async def test_what_can_t_be_followed_for_a_while_is_tried_again(
+    sandbox, chatui, status, kind, tries
+):
+    sandbox.add_fault(Drop(after=2, times=1))
+    sandbox.add_fault(Status(status=status, on="follow", times=1))
+    if kind is None:
+        assert (await chatui.complete("Hello")).finish_reason == "stop"
+    else:
+        with pytest.raises(kind) as caught:
+            await chatui.complete("Hello")
+        assert caught.value.reply.text == "This is"
+    assert steps(sandbox).count("follow") == tries
 
 
 async def test_each_break_that_brought_something_allows_for_as_many_again(sandbox, chatui):
