@@ -62,18 +62,22 @@ if TYPE_CHECKING:
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.chatui import ChatUI
+    from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.llamacpp import LlamaCpp
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAI, OpenAICompatible
     from asyncllm.providers.services import Service
+    from asyncllm.providers.tgi import TGI
     from asyncllm.registry import provider
     from asyncllm.reply import Reply
     from asyncllm.session import ConversationServer, SessionManager
     from asyncllm.stream import Begun, Stream
     from asyncllm.sync import SyncIterator, SyncStream, run_sync
     from asyncllm.wires import JSONTranslator, Translator
+    from asyncllm.wires.ollama import PullProgress
 
 __version__ = "0.1.0"
 
@@ -102,22 +106,27 @@ _NAMES_OF = {
     "parts": "FilePart ImagePart TextPart file image text",
     "providers.azure": "AzureOpenAI",
     "providers.chatui": "ChatUI",
+    "providers.cohere": "Cohere",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
     "providers.llamacpp": "LlamaCpp",
     "providers.lockchat": "Lockchat",
+    "providers.ollama": "Ollama",
     "providers.openai": "OpenAI OpenAICompatible",
     "providers.services": "Service",
+    "providers.tgi": "TGI",
     "registry": "provider",
     "reply": "Reply",
     "session": "ConversationServer SessionManager",
     "stream": "Begun Stream",
     "sync": "SyncIterator SyncStream run_sync",
     "wires": "JSONTranslator Translator",
+    "wires.ollama": "PullProgress",
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 __all__ = [
+    "TGI",
     "About",
     "Ask",
     "AsyncGeneratorProvider",
@@ -128,6 +137,7 @@ __all__ = [
     "Begun",
     "ChatUI",
     "Citation",
+    "Cohere",
     "ConfigurationError",
     "ContentFilterError",
     "ContextLengthError",
@@ -155,6 +165,7 @@ __all__ = [
     "NamedEvent",
     "Next",
     "NotFoundError",
+    "Ollama",
     "OpenAI",
     "OpenAICompatible",
     "Payload",
@@ -166,6 +177,7 @@ __all__ = [
     "ProviderParams",
     "Proxy",
     "ProxyError",
+    "PullProgress",
     "Question",
     "RateLimitError",
     "Reasoning",

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncllm import (
+    TGI,
     AzureOpenAI,
     ChatUI,
+    Cohere,
     Gravityengine,
     H2o,
     LlamaCpp,
     Lockchat,
+    Ollama,
     OpenAI,
     OpenAICompatible,
 )
@@ -37,6 +40,9 @@ PROVIDERS: tuple[type[Provider], ...] = (
     OpenAI,
     AzureOpenAI,
     OpenAICompatible,
+    Ollama,
+    Cohere,
+    TGI,
 )
 _PAGES = {
     ChatUI: "providers/chatui.md",
@@ -47,12 +53,23 @@ _PAGES = {
     OpenAI: "providers/openai-compatible.md",
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
+    Ollama: "providers/ollama.md",
+    Cohere: "providers/cohere.md",
+    TGI: "providers/tgi.md",
 }
 _MODELS = {LlamaCpp: "a GGUF file"}
 _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
 _CUSTOMARY = {
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
+    Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
+    Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
 }
+_KEYS = {
+    Ollama: "`api_key=`, for its cloud",
+    Cohere: "`api_key=`",
+    TGI: "`api_key=`, where the server wants one",
+}
+_NATIVE = (Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:
@@ -87,6 +104,8 @@ def supports() -> list[str]:
             yes, images, usage = "yes", "no", "asked for"
         if issubclass(cls, OpenAICompatible):
             yes, usage = "yes", "asked for" if cls.asks_usage else usage
+        elif issubclass(cls, _NATIVE):
+            yes = "yes"
         rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, images or yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
@@ -119,6 +138,8 @@ def written(page: str) -> str:
 
 
 def _auth(cls: type[Provider]) -> str:
+    if cls in _KEYS:
+        return _KEYS[cls]
     if cls is Lockchat:
         return "`auth=`; a public one by default"
     if issubclass(cls, OpenAICompatible) and not cls.models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError
@@ -43,3 +44,23 @@ def chosen_address(
         f"{name} has no address of its own, and base_url is missing: "
         f"give {'=… or '.join(options)}=…, or set {' or '.join(environment)}"
     )
+
+
+def check_end(base_url: str, ending: str, advice: str = "") -> None:
+    """Refuse a base URL that was copied together with what follows it, or is of another wire.
+
+    Args:
+        base_url: the URL.
+        ending: a regular expression for what must not stand at its end.
+        advice: what to do otherwise, for the error.
+
+    Raises:
+        ConfigurationError: it ends so.
+
+    """
+    found = re.search(rf"(?:{ending})$", base_url)
+    if found is not None:
+        raise ConfigurationError(
+            f"the base URL {base_url!r} ends in {found[0]}, and the path of each request follows "
+            f"it: write base_url={base_url[: found.start()]!r}{advice and f', or {advice}'}"
+        )

@@ -12,7 +12,8 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.hints import OTHER_NAMES, VERY_NEAR, check_kind, near_miss, option_of
 
 _UNNAMED = frozenset({"self", "messages", "params"})
-_OURS = frozenset({"model", "system", "proxy", "keep", "extra"})
+NOT_SENT = frozenset({"model", "system", "proxy", "keep", "extra"})
+"""The arguments of a call that are not for the server."""
 _KNOWN = frozenset(ProviderParams.__annotations__)
 _ELSEWHERE = {
     "timeouts": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
@@ -86,7 +87,7 @@ def for_the_server(arguments: Mapping[str, Any]) -> dict[str, object]:
             raise ConfigurationError(refusal)
     extra = arguments["extra"]
     check_kind("extra", extra, Mapping, 'a mapping such as {"min_p": 0.1}')
-    params = {name: value for name, value in named(arguments).items() if name not in _OURS}
+    params = {name: value for name, value in named(arguments).items() if name not in NOT_SENT}
     given = {**params, **extra} if extra else params
     if given.get("n") not in (None, 1):
         raise ConfigurationError("a stream has one answer: leave out n, or make it 1")

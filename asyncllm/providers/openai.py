@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from typing_extensions import override
 
+from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
@@ -66,7 +67,8 @@ class OpenAICompatible(ServerProvider):
             self.url = service.base_url
         super().__init__(**options)
         if self.path.endswith(_CHAT):
-            _check_end(self.base_url, self.path)
+            ending = rf"{re.escape(self.path)}|/(?:chat/)?completions|(?<=/v\d)/models"
+            check_end(self.base_url, ending)
 
     @property
     @override
@@ -237,16 +239,6 @@ class OpenAI(OpenAICompatible):
             }
             headers |= {name: value for name, value in account.items() if value}
         return headers
-
-
-def _check_end(base_url: str, path: str) -> None:
-    """Refuse a base URL that was copied together with what follows it."""
-    found = re.search(rf"(?:{re.escape(path)}|/(?:chat/)?completions|(?<=/v\d)/models)$", base_url)
-    if found is not None:
-        raise ConfigurationError(
-            f"the base URL {base_url!r} ends in {found[0]}, and the path of each request follows "
-            f"it: write base_url={base_url[: found.start()]!r}"
-        )
 
 
 def hint_of_404(base_url: str) -> str:

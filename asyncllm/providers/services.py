@@ -61,7 +61,7 @@ SERVICES = {
         Service("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
         Service("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN", "router"),
         Service(
-            "cohere",
+            "cohere-openai",
             "https://api.cohere.ai/compatibility/v1",
             "CO_API_KEY",
             "Cohere's OpenAI endpoint",
@@ -94,9 +94,9 @@ SERVICES = {
             "Anthropic's OpenAI endpoint",
         ),
         Service(
-            "ollama",
+            "ollama-openai",
             "http://localhost:11434/v1",
-            notes="local: ollama serve",
+            notes="Ollama's OpenAI endpoint, local: ollama serve",
             host_variable="OLLAMA_HOST",
         ),
         Service("lmstudio", "http://localhost:1234/v1", notes="local: lms server start"),

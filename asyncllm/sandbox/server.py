@@ -12,7 +12,14 @@ from aiohttp import web
 from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
-from asyncllm.sandbox.wires import ChatUIWire, OpenAIWire, TodayChatUIWire
+from asyncllm.sandbox.wires import (
+    ChatUIWire,
+    CohereWire,
+    OllamaWire,
+    OpenAIWire,
+    TGIWire,
+    TodayChatUIWire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +72,8 @@ class Sandbox:
         faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
         ssl: a server's context; the URL is then https.
         models: model names to know besides the documented ones.
-        api_key: what the OpenAI wire wants as a bearer token or as `?auth=`; None for anything.
+        api_key: what the OpenAI wire and Cohere's want as a bearer token, the former also as
+            `?auth=`; None for anything.
 
     Attributes:
         requests: what was asked, a `Request` each, the newest last; at most 10,000 of them.
@@ -96,6 +104,9 @@ class Sandbox:
         self._chatui = ChatUIWire(self._backend)
         self._today = TodayChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
+        self._cohere = CohereWire(self._backend, api_key)
+        self._ollama = OllamaWire(self._backend)
+        self._tgi = TGIWire(self._backend)
         self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -165,6 +176,10 @@ class Sandbox:
         routes = (
             *self._chatui.routes(),
             *self._today.routes(),
+            *self._cohere.routes(),
+            *self._ollama.routes(),
+            *self._tgi.routes(),
+            web.get("/v1/models", self._list_models),
             *self._openai.routes(),
             web.get(_STATE, self._state),
         )
@@ -220,6 +235,11 @@ class Sandbox:
             Request(request.method, request.path, dict(request.query), headers, body)
         )
         self._request_count += 1
+
+    async def _list_models(self, request: web.Request) -> web.StreamResponse:
+        """Answer what several wires ask at one path: Cohere's models are those of an endpoint."""
+        wire = self._cohere if "endpoint" in request.query else self._openai
+        return await wire.list_models(request)
 
     async def _state(self, _request: web.Request) -> web.Response:
         state = {

@@ -1,7 +1,7 @@
 """What servers say when they fail, in any of their forms, as the error of ours that it stands for.
 
 Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
-Azure and Gemini's OpenAI endpoint; the tests have each of them.
+Azure, Cohere, Ollama and Gemini's OpenAI endpoint; the tests have each of them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _CONTEXT_LENGTH = frozenset({"context_length_exceeded", "exceed_context_size_err
 _CONTEXT_LENGTH_WORDS = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|prompt is too long"
     r"|exceeds? (?:the|this)(?: model'?s?)?(?: available| maximum)? context"
-    r"|reduce the length of (?:the|your) (?:messages|prompt)",
+    r"|reduce the length of (?:the|your) (?:messages|prompt)"
+    r"|too many tokens|exceeded max context length"  # Cohere's, and Ollama's
+    r"|`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",  # TGI's
     re.IGNORECASE,
 )
 _CONTENT_FILTER = frozenset({"content_filter", "content_policy_violation", "moderation_blocked"})

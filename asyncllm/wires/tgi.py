@@ -1,29 +1,40 @@
 """TGI's stream, of Hugging Face's text-generation-inference: a token an event.
 
-Wire facts: TGI's `StreamResponse`, of 1.x.
+Wire facts: TGI's `StreamResponse`, from 1.x to 3.x, and the `InferError` of its router.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from typing_extensions import override
 
 from asyncllm.errors import ProviderError, StreamInterrupted
-from asyncllm.events import Finish, Usage
+from asyncllm.events import Finish, Logprob, Logprobs, Usage
+from asyncllm.wires.failures import Complaint, failure
+from asyncllm.wires.loose import as_list, as_mapping, as_number, as_text
 from asyncllm.wires.streamed_text import StreamedText
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from asyncllm.errors import AsyncLLMError
     from asyncllm.events import Item
     from asyncllm.framing import Payload
 
 _END_OF_TEXT = "<|endoftext|>"
 _NO_TEXTS = frozenset({"", _END_OF_TEXT})
 _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+_STATUSES = {  # that its router gives to failures of these types; amid an answer there is none
+    "validation": 422,
+    "template_error": 422,
+    "missing_template_variable": 422,
+    "tool_error": 422,
+    "overloaded": 429,
+    "incomplete_generation": 500,
+}
 
 
 class _Token(msgspec.Struct, gc=False):
@@ -34,6 +45,7 @@ class _Token(msgspec.Struct, gc=False):
 class _Details(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     generated_tokens: int | None = None
+    input_length: int | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -44,7 +56,17 @@ class _Event(msgspec.Struct, gc=False):
     error_type: str | None = None
 
 
+class _LikelyToken(_Token, gc=False):
+    logprob: Any = None
+
+
+class _LikelyEvent(_Event, gc=False):
+    token: _LikelyToken | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    top_tokens: Any = None
+
+
 _EVENT = msgspec.json.Decoder(_Event)
+_LIKELY_EVENT: msgspec.json.Decoder[_Event] = msgspec.json.Decoder(_LikelyEvent)
 
 
 class TGITranslator(JSONTranslator[_Event]):
@@ -54,15 +76,21 @@ class TGITranslator(JSONTranslator[_Event]):
         stops_early: whether a stop sequence may end the answer.
         stops: the stop sequences, which some servers cut off the whole text.
         has_prompt: whether the whole text begins with the prompt, which is not streamed.
+        tells_logprobs: whether to tell how likely each token was.
 
     """
 
     __slots__ = ("_has_prompt", "_stops", "_stops_early", "_streamed")
 
     def __init__(
-        self, *, stops_early: bool, stops: Sequence[str] = (), has_prompt: bool = False
+        self,
+        *,
+        stops_early: bool,
+        stops: Sequence[str] = (),
+        has_prompt: bool = False,
+        tells_logprobs: bool = False,
     ) -> None:
-        super().__init__(_EVENT)
+        super().__init__(_LIKELY_EVENT if tells_logprobs else _EVENT)
         self._stops_early = stops_early
         self._stops = stops
         self._has_prompt = has_prompt
@@ -78,11 +106,12 @@ class TGITranslator(JSONTranslator[_Event]):
     def take(self, event: _Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
         if event.error is not None:
-            kind = f" ({event.error_type})" if event.error_type else ""
-            raise ProviderError(f"generation failed: {event.error}{kind}")
+            raise _failure(event.error, event.error_type or "")
         token = event.token
         if token is not None and not token.special and (text := token.text) not in _NO_TEXTS:
             batch.append(text)
+            if isinstance(event, _LikelyEvent):
+                batch += _likely(event)
         if event.generated_text is not None:
             self._streamed.add(batch)
             batch.extend(self._finish(event, event.generated_text))
@@ -108,14 +137,40 @@ class TGITranslator(JSONTranslator[_Event]):
         items: list[Item] = [rest] if rest else []
         details = event.details
         if details is not None and details.generated_tokens is not None:
-            items.append(Usage(completion_tokens=details.generated_tokens))
+            items.append(Usage(details.input_length, details.generated_tokens))
         if details is not None and details.finish_reason is not None:
-            reason = _FINISH_REASONS.get(details.finish_reason, details.finish_reason)
-        elif self._stops_early or event.token is None or _is_special(event.token):
+            said = details.finish_reason
+            reason = _FINISH_REASONS.get(said, said)
+            return [*items, Finish(reason, said if said != reason else "")]
+        if self._stops_early or event.token is None or _is_special(event.token):
             reason = "stop"
         else:
             reason = "length"
         return [*items, Finish(reason)]
+
+
+def _failure(message: str, kind: str) -> AsyncLLMError:
+    """Return the error that an event tells: by its type, the one that its status would have been.
+
+    A generation that fails has none that says more than that it failed.
+    """
+    if status := _STATUSES.get(kind):
+        return failure(Complaint(message, type=kind, status=status))
+    error = ProviderError(f"generation failed: {message}{kind and f' ({kind})'}")
+    error.type = kind
+    return error
+
+
+def _likely(event: _LikelyEvent) -> list[Item]:
+    """Return how likely the token of an event was, and which were the likeliest in its place."""
+    token = event.token
+    number = None if token is None else as_number(token.logprob)
+    if token is None or number is None:
+        return []
+    others = [as_mapping(other) for other in as_list(event.top_tokens)]
+    told = [(as_text(other.get("text")), as_number(other.get("logprob"))) for other in others]
+    top = tuple(Logprob(text, each) for text, each in told if each is not None)
+    return [Logprobs((Logprob(token.text, number, top=top),))]
 
 
 def _is_special(token: _Token) -> bool:

@@ -38,24 +38,34 @@ with watching:
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
     from asyncllm.providers.chatui_2023 import _CREATED
+    from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
     from asyncllm.providers.lockchat import Lockchat
+    from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAICompatible
+    from asyncllm.providers.tgi import TGI
     from asyncllm.wires.chatui import ChatUITranslator
+    from asyncllm.wires.cohere import CohereTranslator
+    from asyncllm.wires.cohere.models import page_of_models
+    from asyncllm.wires.ollama import OllamaTranslator
+    from asyncllm.wires.ollama.models import model_names
     from asyncllm.wires.openai_chat import ChatTranslator
     from asyncllm.wires.openai_chat.models import model_ids
     from asyncllm.wires.tgi import TGITranslator
 
 TRANSLATORS = (
     lambda: TGITranslator(stops_early=False),
-    lambda: TGITranslator(stops_early=True),
+    lambda: TGITranslator(stops_early=True, tells_logprobs=True),
     ChatTranslator,
     ChatUITranslator,
+    CohereTranslator,
+    OllamaTranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
-    make(base_url=_URL, model="m/m") for make in (H2o, OpenAICompatible, Gravityengine, Lockchat)
+    make(base_url=_URL, model="m/m")
+    for make in (H2o, OpenAICompatible, Gravityengine, Lockchat, Ollama, Cohere, TGI)
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
 _LARGE = 2**24
@@ -66,6 +76,19 @@ _SECRET = "secret"
 _TOKEN = b'data:{"token":{"id":1,"text":" Hi","special":false},"generated_text":null}\n\n'
 _DELTA = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason":null}]}\n\n'
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
+
+_LINE = (
+    b'{"message":{"content":"Hi","thinking":"hm","tool_calls":[{"function":{"name":"f",'
+    b'"arguments":{"a":1}}}]},"done":false}\n'
+)
+_PIECE = (
+    b"event: content-delta\n"
+    b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"a"}}}}\n\n'
+)
+_STARTED = (
+    b'data: {"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":'
+    b'{"id":"c","function":{"name":"f","arguments":"null"}}}}}\n\n'
+)
 
 SEEDS = [
     b"",
@@ -102,6 +125,10 @@ SEEDS = [
     b'{"type":"stream","token":"Hi\\u0000"}\n{"type":"finalAnswer","text":"Hi"}\n     ',
     b'event: update\ndata: {"type":"tool","subtype":"error"}\n\nevent: end\ndata: {}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
+    _LINE + b'{"done":true,"done_reason":"stop","eval_count":2}\n',
+    b'{"status":"pulling","total":9}\n{"status":"success"}\n{"models":[{"name":"m"}]}',
+    _PIECE + b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{}}}\n\n',
+    _PIECE + _STARTED + b'data: {"type":"message-end","delta":{}}\n\n',
 ]
 WORDS = [
     *("data:", "data: ", "event: error\n", "event: message\n", "id:", "retry:", ": ping", "\n\n"),
@@ -111,6 +138,8 @@ WORDS = [
     *('"detail":', '"token":{', '"text":"', '"special":true', '"generated_text":', '"details":{'),
     *('"generated_tokens":', '"error_type":', "<|endoftext|>", '"code":', '"type":', "\u2028"),
     *('"type":"stream"', '"token":"', '"type":"finalAnswer"', '"subtype":"result"', "event: end\n"),
+    *('"done":true', '"done_reason":"', '"thinking":"', '"status":"', '"total":', '"logprobs":'),
+    *('{"type":"content-delta",', '{"type":"message-end",', '"tool_plan":"', '"citations":{'),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
 ]
 
@@ -248,7 +277,7 @@ def fuzz_providers(body: bytes, dice: random.Random) -> None:
         assert failure or finishes[-1]
         whole = read_answer(provider, _Body([body], content_type), limit, params)
         assert (items, failure) == whole, chunks
-    for read in (partial(decode, _CREATED), model_ids):
+    for read in (partial(decode, _CREATED), model_ids, model_names, page_of_models):
         with suppress(ProtocolError):
             read(body)
 

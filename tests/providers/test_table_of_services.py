@@ -88,7 +88,7 @@ def test_no_key_goes_to_a_service_that_it_is_not_of(name, monkeypatch):
 
 def test_a_missing_key_is_asked_for_by_all_its_names():
     with pytest.raises(ConfigurationError, match="set CO_API_KEY or COHERE_API_KEY"):
-        provider("cohere", model="command").stream("x")
+        provider("cohere-openai", model="command").stream("x")
 
 
 def test_openai_s_address_comes_from_its_customary_variable_after_ours(monkeypatch):
@@ -175,7 +175,8 @@ HOSTS = [
 @pytest.mark.parametrize(("host", "url"), HOSTS)
 def test_ollama_s_host_is_read_as_ollama_reads_it(host, url, monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", host)
-    assert provider("ollama").base_url == url
+    assert provider("ollama-openai").base_url == url
+    assert provider("ollama").base_url == url.removesuffix("/v1")
     assert provider("vllm").base_url == SERVICES["vllm"].base_url
 
 
@@ -183,9 +184,10 @@ def test_ollama_s_host_is_read_as_ollama_reads_it(host, url, monkeypatch):
 def test_a_host_that_can_not_be_used_is_told_by_its_variable(host, monkeypatch):
     assert url_of_host(host, "http://localhost:11434/v1") == host
     monkeypatch.setenv("OLLAMA_HOST", host)
-    with pytest.raises(ConfigurationError, match="OLLAMA_HOST can't be used") as caught:
-        provider("ollama")
-    assert "canary" not in str(caught.value)
+    for name in ("ollama", "ollama-openai"):
+        with pytest.raises(ConfigurationError, match="OLLAMA_HOST can't be used") as caught:
+            provider(name)
+        assert "canary" not in str(caught.value)
 
 
 # --- a 404 ------------------------------------------------------------------------------------

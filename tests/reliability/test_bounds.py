@@ -16,21 +16,10 @@ from asyncllm.sandbox import BigEvent, PlainJson, Sandbox, Status
 from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import CHATUIS, WIRES, every_wire, on_wire
+from support.wires import CHATUIS, OPENAI_END, WIRES, end_of, event_of, every_wire, on_wire
 
 LIMIT = 100_000
 MEBI = 1024 * 1024
-OPENAI_END = (
-    b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-)
-H2O_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
-
-
-CHATUI_END = b'{"type":"finalAnswer","text":"a"}\n'
-
-
-def end_of(wire):
-    return {"h2o": H2O_END, "chatui": CHATUI_END}.get(wire, OPENAI_END)
 
 
 def answering(wire, *answers, ends=True):
@@ -145,23 +134,11 @@ async def test_a_conversation_of_a_reply_that_is_too_large_is_deleted(sandbox):
 # --- events -------------------------------------------------------------------------------------
 
 
-def event_of(wire, size):
-    """Return an event whose block is exactly `size` bytes long."""
-    if wire == "h2o":
-        start, end = b'data:{"token":{"text":"x"},"padding":"', b'"}'
-    elif wire == "chatui":
-        start, end = b'{"type":"stream","padding":"', b'"}'
-    else:
-        start, end = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
-    return start + b"x" * (size - len(start) - len(end)) + end
-
-
 @pytest.mark.parametrize("pieces", [1, 7])
 @every_wire
 async def test_an_event_may_have_max_event_bytes_and_not_one_more(wire, pieces):
     for size, is_fine in ((LIMIT, True), (LIMIT + 1, False)):
         end = end_of(wire).replace(b'text":"a"}\n', b'text":"xa"}\n')  # chat-ui's is the whole text
-        end = end.replace(b'"text":"a"', b'"text":"xa"')
         body = event_of(wire, size) + b"\n\n" + end
         step = len(body) // pieces + 1
         parts = [chunk(body[i : i + step]) for i in range(0, len(body), step)]

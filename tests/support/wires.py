@@ -2,7 +2,7 @@
 
 import pytest
 
-from asyncllm import ChatUI, Gravityengine, H2o, Lockchat, OpenAICompatible
+from asyncllm import TGI, ChatUI, Cohere, Gravityengine, H2o, Lockchat, Ollama, OpenAICompatible
 
 WIRES = {
     "h2o": (H2o, ""),
@@ -10,10 +10,37 @@ WIRES = {
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
     "lockchat": (Lockchat, ""),
+    "ollama": (lambda **options: Ollama(model="llama3.2", **options), ""),
+    "cohere": (lambda **options: Cohere(model="command-a-03-2025", **options), ""),
+    "tgi": (TGI, ""),
 }
 CHATUIS = ("h2o", "chatui")
 """Those whose server keeps a conversation for each answer."""
 
+# Those whose errors amid an answer say in words alone what is wrong.
+UNTYPED = {*CHATUIS, "ollama", "cohere", "tgi"}
+PATHS = {"ollama": "/api/chat", "cohere": "/v2/chat", "tgi": "/generate_stream"}
+_TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
+_EVENTS = {  # with some text, or what is no text of any length
+    "h2o": _TGI_EVENT,
+    "chatui": (b'{"type":"stream","padding":"', b'"}'),
+    "tgi": _TGI_EVENT,
+    "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
+    "cohere": (b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"', b'"}}}}'),
+}
+_OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
+_TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
+_ENDS = {  # of an answer that says "a"
+    "h2o": _TGI_END,
+    "chatui": b'{"type":"finalAnswer","text":"a"}\n',
+    "tgi": _TGI_END,
+    "ollama": b'{"message":{"content":"a"},"done":true,"done_reason":"stop"}\n',
+    "cohere": b"a".join(_EVENTS["cohere"])
+    + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
+}
+OPENAI_END = (
+    b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+)
 every_wire = pytest.mark.parametrize("wire", WIRES)
 
 
@@ -21,3 +48,14 @@ def on_wire(wire, url, **options):
     """Make the provider that speaks `wire` with the server at `url`."""
     make, path = WIRES[wire]
     return make(base_url=url + path, **options)
+
+
+def end_of(wire):
+    """Return the bytes of an answer that says "a", to its end."""
+    return _ENDS.get(wire, OPENAI_END)
+
+
+def event_of(wire, size):
+    """Return an event whose block, or line, is exactly `size` bytes long."""
+    start, end = _EVENTS.get(wire, _OPENAI_EVENT)
+    return start + b"x" * (size - len(start) - len(end)) + end

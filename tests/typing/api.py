@@ -10,7 +10,9 @@ from asyncllm import (
     ImagePart,
     Item,
     Message,
+    Ollama,
     Payload,
+    PullProgress,
     Reply,
     Response,
     Retry,
@@ -61,6 +63,11 @@ async def parts(h2o: H2o) -> None:
     message: Message = {"role": "user", "content": [by_hand]}
     await h2o.complete([message])
     image(5)  # type: ignore[arg-type]
+
+
+async def pulled() -> None:
+    async for progress in Ollama(base_url="http://localhost:11434").pull("llama3.2"):
+        assert_type(progress, PullProgress)
 
 
 async def sandboxed() -> None:

@@ -73,8 +73,10 @@ def test_no_error_is_raised_from_one_that_may_quote_what_must_be_masked(make, pa
 
 @pytest.mark.parametrize("make", TRANSLATORS, ids=WHOLE)
 def test_what_comes_behind_the_end_is_no_part_of_the_answer(make):
-    end = [WHOLE["chat"], b"[DONE]"] if make is ChatTranslator else [WHOLE["tgi"]]
-    assert read(make(), [[*end, b"{"]]) == read(make(), [end]) == (["a", Finish("stop")], None)
+    is_chat = make is ChatTranslator
+    end = [WHOLE["chat"], b"[DONE]"] if is_chat else [WHOLE["tgi"]]
+    finish = Finish("stop", "" if is_chat else "eos_token")
+    assert read(make(), [[*end, b"{"]]) == read(make(), [end]) == (["a", finish], None)
 
 
 # --- tool calls ---------------------------------------------------------------------------------

@@ -2,6 +2,16 @@
 
 from asyncllm.sandbox.wires.chatui import ChatUIWire
 from asyncllm.sandbox.wires.chatui_today import TodayChatUIWire
+from asyncllm.sandbox.wires.cohere import CohereWire
+from asyncllm.sandbox.wires.ollama import OllamaWire
 from asyncllm.sandbox.wires.openai import OpenAIWire
+from asyncllm.sandbox.wires.tgi_server import TGIWire
 
-__all__ = ["ChatUIWire", "OpenAIWire", "TodayChatUIWire"]
+__all__ = [
+    "ChatUIWire",
+    "CohereWire",
+    "OllamaWire",
+    "OpenAIWire",
+    "TGIWire",
+    "TodayChatUIWire",
+]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncllm.sandbox.faults import Framing
+    from asyncllm.sandbox.wires.framings import Form
 
 _BATCH = 16 * 1024
 _LINGER_NOT = struct.pack("ii", 1, 0)
@@ -24,8 +25,9 @@ class EventStream:
     """One event stream to one client.
 
     The headers go out with the first bytes, or earlier by `open`. `space` is what the wire has
-    after the colon of `data:`; `framing` puts the same content in other bytes, JSON lines and
-    arrays among them; `media_type` says something else of it. Payloads are lines of JSON. Every
+    after the colon of `data:`, and `form` how it frames its events; `framing` puts the same
+    content in other bytes, JSON lines and arrays among them; `media_type` says something else of
+    it. Payloads are lines of JSON. Every
     method that writes raises `ConnectionError` when the client has gone.
     """
 
@@ -37,9 +39,10 @@ class EventStream:
         space: str = "",
         framing: Framing | None = None,
         media_type: str | None = None,
+        form: Form = "data",
     ) -> None:
         self._request = request
-        self._framer = framer(framing, space)
+        self._framer = framer(framing, space, form)
         self._is_one_byte = framing is not None and framing.kind == "one_byte"
         headers = {**headers, "Content-Type": media_type or self._framer.media_type}
         self._response = web.StreamResponse(headers=headers)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.faults import Framing
+
+Form: TypeAlias = Literal["data", "named", "lines"]
+"""How a wire frames its events: as data alone, with their types as names, or a line each."""
+
+
+_TYPE = '{"type":"'
 
 
 class ServerSentEvents:
     """Server-sent events; `space` is what the wire has after the colon of `data:`.
 
-    A framing's `kind` spells the same events in another way.
+    A framing's `kind` spells the same events in another way. With `names` each event has a name,
+    which is the type that its data begin with.
     """
 
     media_type = "text/event-stream"
     tail = ""
 
-    def __init__(self, space: str, kind: str | None) -> None:
+    def __init__(self, space: str, kind: str | None, *, names: bool = False) -> None:
+        self._names = names
         self.head = "\ufeff" if kind == "bom" else ""
         self._kind = kind
         self._space = "" if kind == "no_space" else space
@@ -29,6 +37,8 @@ class ServerSentEvents:
 
     def event(self, payload: str, name: str | None) -> str:
         """Write an event, with its name if it has one."""
+        if self._names and payload.startswith(_TYPE):
+            name = payload[len(_TYPE) :].partition('"')[0]
         if self._kind is None and name is None:
             return f"data:{self._space}{payload}\n\n"
         data = [payload]
@@ -91,12 +101,16 @@ class JSONArray:
         return f"{separator}{payload}"
 
 
-def framer(framing: Framing | None, space: str) -> ServerSentEvents | JSONLines | JSONArray:
+def framer(
+    framing: Framing | None, space: str, form: Form = "data"
+) -> ServerSentEvents | JSONLines | JSONArray:
     """Make what writes one body in the declared framing, or in the wire's own."""
     match framing.kind if framing is not None else None:
         case "json_lines":
             return JSONLines()
         case "json_array":
             return JSONArray()
+        case None | "one_byte" if form == "lines":
+            return JSONLines()
         case kind:
-            return ServerSentEvents(space, kind)
+            return ServerSentEvents(space, kind, names=form == "named")

@@ -1,4 +1,4 @@
-"""The OpenAI-shaped wire: `/v1/chat/completions` (also Lockchat's), Gravityengine's, `/v1/models`.
+"""The OpenAI-shaped wire: `/v1/chat/completions` (also Lockchat's), Gravityengine's, its models.
 
 When the request has a `reasoning_effort`, some reasoning comes before the answer.
 """
@@ -15,7 +15,6 @@ from asyncllm.sandbox.faults import PlainJson, Refusal, Step
 from asyncllm.sandbox.generation import (
     Script,
     reasoning_about,
-    start_generation,
     tokens_of,
 )
 from asyncllm.sandbox.wires.body import JSON, list_in, read_object
@@ -33,6 +32,7 @@ from asyncllm.sandbox.wires.openai_request import (
 )
 from asyncllm.sandbox.wires.refused import refuse
 from asyncllm.sandbox.wires.streamed import stream_answer
+from asyncllm.sandbox.wires.whole import answer_whole
 
 if TYPE_CHECKING:
     from asyncllm.sandbox.generation import Backend
@@ -72,9 +72,12 @@ class OpenAIWire:
                 f"/api/openai/{completions}",
                 self._guarded("stream", self._complete, is_open=True),
             ),
-            web.get("/v1/models", self._guarded("models", self._list_models)),
             web.route("*", "/v1/{rest:.*}", self._not_found),
         ]
+
+    async def list_models(self, request: web.Request) -> web.StreamResponse:
+        """Answer `GET /v1/models`, which other wires have too."""
+        return await self._guarded("models", self._list_models)(request)
 
     def _guarded(
         self, step: Step, handler: _Handler, *, is_open: bool = False
@@ -123,7 +126,7 @@ class OpenAIWire:
     async def _complete(self, request: web.Request, body: JSON) -> web.StreamResponse:
         completion = self._completion(body)
         if body.get("stream") is not True:
-            return await self._answer_whole(completion)
+            return await answer_whole(self._backend, completion.pieces, completion.whole())
         if self._backend.faults.take(PlainJson, "stream") is not None:
             message = {"content": "".join(completion.tokens)}
             return web.json_response({"choices": [{"message": message}]})
@@ -131,14 +134,6 @@ class OpenAIWire:
         headers = {"Cache-Control": "no-cache"}
         script = _script_of(completion)
         return await stream_answer(self._backend, request, script, headers=headers, space=" ")
-
-    async def _answer_whole(self, completion: Completion) -> web.StreamResponse:
-        generation = start_generation(self._backend, completion.pieces, None)
-        try:
-            await generation.wait_over()
-        finally:
-            generation.stop()
-        return web.json_response(completion.whole())
 
     def _completion(self, body: JSON) -> Completion:
         """Decide on the answer to a request.

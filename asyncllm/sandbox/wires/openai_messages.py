@@ -28,7 +28,7 @@ def check_messages(messages: Sequence[object]) -> None:
     for place, message in enumerate(map(object_in, messages)):
         for number, part in enumerate(list_in(message.get("content"))):
             _check_part(object_in(part), f"messages[{place}].content[{number}]")
-    _check_results([object_in(message) for message in messages])
+    check_results([object_in(message) for message in messages])
 
 
 def _check_part(part: JSON, where: str) -> None:
@@ -81,7 +81,7 @@ def _check_data(data: str) -> None:
         raise ValueError("there is no data")
 
 
-def _check_results(messages: Sequence[JSON]) -> None:
+def check_results(messages: Sequence[JSON]) -> None:
     """See that every call has its result at once, and every result with an id its call."""
     called: list[str] = []  # by the assistant's message before
     awaited: list[str] = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from asyncllm.sandbox.generation import Backend, Generation, Script
+    from asyncllm.sandbox.wires.framings import Form
 
 
 class Keeper(Protocol):
@@ -33,13 +34,15 @@ async def stream_answer(
     *,
     headers: Mapping[str, str],
     space: str = "",
+    form: Form = "data",
     delay: float = 0.0,
     keeper: Keeper | None = None,
 ) -> web.StreamResponse:
     """Generate an answer, and stream it to the client as it comes.
 
-    The first token comes `delay` seconds after the script's opening. `headers` and `space` are as
-    in `EventStream`. With a keeper the generation outlives its reader; otherwise it ends with it.
+    The first token comes `delay` seconds after the script's opening. `headers`, `space` and
+    `form` are as in `EventStream`. With a keeper the generation outlives its reader; otherwise it
+    ends with it.
 
     Raises:
         ConnectionError: the client has gone.
@@ -48,7 +51,7 @@ async def stream_answer(
     """
     fault = backend.faults.take(Break, "stream")
     framing = backend.faults.take(Framing, "stream")
-    stream = EventStream(request, headers=headers, space=space, framing=framing)
+    stream = EventStream(request, headers=headers, space=space, framing=framing, form=form)
     if script.opening:
         for payload in script.opening:
             await stream.send(payload)
