@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask, Next
+from asyncllm.base.common import on_the_wire
 from asyncllm.base.conversation import ConversationProvider
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import (
@@ -35,13 +36,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT = 0.1  # seconds before what was broken is taken up again; each time twice as long
 _MOST_TRIES = 4  # that bring nothing
-# What would change the answer: chat-ui's model has settings of its own, which its server knows.
-_UNKNOWN = (
-    *("temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed"),
-    *("presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs"),
-    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort"),
-    *("user", "functions", "function_call", "modalities", "audio"),
-)
+_PREPROMPT = "preprompt"
 
 
 class ChatUI(ConversationProvider, ServerProvider):
@@ -108,21 +103,15 @@ class ChatUI(ConversationProvider, ServerProvider):
             raise ConfigurationError(
                 "chat-ui needs a model: give model=; list_models() says which there are"
             )
-        given = {name for name, value in request.params.items() if value is not False}
-        if name := next(filter(given.__contains__, _UNKNOWN), ""):
-            raise ConfigurationError(
-                f"chat-ui has no {name}: leave it out; extra={{{name!r}: …}} sends it as it is"
-            )
         preprompt_of(request.messages)
-        fields = {
-            name: value for name, value in request.given.items() if name not in {"preprompt", "n"}
-        }
+        fields = {**on_the_wire(request.params, {}, "chat-ui"), **request.extra}
+        fields.pop(_PREPROMPT, None)  # which is the conversation's
         return form_of(request.messages, fields)
 
     @override
     def server(self, request: Request, http: Http) -> ChatUIServer:
         """Return the chat-ui on which `request` needs a conversation."""
-        preprompt = request.given.get("preprompt")
+        preprompt = request.given.get(_PREPROMPT)
         return ChatUIServer(
             request.base_url,
             http,
