@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from asyncllm.messages import Message, Messages, format_prompt
     from asyncllm.options import Retry, Timeouts
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
+    from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.azure import AzureOpenAI
     from asyncllm.providers.chatui import ChatUI
     from asyncllm.providers.cohere import Cohere
@@ -104,6 +105,7 @@ _NAMES_OF = {
     "messages": "Message Messages format_prompt",
     "options": "Retry Timeouts",
     "parts": "FilePart ImagePart TextPart file image text",
+    "providers.anthropic": "Anthropic",
     "providers.azure": "AzureOpenAI",
     "providers.chatui": "ChatUI",
     "providers.cohere": "Cohere",
@@ -128,6 +130,7 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 __all__ = [
     "TGI",
     "About",
+    "Anthropic",
     "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",

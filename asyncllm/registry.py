@@ -29,6 +29,7 @@ _OWN = {
     "lockchat": "asyncllm.providers.lockchat:Lockchat",
     "openai": "asyncllm.providers.openai:OpenAI",
     "azure": "asyncllm.providers.azure:AzureOpenAI",
+    "anthropic": "asyncllm.providers.anthropic:Anthropic",
     "ollama": "asyncllm.providers.ollama:Ollama",
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",

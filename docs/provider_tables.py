@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm import (
     TGI,
+    Anthropic,
     AzureOpenAI,
     ChatUI,
     Cohere,
@@ -40,6 +41,7 @@ PROVIDERS: tuple[type[Provider], ...] = (
     OpenAI,
     AzureOpenAI,
     OpenAICompatible,
+    Anthropic,
     Ollama,
     Cohere,
     TGI,
@@ -53,6 +55,7 @@ _PAGES = {
     OpenAI: "providers/openai-compatible.md",
     AzureOpenAI: "providers/openai-compatible.md",
     OpenAICompatible: "providers/openai-compatible.md",
+    Anthropic: "providers/anthropic.md",
     Ollama: "providers/ollama.md",
     Cohere: "providers/cohere.md",
     TGI: "providers/tgi.md",
@@ -60,6 +63,7 @@ _PAGES = {
 _MODELS = {LlamaCpp: "a GGUF file"}
 _NAMES = {AzureOpenAI: "AZURE"}  # of those that the environment calls by another name
 _CUSTOMARY = {
+    Anthropic: ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
     Ollama: ("OLLAMA_HOST", "OLLAMA_API_KEY"),
     Cohere: ("CO_API_URL", "CO_API_KEY", "COHERE_API_KEY"),
@@ -67,9 +71,10 @@ _CUSTOMARY = {
 _KEYS = {
     Ollama: "`api_key=`, for its cloud",
     Cohere: "`api_key=`",
+    Anthropic: "`api_key=`",
     TGI: "`api_key=`, where the server wants one",
 }
-_NATIVE = (Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
+_NATIVE = (Anthropic, Ollama, Cohere)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:

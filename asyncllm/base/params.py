@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - the reference rea
 from typing import TypedDict
 
 
-class ProviderParams(TypedDict, total=False):
+class NativeParams(TypedDict, total=False):
+    """Parameters of wires that are not OpenAI's, by the names that they have there."""
+
+    # Anthropic
+    betas: Sequence[str]
+    container: str | Mapping[str, object]
+    context_management: Mapping[str, object]
+    mcp_servers: Sequence[Mapping[str, object]]
+    output_config: Mapping[str, object]
+
+
+class ProviderParams(NativeParams, total=False):
     """Parameters that some servers know, by the names that they have there.
 
     They go from `stream()` and `complete()` to the server as they are. A type checker wants others
@@ -30,7 +41,7 @@ class ProviderParams(TypedDict, total=False):
     verbosity: str
     web_search_options: Mapping[str, object]
     # OpenRouter, and gateways
-    cache: Mapping[str, object]
+    cache: bool | str | Sequence[str] | Mapping[str, object]  # Anthropic's too
     debug: Mapping[str, object]
     speed: str
     trace: Mapping[str, object]

@@ -2,7 +2,7 @@
 
 The rules are WHATWG's, HTML Living Standard §9.2.6 "Interpreting an event stream". What makes it
 fast: line ends are normalised once for each read, whole events are found by one `split`, and
-only an event that is more than a single `data` line is looked at line by line.
+only an event that is more than a name and a single `data` line is looked at line by line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IGNORED_CHARACTERS = 300
 _IGNORED_BYTES = 4 * _IGNORED_CHARACTERS  # that they have at most
 
 
-class NamedEvent(msgspec.Struct, frozen=True):
+class NamedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that has a name of its own, as in `event: error`.
 
     Attributes:
@@ -146,6 +146,10 @@ class SSEDecoder(EventDecoder):
                 if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
                     payloads += data
                     return
+        is_named = whole.startswith(b"event:") and len(whole) <= self._limit
+        if is_named and (named := _named_events(whole)) is not None:
+            payloads += named
+            return
         blocks = iter(whole.split(b"\n\n"))
         for block in blocks:
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
@@ -227,7 +231,7 @@ class SSEDecoder(EventDecoder):
             elif field == b"data":
                 data.append(value)
             elif field == b"event":
-                name = "" if value == b"message" else _text(value)
+                name = _name(line)
             else:
                 self._take_field(field, value, line)
         if data:
@@ -244,6 +248,26 @@ class SSEDecoder(EventDecoder):
                 self.retry = int(value)
         else:
             self._ignored = line[:_IGNORED_BYTES]
+
+
+def _named_events(whole: bytes) -> list[Payload] | None:
+    """Return events that are each a name and a line of data; None where one is anything else."""
+    parts = [block.partition(b"\ndata: ") for block in whole.split(b"\n\n")]
+    names = dict.fromkeys([head for head, _, _ in parts], "")
+    # Each has a line end before its data, and two behind it: there must be no other.
+    if whole.count(b"\n") != 3 * len(parts) - 2 or b"" in [found for _, found, _ in parts]:
+        return None
+    for head in names:
+        if not head.startswith(b"event:"):
+            return None
+        names[head] = _name(head)
+    return [NamedEvent(names[head], data) if names[head] else data for head, _, data in parts]
+
+
+def _name(line: bytes) -> str:
+    """Return the name in a line `event: …`; "" for "message", which every event is called."""
+    value = line.partition(b":")[2].removeprefix(b" ")
+    return "" if value == b"message" else _text(value)
 
 
 _starts_with_space = methodcaller("startswith", b" ")

@@ -88,7 +88,7 @@ SERVICES = {
             other_key_variables=("GOOGLE_API_KEY",),
         ),
         Service(
-            "anthropic",
+            "anthropic-openai",
             "https://api.anthropic.com/v1",
             "ANTHROPIC_API_KEY",
             "Anthropic's OpenAI endpoint",

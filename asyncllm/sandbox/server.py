@@ -13,6 +13,7 @@ from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
 from asyncllm.sandbox.wires import (
+    AnthropicWire,
     ChatUIWire,
     CohereWire,
     OllamaWire,
@@ -72,8 +73,8 @@ class Sandbox:
         faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
         ssl: a server's context; the URL is then https.
         models: model names to know besides the documented ones.
-        api_key: what the OpenAI wire and Cohere's want as a bearer token, the former also as
-            `?auth=`; None for anything.
+        api_key: what the OpenAI wire, Cohere's and Anthropic's want as a bearer token, the first
+            also as `?auth=` and the last as `x-api-key`; None for anything.
 
     Attributes:
         requests: what was asked, a `Request` each, the newest last; at most 10,000 of them.
@@ -104,6 +105,7 @@ class Sandbox:
         self._chatui = ChatUIWire(self._backend)
         self._today = TodayChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
+        self._anthropic = AnthropicWire(self._backend, api_key)
         self._cohere = CohereWire(self._backend, api_key)
         self._ollama = OllamaWire(self._backend)
         self._tgi = TGIWire(self._backend)
@@ -176,6 +178,7 @@ class Sandbox:
         routes = (
             *self._chatui.routes(),
             *self._today.routes(),
+            *self._anthropic.routes(),
             *self._cohere.routes(),
             *self._ollama.routes(),
             *self._tgi.routes(),
@@ -237,8 +240,12 @@ class Sandbox:
         self._request_count += 1
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        """Answer what several wires ask at one path: Cohere's models are those of an endpoint."""
-        wire = self._cohere if "endpoint" in request.query else self._openai
+        """Answer what several wires ask at one path: two of them say more than OpenAI's."""
+        wire: AnthropicWire | CohereWire | OpenAIWire = self._openai
+        if "anthropic-version" in request.headers:
+            wire = self._anthropic
+        elif "endpoint" in request.query:
+            wire = self._cohere
         return await wire.list_models(request)
 
     async def _state(self, _request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 """What servers say when they fail, in any of their forms, as the error of ours that it stands for.
 
 Wire facts: the error objects of OpenAI, OpenRouter, Groq, Cerebras, Mistral, vLLM, TGI, llama.cpp,
-Azure, Cohere, Ollama and Gemini's OpenAI endpoint; the tests have each of them.
+Azure, Anthropic, Cohere, Ollama and Gemini's OpenAI endpoint; the tests have each of them.
 """
 
 from __future__ import annotations
@@ -33,22 +33,26 @@ _STATUS_OF = {  # what servers call it, where they say no status
         "tool_use_failed json_validate_failed",
         401: "authentication_error authenticationerror invalid_api_key unauthorized "
         "unauthenticated",
+        402: "billing_error",
         403: "permission_error permission_denied permissiondeniederror forbidden",
         404: "not_found not_found_error notfounderror model_not_found invalid_model",
+        409: "conflict_error",
+        413: "request_too_large",
         429: "rate_limit_error rate_limit_exceeded rate_limited ratelimiterror requests tokens "
         "too_many_requests resource_exhausted insufficient_quota billing_hard_limit_reached",
         500: "server_error internal internal_error internal_server_error internalservererror "
         "api_error",
-        503: "overloaded overloaded_error engine_overloaded unavailable service_unavailable "
+        503: "overloaded engine_overloaded unavailable service_unavailable "
         "service_unavailable_error serviceunavailableerror",
         504: "timeout timeout_error deadline_exceeded",
+        529: "overloaded_error",
     }.items()
     for name in names.split()
 }
 _CONTEXT_LENGTH = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _CONTEXT_LENGTH_WORDS = re.compile(
     r"maximum context length|context[ _]length[ _]exceeded|prompt is too long"
-    r"|exceeds? (?:the|this)(?: model'?s?)?(?: available| maximum)? context"
+    r"|exceeds? (?:(?:the|this)(?: model'?s?)?(?: available| maximum)? )?context"
     r"|reduce the length of (?:the|your) (?:messages|prompt)"
     r"|too many tokens|exceeded max context length"  # Cohere's, and Ollama's
     r"|`inputs` (?:tokens \+ `max_new_tokens` must be|must have less than)",  # TGI's

@@ -37,6 +37,7 @@ with watching:
     from asyncllm.http.refusals import status_error
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
+    from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.chatui_2023 import _CREATED
     from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gravityengine import Gravityengine
@@ -45,6 +46,8 @@ with watching:
     from asyncllm.providers.ollama import Ollama
     from asyncllm.providers.openai import OpenAICompatible
     from asyncllm.providers.tgi import TGI
+    from asyncllm.wires.anthropic import MessageTranslator
+    from asyncllm.wires.anthropic.models import page_of
     from asyncllm.wires.chatui import ChatUITranslator
     from asyncllm.wires.cohere import CohereTranslator
     from asyncllm.wires.cohere.models import page_of_models
@@ -59,13 +62,17 @@ TRANSLATORS = (
     lambda: TGITranslator(stops_early=True, tells_logprobs=True),
     ChatTranslator,
     ChatUITranslator,
+    MessageTranslator,
     CohereTranslator,
     OllamaTranslator,
 )
 _URL = "http://localhost"
 PROVIDERS = tuple(
     make(base_url=_URL, model="m/m")
-    for make in (H2o, OpenAICompatible, Gravityengine, Lockchat, Ollama, Cohere, TGI)
+    for make in (
+        *(H2o, OpenAICompatible, Gravityengine, Lockchat),
+        *(Ollama, Cohere, TGI, Anthropic),
+    )
 )
 _SMALL = 48  # bytes that an event may have, to be too large often
 _LARGE = 2**24
@@ -75,6 +82,11 @@ _SECRET = "secret"
 
 _TOKEN = b'data:{"token":{"id":1,"text":" Hi","special":false},"generated_text":null}\n\n'
 _DELTA = b'data: {"choices":[{"index":0,"delta":{"content":" Hi"},"finish_reason":null}]}\n\n'
+_BLOCK = b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+_DELTA_OF_BLOCK = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{'
+)
+_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _CALL = b'data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"'
 
 _LINE = (
@@ -125,6 +137,24 @@ SEEDS = [
     b'{"type":"stream","token":"Hi\\u0000"}\n{"type":"finalAnswer","text":"Hi"}\n     ',
     b'event: update\ndata: {"type":"tool","subtype":"error"}\n\nevent: end\ndata: {}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
+    _DELTA_OF_BLOCK
+    + b'"type":"text_delta","text":" Hi"}}\n\nevent: ping\ndata: {"type":"ping"}\n\n'
+    + _STOP,
+    _BLOCK
+    + b'"content_block":{"type":"tool_use","id":"a","name":"f","input":{}}}\n\n'
+    + _DELTA_OF_BLOCK
+    + b'"type":"input_json_delta","partial_json":"{}"}}\n\n'
+    + _STOP,
+    _BLOCK
+    + b'"content_block":{"type":"thinking","thinking":"","signature":""}}\n\n'
+    + _DELTA_OF_BLOCK
+    + b'"type":"thinking_delta","thinking":"hm\\ud83d"}}\n\n'
+    + b'data: {"type":"message_start","message":{"id":"b","usage":{"input_tokens":1}}}\n\n'
+    + _DELTA_OF_BLOCK
+    + b'"type":"text_delta","text":"Hi"}}\n\n'
+    + b'data: {"type":"message_delta","delta":{"stop_reason":"refusal"}}\n\n'
+    + _STOP,
+    b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}\n\n',
     _LINE + b'{"done":true,"done_reason":"stop","eval_count":2}\n',
     b'{"status":"pulling","total":9}\n{"status":"success"}\n{"models":[{"name":"m"}]}',
     _PIECE + b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":{}}}\n\n',
@@ -138,6 +168,14 @@ WORDS = [
     *('"detail":', '"token":{', '"text":"', '"special":true', '"generated_text":', '"details":{'),
     *('"generated_tokens":', '"error_type":', "<|endoftext|>", '"code":', '"type":', "\u2028"),
     *('"type":"stream"', '"token":"', '"type":"finalAnswer"', '"subtype":"result"', "event: end\n"),
+    *(
+        '"content_block":{',
+        '"type":"tool_use"',
+        '"input_json_delta"',
+        '"signature_delta"',
+        '"index":0',
+    ),
+    *('"message_start"', '"content_block_stop"', '"message_delta"', '"stop_reason":"pause_turn"'),
     *('"done":true', '"done_reason":"', '"thinking":"', '"status":"', '"total":', '"logprobs":'),
     *('{"type":"content-delta",', '{"type":"message-end",', '"tool_plan":"', '"citations":{'),
     *("GMT", "Wed, 21 Oct 2099 07:28:00 GMT", "+0000", "\\ud83d", "\\u0000", "1e999", '"data":['),
@@ -259,10 +297,13 @@ def read_answer(provider, body: _Body, limit: int, params: dict) -> tuple[list[I
     try:
         read().send(None)
     except StopIteration:
-        return items, ""
+        failure = ""
     except AsyncLLMError as error:
-        return items, type(error).__name__
-    raise AssertionError("it waits for something")
+        failure = type(error).__name__
+    else:
+        raise AssertionError("it waits for something")
+    # Of what comes with the same read, a keep-alive is left out beside a piece of something.
+    return [item for item in items if not isinstance(item, Ping)], failure
 
 
 def fuzz_providers(body: bytes, dice: random.Random) -> None:
@@ -277,7 +318,10 @@ def fuzz_providers(body: bytes, dice: random.Random) -> None:
         assert failure or finishes[-1]
         whole = read_answer(provider, _Body([body], content_type), limit, params)
         assert (items, failure) == whole, chunks
-    for read in (partial(decode, _CREATED), model_ids, model_names, page_of_models):
+    for read in (
+        *(partial(decode, _CREATED), model_ids),
+        *(model_names, page_of_models, page_of),
+    ):
         with suppress(ProtocolError):
             read(body)
 

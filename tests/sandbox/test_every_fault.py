@@ -33,12 +33,15 @@ from asyncllm.sandbox import (
     NoFinishReason,
     NoOrigin,
     NullContent,
+    PauseTurn,
     PingForever,
     PlainError,
     PlainJson,
     ReasoningDetails,
     ReasoningField,
+    RedactedThinking,
     RefusalDeltas,
+    RefusalStop,
     RefuseField,
     Sandbox,
     ServerRetry,
@@ -60,7 +63,7 @@ HANGING = 0.2  # seconds, after which an answer that must never be whole is give
 TOOLS = [{"type": "function", "function": {"name": "clock"}}]
 # What two answers to the same request differ in without a fault.
 CHANCE = re.compile(
-    r'(chatcmpl-)?\b[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+|\b[0-9a-f-]{36}\b'
+    r'(chatcmpl-|msg_|req_)?[0-9a-f]{24,32}\b|"created":\d+|127\.0\.0\.1:\d+|\b[0-9a-f-]{36}\b'
     r'|\{"type":"status","status":"keepAlive"\}\n'
 )
 
@@ -128,6 +131,22 @@ async def ask_openai(client):
         await client.ask("POST", "/v1/chat/completions", json=question)
 
 
+async def ask_anthropic(client):
+    """Ask for a text, for calls of tools and for a search."""
+    schema = {"type": "object", "properties": {}}
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    for text in ("Hi", "Use a tool", "Search"):
+        question = {
+            "model": "claude-opus-5",
+            "max_tokens": 100,
+            "messages": [{"role": "user", "content": text}],
+            "stream": True,
+            "tools": [{"name": "clock", "input_schema": schema}, search],
+        }
+        headers = {"anthropic-version": "2023-06-01"}
+        await client.ask("POST", "/v1/messages", json=question, headers=headers)
+
+
 async def answers(wire, fault=None, patience=PATIENCE):
     """Return what a wire answers to its requests, with a fault or without one."""
     faults = [fault] if fault is not None else []
@@ -139,44 +158,48 @@ async def answers(wire, fault=None, patience=PATIENCE):
     return client.answers
 
 
-ALL, BOTH = (ask_chatui, ask_today, ask_openai), (ask_chatui, ask_openai)
-CHATUI, TODAY, OPENAI = (ask_chatui, ask_today), (ask_today,), (ask_openai,)
+CHATUI, OPENAI, ANTHROPIC = (ask_chatui, ask_today), (ask_openai,), (ask_anthropic,)
+TODAY = (ask_today,)
+EVERY, NATIVE = CHATUI + OPENAI + ANTHROPIC, OPENAI + ANTHROPIC
 SHOWS_ON = {
-    BadJson(after=1): ALL,
-    BigEvent(size=100): ALL,
+    BadJson(after=1): EVERY,
+    BigEvent(size=100): EVERY,
     Citations(): OPENAI,
     ContentParts(): OPENAI,
-    DetailError(): ALL,
-    Drop(after=1): ALL,
-    EmptyBody(): ALL,
-    ErrorInStream(after=1): ALL,
+    DetailError(): EVERY,
+    Drop(after=1): EVERY,
+    EmptyBody(): EVERY,
+    ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): BOTH,
-    HtmlPage(): ALL,
+    Framing("crlf"): (ask_chatui, *NATIVE),
+    HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
     LateTitle(seconds=0.01): TODAY,
     LoseSessions(): CHATUI,
-    ModelDoesNotExist(): OPENAI,
+    ModelDoesNotExist(): NATIVE,
     NewId("mine"): CHATUI,
     NoDone(): OPENAI,
     NoFinishReason(): OPENAI,
     NoOrigin(): CHATUI,
     NullContent(): OPENAI,
-    PingForever(after=1): ALL,
-    PlainError(): ALL,
-    PlainJson(): OPENAI,
+    PauseTurn(): ANTHROPIC,
+    PingForever(after=1): EVERY,
+    PlainError(): EVERY,
+    PlainJson(): NATIVE,
     ReasoningDetails(): OPENAI,
     ReasoningField(): OPENAI,
+    RedactedThinking(): ANTHROPIC,
     RefusalDeltas(): OPENAI,
+    RefusalStop(): ANTHROPIC,
     RefuseField(): OPENAI,
     ServerRetry(): TODAY,
-    SlowAnswer(NEVER): ALL,
+    SlowAnswer(NEVER): EVERY,
     SlowCreate(NEVER): CHATUI,
-    Stall(after=1): ALL,
-    Status(): ALL,
+    Stall(after=1): EVERY,
+    Status(): EVERY,
     ThoughtSignatures(): OPENAI,
     ToolIndex(): OPENAI,
-    Truncate(after=1): ALL,
+    Truncate(after=1): EVERY,
     Usage("never"): OPENAI,
     UsageDetails(): OPENAI,
 }
@@ -189,7 +212,7 @@ def test_the_table_has_every_fault_that_can_be_declared():
     assert {type(fault) for fault in SHOWS_ON} == faults
 
 
-@pytest.mark.parametrize("wire", ALL)
+@pytest.mark.parametrize("wire", EVERY)
 async def test_without_a_fault_the_same_is_answered_each_time(wire):
     first = await answers(wire)
     assert first == await answers(wire)
@@ -217,7 +240,7 @@ class Shrug(Refusal):
     """A refusal that nobody performs."""
 
 
-@pytest.mark.parametrize("wire", ALL)
+@pytest.mark.parametrize("wire", EVERY)
 @pytest.mark.parametrize("fault", [Sneeze(after=1), Shrug()])
 async def test_a_fault_that_nobody_performs_is_an_error(fault, wire, caplog):
     await answers(wire, fault)

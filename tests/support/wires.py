@@ -2,7 +2,17 @@
 
 import pytest
 
-from asyncllm import TGI, ChatUI, Cohere, Gravityengine, H2o, Lockchat, Ollama, OpenAICompatible
+from asyncllm import (
+    TGI,
+    Anthropic,
+    ChatUI,
+    Cohere,
+    Gravityengine,
+    H2o,
+    Lockchat,
+    Ollama,
+    OpenAICompatible,
+)
 
 WIRES = {
     "h2o": (H2o, ""),
@@ -13,13 +23,19 @@ WIRES = {
     "ollama": (lambda **options: Ollama(model="llama3.2", **options), ""),
     "cohere": (lambda **options: Cohere(model="command-a-03-2025", **options), ""),
     "tgi": (TGI, ""),
+    "anthropic": (lambda **options: Anthropic(model="claude-opus-5", **options), ""),
 }
 CHATUIS = ("h2o", "chatui")
 """Those whose server keeps a conversation for each answer."""
 
 # Those whose errors amid an answer say in words alone what is wrong.
 UNTYPED = {*CHATUIS, "ollama", "cohere", "tgi"}
-PATHS = {"ollama": "/api/chat", "cohere": "/v2/chat", "tgi": "/generate_stream"}
+PATHS = {
+    "ollama": "/api/chat",
+    "cohere": "/v2/chat",
+    "tgi": "/generate_stream",
+    "anthropic": "/v1/messages",
+}
 _TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
 _EVENTS = {  # with some text, or what is no text of any length
     "h2o": _TGI_EVENT,
@@ -27,6 +43,13 @@ _EVENTS = {  # with some text, or what is no text of any length
     "tgi": _TGI_EVENT,
     "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
     "cohere": (b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"', b'"}}}}'),
+    "anthropic": (
+        (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+            b'"delta":{"type":"text_delta","text":"'
+        ),
+        b'"}}',
+    ),
 }
 _OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
 _TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
@@ -37,6 +60,8 @@ _ENDS = {  # of an answer that says "a"
     "ollama": b'{"message":{"content":"a"},"done":true,"done_reason":"stop"}\n',
     "cohere": b"a".join(_EVENTS["cohere"])
     + b'\n\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n',
+    "anthropic": b"a".join(_EVENTS["anthropic"])
+    + b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n',
 }
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'

@@ -285,6 +285,12 @@ def test_every_split_and_every_pair_of_splits_gives_the_same(stream):
         (BOM + BOM + b"data: x\n\n", []),
         (b"data: x\n\n" + BOM + b"data: y\n\n", [b"x"]),
         (b"event: error\ndata: x\n\n", [NamedEvent("error", b"x")]),
+        (
+            b"event: a\ndata: x\n\nevent: message\ndata: y\n\nevent: b\ndata:  z\n\n",
+            [NamedEvent("a", b"x"), b"y", NamedEvent("b", b" z")],
+        ),
+        (b"event: a\n\nevent: b\ndata: x\ndata: y\n\n", [NamedEvent("b", b"x\ny")]),
+        (b"event: a\ndata: x\n\ndata\ndata: y\n\n", [NamedEvent("a", b"x"), b"\ny"]),
         (b"data: x\nevent:error\n\n", [NamedEvent("error", b"x")]),
         (b"event: message\ndata: x\n\n", [b"x"]),
         (b"event:\ndata: x\n\n", [b"x"]),

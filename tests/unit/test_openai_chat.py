@@ -625,7 +625,7 @@ TOLD = [  # what is said inside an answer, the error that it is, its status, whe
     (wrong(message="slow", code="rate_limit_exceeded", type="tokens"), RateLimitError, 429, True),
     (wrong(message="pay", code="insufficient_quota", type="requests"), RateLimitError, 429, False),
     (wrong(message="pay", code=402), HTTPStatusError, 402, False),
-    (wrong(message="busy", type="overloaded_error"), ServerError, 503, True),
+    (wrong(message="busy", type="overloaded_error"), ServerError, 529, True),
     (wrong(message="failed", type="server_error"), ServerError, 500, True),
     (wrong(type="overloaded", code=529), ServerError, 529, True),
     (wrong(message="who?", code="invalid_api_key"), AuthenticationError, 401, False),

@@ -13,6 +13,7 @@ import asyncllm
 
 PUBLIC = [
     "About",
+    "Anthropic",
     "Ask",
     "AsyncGeneratorProvider",
     "AsyncLLMError",

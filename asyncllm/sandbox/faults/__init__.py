@@ -7,6 +7,11 @@ breaks, ...) queue up in the order in which they were declared, so that
 broken stream, then all is well.
 """
 
+from asyncllm.sandbox.faults.anthropic import (
+    PauseTurn,
+    RedactedThinking,
+    RefusalStop,
+)
 from asyncllm.sandbox.faults.breaks import (
     BadJson,
     Drop,
@@ -86,12 +91,15 @@ __all__ = [
     "NoFinishReason",
     "NoOrigin",
     "NullContent",
+    "PauseTurn",
     "PingForever",
     "PlainError",
     "PlainJson",
     "ReasoningDetails",
     "ReasoningField",
+    "RedactedThinking",
     "RefusalDeltas",
+    "RefusalStop",
     "RefuseField",
     "ServerRetry",
     "SlowAnswer",

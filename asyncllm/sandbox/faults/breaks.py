@@ -40,8 +40,9 @@ class PingForever(Break):
 class ErrorInStream(Break):
     """An error event inside the 200, and then a clean end.
 
-    `named_event` puts ``event: error`` before it. The rest is for the OpenAI wire: `code` and
-    `type` stand in the error, and so does `status`, as `http_status_code`, and
+    `named_event` puts ``event: error`` before it. `type` is also Anthropic's, such as
+    "overloaded_error". The rest is for the OpenAI wire: `code` and `type` stand in the error, and
+    so does `status`, as `http_status_code`, and
     `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
     finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
     """

@@ -1,5 +1,6 @@
 """The wires as a server speaks them: each one's routes, what they read and what they write."""
 
+from asyncllm.sandbox.wires.anthropic import AnthropicWire
 from asyncllm.sandbox.wires.chatui import ChatUIWire
 from asyncllm.sandbox.wires.chatui_today import TodayChatUIWire
 from asyncllm.sandbox.wires.cohere import CohereWire
@@ -8,6 +9,7 @@ from asyncllm.sandbox.wires.openai import OpenAIWire
 from asyncllm.sandbox.wires.tgi_server import TGIWire
 
 __all__ = [
+    "AnthropicWire",
     "ChatUIWire",
     "CohereWire",
     "OllamaWire",

@@ -1,0 +1,25 @@
+"""What only Anthropic's wire does: pauses, thinking that nobody may read, and its refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncllm.sandbox.faults.fault import Fault
+
+
+@dataclass(frozen=True)
+class PauseTurn(Fault):
+    """The answer pauses amid a search of the server's, and wants to be sent back to go on."""
+
+
+@dataclass(frozen=True)
+class RedactedThinking(Fault):
+    """Some of the thinking before the answer is encrypted, asked for or not."""
+
+
+@dataclass(frozen=True)
+class RefusalStop(Fault):
+    """The model refuses after `after` tokens, with a word of explanation."""
+
+    after: int = 0
+    explanation: str = "The sandbox was told to refuse."
