@@ -62,10 +62,12 @@ if TYPE_CHECKING:
     from asyncllm.parts import FilePart, ImagePart, TextPart, file, image, text
     from asyncllm.providers.anthropic import Anthropic
     from asyncllm.providers.azure import AzureOpenAI
+    from asyncllm.providers.chatui import ChatUI
     from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
     from asyncllm.providers.h2o import H2o
+    from asyncllm.providers.llamacpp import LlamaCpp
     from asyncllm.providers.lockchat import Lockchat
     from asyncllm.providers.mistral import Mistral
     from asyncllm.providers.ollama import Ollama
@@ -108,10 +110,12 @@ _NAMES_OF = {
     "parts": "FilePart ImagePart TextPart file image text",
     "providers.anthropic": "Anthropic",
     "providers.azure": "AzureOpenAI",
+    "providers.chatui": "ChatUI",
     "providers.cohere": "Cohere",
     "providers.gemini": "Gemini",
     "providers.gravityengine": "Gravityengine",
     "providers.h2o": "H2o",
+    "providers.llamacpp": "LlamaCpp",
     "providers.lockchat": "Lockchat",
     "providers.ollama": "Ollama",
     "providers.mistral": "Mistral",
@@ -140,6 +144,7 @@ __all__ = [
     "AzureOpenAI",
     "BadRequestError",
     "Begun",
+    "ChatUI",
     "Citation",
     "Cohere",
     "ConfigurationError",
@@ -160,6 +165,7 @@ __all__ = [
     "ImagePart",
     "Item",
     "JSONTranslator",
+    "LlamaCpp",
     "Lockchat",
     "Logprob",
     "Logprobs",

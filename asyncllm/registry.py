@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "asyncllm.providers"
 
 _OWN = {
+    "chatui": "asyncllm.providers.chatui:ChatUI",
     "h2o": "asyncllm.providers.h2o:H2o",
+    "llamacpp": "asyncllm.providers.llamacpp:LlamaCpp",
     "gravityengine": "asyncllm.providers.gravityengine:Gravityengine",
     "lockchat": "asyncllm.providers.lockchat:Lockchat",
     "openai": "asyncllm.providers.openai:OpenAI",

@@ -14,10 +14,12 @@ from asyncllm import (
     TGI,
     Anthropic,
     AzureOpenAI,
+    ChatUI,
     Cohere,
     Gemini,
     Gravityengine,
     H2o,
+    LlamaCpp,
     Lockchat,
     Mistral,
     Ollama,
@@ -30,11 +32,13 @@ from asyncllm.providers.services import SERVICES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from asyncllm import AsyncGeneratorProvider
+    from asyncllm import Provider
 
 PAGE = Path(__file__).with_name("providers.md")
-PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
+PROVIDERS: tuple[type[Provider], ...] = (
+    ChatUI,
     H2o,
+    LlamaCpp,
     Gravityengine,
     Lockchat,
     OpenAI,
@@ -49,6 +53,8 @@ PROVIDERS: tuple[type[AsyncGeneratorProvider], ...] = (
     TGI,
 )
 _PAGES = {
+    ChatUI: "providers/chatui.md",
+    LlamaCpp: "providers/llamacpp.md",
     H2o: "providers/h2o.md",
     Gravityengine: "providers/gravityengine.md",
     Lockchat: "providers/lockchat.md",
@@ -67,6 +73,7 @@ _NAMES = {
     AzureOpenAI: "AZURE",
     OpenAIResponses: "OPENAI",
 }  # of those that the environment calls by another name
+_MODELS = {LlamaCpp: "a GGUF file"}
 _CUSTOMARY = {
     Anthropic: ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     AzureOpenAI: ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"),
@@ -101,7 +108,7 @@ def providers() -> list[str]:
             (
                 f"[`{cls.__name__}`]({_PAGES[cls]})",
                 cls.wire,
-                ", ".join(models) or "those of the server",
+                ", ".join(models) or _MODELS.get(cls, "those of the server"),
                 _auth(cls),
                 _variables(cls),
             )
@@ -114,12 +121,17 @@ def supports() -> list[str]:
     rows = []
     for cls in PROVIDERS:
         yes, usage = "no", "where the server tells it"
+        images = ""
+        if cls is ChatUI:
+            images, usage = "yes", "no"
+        if cls is LlamaCpp:
+            yes, images, usage = "yes", "no", "asked for"
         if issubclass(cls, OpenAICompatible):
             is_asked = cls.asks_usage and cls is not OpenAIResponses  # which tells it unasked
             yes, usage = "yes", "asked for" if is_asked else usage
         elif cls in _NATIVE:
             yes, usage = "yes", "yes"
-        rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, yes))
+        rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, images or yes))
     return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
 
 
@@ -150,7 +162,7 @@ def written(page: str) -> str:
     return page
 
 
-def _auth(cls: type[AsyncGeneratorProvider]) -> str:
+def _auth(cls: type[Provider]) -> str:
     if cls in _KEYS:
         return _KEYS[cls]
     if cls is Lockchat:
@@ -160,7 +172,9 @@ def _auth(cls: type[AsyncGeneratorProvider]) -> str:
     return "none"
 
 
-def _variables(cls: type[AsyncGeneratorProvider]) -> str:
+def _variables(cls: type[Provider]) -> str:
+    if cls is LlamaCpp:
+        return _code("ASYNCLLM_MODEL")
     prefix = f"ASYNCLLM_{_NAMES.get(cls, cls.__name__.upper())}"
     names = [f"{prefix}_BASE_URL"]
     if _auth(cls) != "none":

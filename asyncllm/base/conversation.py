@@ -77,7 +77,8 @@ class ConversationProvider(AsyncGeneratorProvider):
                     yield msgspec.structs.replace(begun, on_finish=conversation.finish)
                 return
             except HTTPStatusError as error:
-                is_untouched = isinstance(error, RateLimitError)
+                # One without a method came inside an answer: something was asked here.
+                is_untouched = isinstance(error, RateLimitError) and bool(error.method)
                 conversation.progress = Progress.UNUSED if is_untouched else Progress.OVER
                 if not (may_renew and pool.is_forgotten(conversation, error)):
                     raise

@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 
 _DEFAULT_PROVIDER = "h2o"
+_LOCAL_MODEL = "ASYNCLLM_MODEL"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
 _FAILED, _WRONG_USAGE, _BROKEN_PIPE = 1, 2, 141
 _OWN_OPTIONS = {"model", "proxy", "system"}
@@ -175,12 +176,16 @@ async def _provider(
 ) -> AsyncGenerator[AsyncGeneratorProvider]:
     """Give the provider to ask: the chosen one, or with nothing configured one on the sandbox."""
     variable = f"ASYNCLLM_{_DEFAULT_PROVIDER.upper()}_BASE_URL"
+    if not (name or base_url) and os.environ.get(_LOCAL_MODEL):
+        name = "llamacpp"
     if name or base_url or os.environ.get(variable):
-        yield registry.provider(name or _DEFAULT_PROVIDER, base_url=base_url)
+        given = {} if base_url is None else {"base_url": base_url}
+        yield registry.provider(name or _DEFAULT_PROVIDER, **given)
         return
     _say(
         "asyncllm: nothing is configured, so the built-in sandbox answers; "
-        f"for a real server give --base-url or set {variable}"
+        f"for a real server give --base-url or set {variable}, for a model of your own "
+        f"set {_LOCAL_MODEL} to a GGUF file"
     )
     async with sandboxes.Sandbox(token_rate=_SANDBOX_TOKENS_PER_SECOND) as running:
         yield registry.provider(_DEFAULT_PROVIDER, base_url=running.url)

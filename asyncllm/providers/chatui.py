@@ -1,193 +1,198 @@
-"""`ChatUI`: the conversations of one chat-ui, as it was in 2023.
+"""ChatUI: chat-ui of today, HuggingChat's server, as people host it themselves.
 
-Wire facts: chat-ui 0.3.0 (July 2023), its `hooks.server.ts` and `routes/conversation`.
+Wire facts: chat-ui 0.20.0, its requests and streams as a server answered them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, Unpack, cast
+from urllib.parse import urlsplit
 
-import msgspec
 from typing_extensions import override
 
-from asyncllm.errors import AuthenticationError, BadRequestError, HTTPStatusError, ProtocolError
-from asyncllm.framing.json import decode
-from asyncllm.http import RefusedField, Step, path_segment
+from asyncllm.base.ask import Ask, Next
+from asyncllm.base.common import on_the_wire
+from asyncllm.base.conversation import ConversationProvider
+from asyncllm.base.wire import ServerProvider
+from asyncllm.errors import (
+    ConfigurationError,
+    HTTPStatusError,
+    NotFoundError,
+    ProtocolError,
+    StreamInterrupted,
+    TransportError,
+)
+from asyncllm.http import path_segment
+from asyncllm.providers.chatui_server import ChatUIServer, explained, models_of
+from asyncllm.wires import chatui_page
+from asyncllm.wires.chatui import ChatUITranslator
+from asyncllm.wires.chatui_form import Place, completed, form_of, media_type_of, preprompt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
-    from asyncllm.base.request import Request
+    from asyncllm.base.request import ProviderOptions, Request
     from asyncllm.errors import AsyncLLMError
-    from asyncllm.http.entries import Entry
     from asyncllm.http.http import Http
+    from asyncllm.wires import Translator
 
-# What chat-ui says of a form: in 2023 of its Referer; of today, of its Origin, or of its fields.
-_REFERER_REFUSED = "Invalid referer"
-_ORIGIN_WANTED = "need to have an origin"
-_ERROR_ID = '"errorId"'
-_SETTINGS_NOT_ACCEPTED = 405  # before the welcome modal is accepted in a session
-_SESSION_COOKIE = "hf-chat"  # unless COOKIE_NAME says otherwise
+_FIRST_WAIT = 0.1  # seconds before what was broken is taken up again; each time twice as long
+_MOST_TRIES = 4  # that bring nothing
+_PREPROMPT = "preprompt"
 
 
-class _Party(NamedTuple):
-    """Where and as whom something is asked; the log shows but the former."""
+class ChatUI(ConversationProvider, ServerProvider):
+    """chat-ui of today, and any server that speaks its format; for that of 2023 there is `H2o`.
 
-    base_url: str
-    identity: Hashable
+    Give `base_url` with the path that it is served at, such as `https://chat.example.com/chat`, and
+    `model`: `list_models()` says which there are. Where it wants a login, give
+    `headers={"Cookie": "hf-chat=…"}`.
 
-    @override
-    def __repr__(self) -> str:
-        return self.base_url
-
-
-class ChatUI:
-    """The conversations of one chat-ui and one model; see `ConversationServer`.
-
-    Args:
-        request: says where, and which model.
-        http: to ask with.
-        is_referer_ours: whether another may be tried where it is refused, as no caller gave it.
-
+    It takes no common parameters, as chat-ui has no place for them. Its own, such as `timezone` and
+    `selectedMcpServers`, go into the form by their names.
     """
 
-    # As many of these are kept as there are conversations.
-    __slots__ = ("_http", "_is_referer_ours", "_model", "key", "name", "settings_key", "was_resent")
+    wire = "chatui"
+    framing = "json_lines"
 
-    def __init__(self, request: Request, http: Http, *, is_referer_ours: bool = True) -> None:
-        self.name = request.base_url
-        self.settings_key: Hashable = _Party(request.base_url, http.identity)
-        self.key: Hashable = (self.settings_key, request.model, http.proxy)
-        self._model = request.model
-        self._http = http
-        self._is_referer_ours = is_referer_ours
-        self.was_resent = False
+    @classmethod
+    async def detect(
+        cls, url: str, **options: Unpack[ProviderOptions]
+    ) -> Literal["chatui", "h2o", ""]:
+        """Return the name of the provider for the chat-ui at `url`; "" where there is none for it.
 
-    async def accept_settings(self) -> None:
-        """Accept the welcome modal for this session."""
-        try:
-            return await self._send_settings({}, is_refused=False)
-        except HTTPStatusError as error:
-            refusal = error
-        if self._https_referer and _REFERER_REFUSED in refusal.body:
-            with contextlib.suppress(AuthenticationError):
-                return await self._send_settings(self._https_referer, is_refused=True)
-        try:
-            raise _explained(refusal, self.name)
-        finally:
-            del refusal  # its traceback holds this frame: they would be a cycle of garbage
+        "chatui" is this class, for chat-ui of today, and "h2o" is `H2o`, for that of 2023; both are
+        names that `asyncllm.provider` knows.
 
-    async def _send_settings(self, headers: dict[str, str], *, is_refused: bool) -> None:
-        """Send the form; where it is accepted, remember whether our own `Referer` `is_refused`."""
-        form = {
-            "ethicsModalAccepted": "true",
-            "shareConversationsWithModelAuthors": "true",
-            "ethicsModalAcceptedAt": "",
-            "activeModel": self._model,
-            "searchEnabled": "true",
-        }
-        # Answered with a redirect to the page, which nobody needs.
-        url, done = f"{self.name}/settings", range(200, 400)
-        async with self._http.open("POST", url, form=form, headers=headers, accept=done):
-            pass
-        if self._https_referer:
-            refused = self._http.refused_fields
-            (refused.add if is_refused else refused.discard)(self._own_referer)
+        Args:
+            url: where it is: what would be `base_url`.
+            options: of the constructor, such as `proxy` or `sessions`.
 
-    def wants_settings(self, refusal: HTTPStatusError) -> bool:
-        """Tell whether the welcome modal is to be accepted in this session, perhaps once more."""
-        return refusal.status == _SETTINGS_NOT_ACCEPTED
+        Raises:
+            ConfigurationError: the URL, or an option, can't be used.
+            AsyncLLMError: nothing answers there.
 
-    async def create(self) -> str:
-        """Create a conversation and return its id."""
-        json = {"model": self._model}
-        async with self._http.open("POST", f"{self.name}/conversation", json=json) as response:
-            self.was_resent |= response.was_resent
-            return decode(_CREATED, await response.read()).conversation_id
-
-    async def stop(self, conversation_id: str) -> None:
-        """End the generation; chat-ui goes on with it when its reader just leaves."""
-        async with self._http.open("POST", f"{self._url(conversation_id)}/stop-generating"):
-            pass
-
-    async def delete(self, conversation_id: str) -> None:
-        """Delete a conversation."""
-        async with self._http.open("DELETE", self._url(conversation_id)):
-            pass
-
-    def ledger_entry(self, conversation_id: str) -> Entry:
-        """Return what another process needs to delete a conversation: the session is a cookie."""
-        url = self._url(conversation_id)
-        steps = (
-            Step("POST", f"{url}/stop-generating", may_fail=True),
-            Step("DELETE", url),
-        )
-        return self._http.entry(url, steps=steps)
-
-    def session_entry(self) -> Entry | None:
-        """Return what another process needs to delete all of this session's conversations.
-
-        It is a form on chat-ui's page of settings.
         """
-        # A proxy in front may set cookies that change with each answer: all of them are looked at
-        # only where chat-ui's own, which is only there to tell sessions apart, has another name.
-        own = self._http.own_session
-        session = own(self.name, _SESSION_COOKIE) or own(self.name)
-        if session is None:
+        options["base_url"] = url
+        asked = cls(**options)
+        return await asked._ask(asked._kind)
+
+    async def _kind(self, http: Http) -> Literal["chatui", "h2o", ""]:
+        try:
+            await models_of(http, self.base_url)
+        except (HTTPStatusError, ProtocolError) as error:
+            if isinstance(error, HTTPStatusError) and error.is_passing:
+                raise
+        else:
+            return "chatui"
+        try:
+            async with http.open("GET", f"{self.base_url}/") as response:
+                chatui_page.models_of(await response.read())
+        except (HTTPStatusError, ProtocolError):
+            return ""
+        return "h2o"
+
+    @override
+    def encode(self, request: Request) -> bytes:
+        """Return the beginning of the form.
+
+        Raises:
+            ConfigurationError: there is no model, a parameter that chat-ui has no place for, or a
+                message that it can't be sent.
+
+        """
+        if not request.model:
+            raise ConfigurationError(
+                "chat-ui needs a model: give model=; list_models() says which there are"
+            )
+        preprompt_of(request.messages)
+        fields = {**on_the_wire(request.params, {}, "chat-ui"), **request.extra}
+        fields.pop(_PREPROMPT, None)  # which is the conversation's
+        return form_of(request.messages, fields)
+
+    @override
+    def server(self, request: Request, http: Http) -> ChatUIServer:
+        """Return the chat-ui on which `request` needs a conversation."""
+        preprompt = request.given.get(_PREPROMPT)
+        return ChatUIServer(
+            request.base_url,
+            http,
+            model=request.model,
+            preprompt=str(preprompt or preprompt_of(request.messages)),
+        )
+
+    @override
+    def ask(self, request: Request) -> Ask:
+        """Return what to send into the conversation of `request`."""
+        place = Place.read(request.conversation_id)
+        # There is one answer to a conversation: its first message names the generation too.
+        missing = {"id": place.parent, "generationId": place.parent}
+        missing = {name: value for name, value in missing.items() if name not in request.extra}
+        return Ask(
+            _path(place),
+            completed(request.body, missing),
+            headers={"Content-Type": media_type_of(request.body)},
+        )
+
+    @override
+    def translator(self, request: Request) -> ChatUITranslator:
+        """Return what reads one answer."""
+        return ChatUITranslator()
+
+    @override
+    def go_on(
+        self, request: Request, translator: Translator, error: AsyncLLMError | None
+    ) -> Next | None:
+        """Return how an answer is followed whose connection broke: chat-ui goes on writing it."""
+        said = cast("ChatUITranslator", translator)
+        is_broken = isinstance(error, StreamInterrupted | TransportError)
+        if isinstance(error, HTTPStatusError):  # of what was to follow
+            is_broken = error.is_passing
+        if not is_broken or said.was_told_its_end or said.is_done:
             return None
-        token = hashlib.sha256(session.encode()).hexdigest()[:16]  # the session itself is a secret
-        # Where nothing was accepted in a session nothing was created in it.
-        url = f"{self.name}/conversations"
-        steps = (Step("POST", f"{url}?/delete", form={}, gone=(_SETTINGS_NOT_ACCEPTED,)),)
-        is_refused = self._own_referer in self._http.refused_fields
-        headers = self._https_referer if is_refused else {}
-        return self._http.entry(f"{url}#{token}", headers=headers, steps=steps, is_session=True)
+        following = said.go_on()
+        if following.tries > _MOST_TRIES:
+            return None
+        place = Place.read(request.conversation_id)
+        generation = str(request.extra.get("generationId", place.parent))
+        ask = Ask(
+            f"{_path(place)}/stream",
+            method="GET",
+            query={"generationId": generation, "fromSeq": "0"},
+        )
+        return Next(ask, following, wait=_FIRST_WAIT * 2 ** (following.tries - 1))
 
-    @property
-    def _own_referer(self) -> RefusedField:
-        """What is remembered where forms refuse our own `Referer`; messages need none."""
-        return RefusedField(f"{self.name}/settings", "Referer")
+    @override
+    def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
+        """Return an error that says what to change, where chat-ui's own does not."""
+        return explained(error, request.base_url) if isinstance(error, HTTPStatusError) else error
 
-    @property
-    def _https_referer(self) -> dict[str, str]:
-        """What to send where our own is refused; nothing where the caller's counts."""
-        scheme, _, place = self.name.partition("://")
-        # Without ORIGIN chat-ui takes itself to be served over https, wherever it is.
-        is_of_use = self._is_referer_ours and scheme == "http"
-        return {"Referer": f"https://{place}/"} if is_of_use else {}
+    @override
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that chat-ui offers.
 
-    def _url(self, conversation_id: str) -> str:
-        return f"{self.name}/conversation/{path_segment(conversation_id)}"
+        Raises:
+            ProtocolError: this is no chat-ui of today.
+            AsyncLLMError: it did not say.
 
+        """
 
-def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
-    """Return an error that says what to change, where chat-ui's own does not."""
-    if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
-        newer = "looks like a newer chat-ui, which H2o's format of 2023 doesn't fit"
-        if refusal.is_passing:  # so it may be another trouble of the server
-            refusal.message = f"this {newer}: {refusal.message}"
-            return refusal
-        answered = f"it answered {refusal.status} to the settings of chat-ui 0.3"
-        return ProtocolError(f"{base_url} {newer}: {answered}")
-    if _REFERER_REFUSED not in refusal.body:
-        return refusal
-    return BadRequestError(
-        refusal.method,
-        str(refusal.url),
-        status=refusal.status,
-        message=(
-            f"chat-ui takes itself to be served elsewhere than at {base_url}: set ORIGIN on the "
-            'server to this address, or give headers={"Referer": …} with the one it believes in'
-        ),
-        body=refusal.body,
-        headers=refusal.headers,
-    )
+        async def question(http: Http) -> list[str]:
+            try:
+                return await models_of(http, self.base_url)
+            except NotFoundError:
+                pass
+            raise ProtocolError(
+                f"{self.base_url} has no list of models as today's chat-ui has: ChatUI.detect(url) "
+                "says which provider fits; is its path, such as /chat, in base_url?"
+            )
+
+        return await self._ask(question)
+
+    @override
+    def _own_headers(self) -> dict[str, str]:
+        # chat-ui refuses forms that do not come from its own pages.
+        url = urlsplit(self.base_url)
+        return {"Origin": f"{url.scheme}://{url.netloc}"}
 
 
-class _Created(msgspec.Struct, rename="camel"):
-    conversation_id: str
-
-
-_CREATED = msgspec.json.Decoder(_Created)
+def _path(place: Place) -> str:
+    return f"/conversation/{path_segment(place.conversation)}"

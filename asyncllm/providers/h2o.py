@@ -19,7 +19,7 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.http import path_segment
 from asyncllm.messages import format_prompt
-from asyncllm.providers.chatui import ChatUI
+from asyncllm.providers.chatui_2023 import ChatUI2023
 from asyncllm.wires.chatui_page import models_of
 from asyncllm.wires.tgi import TGITranslator
 
@@ -111,10 +111,10 @@ class H2o(ConversationProvider, ServerProvider):
         )
 
     @override
-    def server(self, request: Request, http: Http) -> ChatUI:
+    def server(self, request: Request, http: Http) -> ChatUI2023:
         """Return the chat-ui on which `request` needs a conversation."""
         is_referer_ours = self._own_headers().items() <= self._headers.items()
-        return ChatUI(request, http, is_referer_ours=is_referer_ours)
+        return ChatUI2023(request, http, is_referer_ours=is_referer_ours)
 
     @override
     def ask(self, request: Request) -> Ask:

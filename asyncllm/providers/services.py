@@ -102,7 +102,9 @@ SERVICES = {
         Service("lmstudio", "http://localhost:1234/v1", notes="local: lms server start"),
         Service("vllm", "http://localhost:8000/v1", notes="local: vllm serve MODEL"),
         Service("sglang", "http://localhost:30000/v1", notes="local: sglang.launch_server"),
-        Service("llamacpp", "http://localhost:8080/v1", notes="local: llama-server -m MODEL.gguf"),
+        Service(
+            "llamacpp-server", "http://localhost:8080/v1", notes="local: llama-server -m MODEL.gguf"
+        ),
         Service("litellm", "http://localhost:4000/v1", "LITELLM_API_KEY", "local: litellm proxy"),
     )
 }

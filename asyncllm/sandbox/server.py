@@ -21,6 +21,7 @@ from asyncllm.sandbox.wires import (
     OpenAIWire,
     ResponsesWire,
     TGIWire,
+    TodayChatUIWire,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Sandbox:
         self._faults = FaultBook(faults)
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
         self._chatui = ChatUIWire(self._backend)
+        self._today = TodayChatUIWire(self._backend)
         self._openai = OpenAIWire(self._backend, api_key)
         self._responses = ResponsesWire(self._backend, api_key, self._openai.models)
         self._anthropic = AnthropicWire(self._backend, api_key)
@@ -128,7 +130,7 @@ class Sandbox:
     @property
     def conversations(self) -> int:
         """How many chat-ui conversations exist now; those that were deleted do not."""
-        return len(self._chatui.conversations)
+        return len(self._chatui.conversations) + len(self._today.conversations)
 
     @property
     def generating(self) -> int:
@@ -145,7 +147,9 @@ class Sandbox:
             KeyError: there is no such conversation.
 
         """
-        return tuple(self._chatui.conversations[conversation].answers)
+        today = self._today.conversations.get(conversation)
+        found = today or self._chatui.conversations[conversation]
+        return tuple(found.answers)
 
     def add_fault(self, fault: Fault) -> None:
         """Declare a fault for the requests to come.
@@ -163,6 +167,7 @@ class Sandbox:
     def lose_sessions(self) -> None:
         """Forget all settings and conversations, as a restart with an empty database would."""
         self._chatui.lose_sessions()
+        self._today.lose_sessions()
 
     async def start(self) -> None:
         """Listen.
@@ -177,6 +182,7 @@ class Sandbox:
         routes = (
             *self._chatui.routes(),
             *self._responses.routes(),  # before OpenAI's, which answers all of /v1
+            *self._today.routes(),
             *self._anthropic.routes(),
             *self._gemini.routes(),
             *self._cohere.routes(),

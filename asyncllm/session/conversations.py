@@ -108,6 +108,8 @@ class ConversationPool:
         is_unused = conversation.progress is Progress.UNUSED
         if is_unused and self._spares.are_lacking(conversation.server.key):
             self._spares.put(conversation)
+            for spare in self._spares.surplus():
+                self._drop(spare)
         else:
             self._drop(conversation)
 

@@ -29,6 +29,7 @@ from asyncllm.stream.waiting import wait_through
 if TYPE_CHECKING:
     import os
     import ssl
+    from collections.abc import Awaitable, Callable
 
     from asyncllm.http.http import RefusedField
     from asyncllm.options import Timeouts
@@ -133,6 +134,7 @@ class SessionManager(OptionsByName):
         self.loop: asyncio.AbstractEventLoop | None = None
         # Weak, as a dropped stream closes itself; a `WeakSet` takes ten times as long for each.
         self._answers: set[ReferenceType[Answer]] = set()
+        self._closers: dict[Callable[[], Awaitable[None]], None] = {}
         self._closing: asyncio.Task[None] | None = None
         _managers.add(self)
 
@@ -165,6 +167,15 @@ class SessionManager(OptionsByName):
         self.claim()
         connect = self.timeouts.connect
         await warm(self.connections, url, n, proxy=self.proxy, connect=connect)
+
+    def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed with the manager, once all answers have ended.
+
+        Args:
+            closer: what closes it; one that is there already is called once.
+
+        """
+        self._closers[closer] = None
 
     def attach(self, answer: Answer) -> None:
         """Remember an answer that starts, to end it when the manager closes.
@@ -226,7 +237,15 @@ class SessionManager(OptionsByName):
         ]
         if ending:
             await asyncio.wait(ending, timeout=self._grace)
+        closing = [loop.create_task(_run(closer)) for closer in self._closers]
+        self._closers.clear()  # which hold what is closed
+        if closing:
+            await asyncio.wait(closing, timeout=max(0.0, deadline - loop.time()))
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
         if self._ledger is not None:
             await self._ledger.aclose(max(_LEDGER_SECONDS, deadline - loop.time()))
+
+
+async def _run(closer: Callable[[], Awaitable[None]]) -> None:
+    await closer()

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from asyncllm.session.server import Conversation
 
 
+_MOST_KEYS = 100
+
+
 class Spares:
     """Counts the unused conversations that are ready or on their way; creates and deletes none.
 
@@ -52,6 +55,14 @@ class Spares:
         if not ready:
             del self._ready[key]
         return conversation
+
+    def surplus(self) -> list[Conversation]:
+        """Return those that nobody has wanted for longest, where they are of too many kinds.
+
+        A kind may be a single caller's: today's chat-ui has one for each system message.
+        """
+        kinds = list(self._ready)[: max(0, len(self._ready) - _MOST_KEYS)]
+        return [spare for kind in kinds for spare in self.take_all(kind)]
 
     def take_all(self, key: Hashable) -> Iterable[Conversation]:
         """Return all that are ready."""

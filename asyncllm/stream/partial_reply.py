@@ -93,6 +93,8 @@ class PartialReply:
         What is not to be given out is taken out of it.
         """
         text, events = parts_of(batch)
+        if events and any(isinstance(event, Restart) for event in events):
+            return self._add_anew(batch)
         if text:
             self._keep_text(self._texts, text)
         if events:
@@ -101,6 +103,17 @@ class PartialReply:
                 batch[:] = [item for item in batch if not isinstance(item, About)]
             if not (text or any(told)):
                 return False
+        self._first_came = self._first_came or monotonic()
+        return True
+
+    def _add_anew(self, batch: list[Item]) -> bool:
+        """Add a batch in which the answer begins anew: what comes before that is taken back."""
+        place = next(n for n, item in enumerate(batch) if isinstance(item, Restart))
+        before, restart, after = batch[:place], batch[place], batch[place + 1 :]
+        self.add(before)
+        self._forget()
+        self.add(after)
+        batch[:] = [*before, restart, *after]
         self._first_came = self._first_came or monotonic()
         return True
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from typing_extensions import override
 
 from asyncllm.errors import StreamInterrupted
-from asyncllm.events import Item
+from asyncllm.events import Item, Restart
 from asyncllm.options import MAX_REPLY_BYTES
 from asyncllm.stream.answer import Answer
 from asyncllm.stream.partial_reply import CANCELLED, PartialReply
@@ -32,11 +32,15 @@ class Stream:
     Iterating raises `AsyncLLMError` when the stream fails, with what had arrived as its `reply`;
     it does so again when iterated again.
 
+    Text that was given out can't be taken back: where an answer begins anew, its text comes by
+    `events()`, behind a `Restart`, and as the reply's; iterating over text alone raises
+    `StreamInterrupted`.
+
     One that was asked for with `keep=False` keeps neither text nor reasoning: its reply has what
     else came, and may be read however long it is.
     """
 
-    __slots__ = ("__weakref__", "_answer", "_name")
+    __slots__ = ("__weakref__", "_answer", "_name", "_refusal")
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Stream:
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._name = name
+        self._refusal: StreamInterrupted | None = None
         partial = PartialReply(model, max_reply_bytes, keep=keep)
         self._answer = Answer(begin, partial, timeouts=timeouts, owner=owner, secrets=secrets)
 
@@ -75,6 +80,10 @@ class Stream:
             for item in answer.unread:
                 if isinstance(item, str):
                     return item
+                if isinstance(item, Restart):
+                    await self._check_restart(item)
+            if self._refusal is not None:
+                raise self._refusal
             if not await answer.read_batch():
                 raise StopAsyncIteration
 
@@ -121,7 +130,14 @@ class Stream:
         """
         answer = self._answer
         while True:
-            texts = [item for item in answer.unread if isinstance(item, str)]
+            items = list(answer.unread)
+            texts = [item for item in items if isinstance(item, str)]
+            if len(texts) != len(items):
+                for item in items:
+                    if isinstance(item, Restart):
+                        await self._check_restart(item)
+            if self._refusal is not None:
+                raise self._refusal
             if texts or not await answer.read_batch():
                 return texts
 
@@ -154,6 +170,18 @@ class Stream:
         `finish_reason` is "cancelled" unless the answer was whole.
         """
         await self._answer.end(None)
+
+    async def _check_restart(self, restart: Restart) -> None:
+        """End the stream where its reader has seen what is taken back, and can't be told so."""
+        if not restart.discarded:
+            return
+        self._refusal = StreamInterrupted(
+            "the server took back what it had written, and began anew: read events(), which say so "
+            "by a Restart, or complete(), whose reply has the new text"
+        )
+        self._refusal.reply = self.reply
+        self._answer.unread = iter(())
+        await self._answer.end(self._refusal)
 
 
 class _Items(AsyncIterator[Item]):

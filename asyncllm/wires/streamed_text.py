@@ -42,6 +42,11 @@ class StreamedText:
         """Whether nothing was streamed."""
         return not self._texts
 
+    @property
+    def text(self) -> str | None:
+        """All that was streamed; None where only a checksum is left of its beginning."""
+        return None if self._checksummed else "".join(self._texts)
+
     def rest_of(self, whole: str, endings: Iterable[str] = ()) -> str:
         """Return what `whole` says beyond what was streamed; "" where that is white space only.
 

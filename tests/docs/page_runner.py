@@ -194,10 +194,8 @@ def files(path: Path) -> dict[str, str]:
 def environment(url: str) -> dict[str, str]:
     """Return the variables that lead every provider to the sandbox at `url`."""
     names = {*provider_classes(), *SERVICES, "openaicompatible"}
-    openai_wire = {*SERVICES, "openaicompatible"}
+    paths = {**dict.fromkeys([*SERVICES, "openaicompatible"], "/v1"), "chatui": "/chat"}
     return {
-        f"ASYNCLLM_{name.upper().replace('-', '_')}_BASE_URL": (
-            f"{url}/v1" if name in openai_wire else url
-        )
+        f"ASYNCLLM_{name.upper().replace('-', '_')}_BASE_URL": url + paths.get(name, "")
         for name in names
     }

@@ -69,6 +69,12 @@ def run(server, monkeypatch, tmp_path):
     def run_page(path):
         page = Page(ROOT / path, server.url)
         monkeypatch.chdir(tmp_path)
+        if path.name == "llamacpp.md":
+            pytest.importorskip("xllamacpp")
+            pytest.importorskip("gguf")
+            from peers.tiny_model import write_tiny_model
+
+            write_tiny_model(tmp_path / "my-model.gguf")
         for name, value in page.environment.items():
             monkeypatch.setenv(name, value)
         page.run()

@@ -38,7 +38,7 @@ with watching:
     from asyncllm.http.request import HttpRequest
     from asyncllm.http.response import Response
     from asyncllm.providers.anthropic import Anthropic
-    from asyncllm.providers.chatui import _CREATED
+    from asyncllm.providers.chatui_2023 import _CREATED
     from asyncllm.providers.cohere import Cohere
     from asyncllm.providers.gemini import Gemini
     from asyncllm.providers.gravityengine import Gravityengine
@@ -51,6 +51,7 @@ with watching:
     from asyncllm.providers.tgi import TGI
     from asyncllm.wires.anthropic import MessageTranslator
     from asyncllm.wires.anthropic.models import page_of
+    from asyncllm.wires.chatui import ChatUITranslator
     from asyncllm.wires.cohere import CohereTranslator
     from asyncllm.wires.cohere.models import page_of_models
     from asyncllm.wires.gemini import GeminiTranslator
@@ -67,6 +68,7 @@ TRANSLATORS = (
     lambda: TGITranslator(stops_early=False),
     lambda: TGITranslator(stops_early=True, tells_logprobs=True),
     ChatTranslator,
+    ChatUITranslator,
     MessageTranslator,
     GeminiTranslator,
     CohereTranslator,
@@ -183,6 +185,8 @@ SEEDS = [
     b"Wed, 21 Oct 2099 07:28:00 GMT\xff12.5\xff" + b'{"detail":[{"loc":["body"],"msg":"bad"}]}',
     b"1e999\xff-1\xff" + b"[" * 3000,
     b'data: {"choices":[{"delta":{"content":"\xff\\ud800"}}]}\n\n',
+    b'{"type":"stream","token":"Hi\\u0000"}\n{"type":"finalAnswer","text":"Hi"}\n     ',
+    b'event: update\ndata: {"type":"tool","subtype":"error"}\n\nevent: end\ndata: {}\n\n',
     b'data: {"detail":' + b"[" * 2000 + b"\n\n",
     _DELTA_OF_BLOCK
     + b'"type":"text_delta","text":" Hi"}}\n\nevent: ping\ndata: {"type":"ping"}\n\n'
@@ -214,6 +218,7 @@ WORDS = [
     *('"index":', '"id":', '"finish_reason":"', '"usage":{', '"total_tokens":', '"error":', "null"),
     *('"detail":', '"token":{', '"text":"', '"special":true', '"generated_text":', '"details":{'),
     *('"generated_tokens":', '"error_type":', "<|endoftext|>", '"code":', '"type":', "\u2028"),
+    *('"type":"stream"', '"token":"', '"type":"finalAnswer"', '"subtype":"result"', "event: end\n"),
     *(
         '"content_block":{',
         '"type":"tool_use"',

@@ -7,7 +7,10 @@ import pytest
 from support.tools import ASKED, TOOLS, results_of
 from support.wires import TOOL_WIRES, on_wire
 
-THINKING = {"ollama": "qwen3"}  # models that think, where the usual one does not
+THINKING = {
+    "ollama": "qwen3",
+    "responses": "gpt-5",
+}  # models that think, where the usual one does not
 every_pair = pytest.mark.parametrize(
     ("first", "second"), [(one, other) for one in TOOL_WIRES for other in TOOL_WIRES]
 )

@@ -461,7 +461,10 @@ async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_l
         ),
         (
             *(403, "Non-JSON form requests need to have an origin", {}),
-            *(asyncllm.ProtocolError, "looks like a newer chat-ui, which H2o's format of 2023"),
+            *(
+                asyncllm.ProtocolError,
+                "looks like a newer chat-ui, for which there is asyncllm.ChatUI",
+            ),
         ),
         (
             *(400, '{"message":"An error occurred","errorId":"1"}', {}),

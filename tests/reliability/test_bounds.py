@@ -17,6 +17,7 @@ from asyncllm.sandbox import Usage as UsageAt
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
 from support.wires import (
+    CHATUIS,
     OPENAI_END,
     WIRES,
     end_of,
@@ -31,10 +32,10 @@ MEBI = 1024 * 1024
 
 
 def answering(wire, *answers, ends=True):
-    """Return what a raw server answers, H2o's earlier steps included."""
+    """Return what a raw server answers, chat-ui's earlier steps included."""
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
-    created = b'{"conversationId":"c"}'
-    first = [[ok % (0, b"")], [ok % (len(created), created)]] if wire == "h2o" else []
+    created = b'{"conversationId":"c","conversation":{"rootMessageId":"r"}}'
+    first = [[ok % (0, b"")], [ok % (len(created), created)]] if wire in CHATUIS else []
     return [*first, *answers, *([[ok % (0, b"")]] * 3 if ends else [])]
 
 
@@ -362,9 +363,9 @@ async def test_twenty_streams_in_a_row_use_one_connection(wire, fault):
         for _ in range(20):
             assert (await llm.complete("Hello")).finish_reason == "stop"
             async with asyncio.timeout(30):
-                while sandbox.conversations:  # H2o deletes beside the next stream
+                while sandbox.conversations:  # chat-ui deletes beside the next stream
                     await asyncio.sleep(0)
-        assert sandbox.connections <= (2 if wire == "h2o" else 1)
+        assert sandbox.connections <= (2 if wire in CHATUIS else 1)
 
 
 @pytest.mark.parametrize("wire", ["openai", "gravityengine", "lockchat"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 import time
 from contextlib import asynccontextmanager
@@ -36,7 +37,7 @@ from asyncllm.sandbox import (
 from support.lateness import TRIES, stolen_time
 from support.policies import QUICK
 from support.raw_server import CHUNKED, chunk, raw_server
-from support.wires import PATHS, UNTYPED, every_wire, on_wire
+from support.wires import CHATUIS, PATHS, UNTYPED, every_wire, on_wire
 
 H2O_STEPS = ("settings", "create", "stream")
 
@@ -55,7 +56,7 @@ def asked(sandbox, step="stream"):
         "stream": lambda r: (
             r.path.endswith("/completions")
             or r.path in PATHS.values()
-            or (r.path.count("/") == 2 and r.path[:14] == "/conversation/" and r.method == "POST")
+            or (r.method == "POST" and re.fullmatch("(/chat)?/conversation/[^/]+", r.path))
         ),
     }[step]
     return len([request for request in sandbox.requests if wanted(request)])
@@ -160,8 +161,8 @@ async def test_a_server_that_is_not_there_yet_is_met_by_trying_again(wire):
 )
 @every_wire
 async def test_a_bad_answer_with_a_good_status_is_not_tried_again(sandbox, quick, wire, fault):
-    if wire in {"h2o", "ollama", "tgi", "gemini"} and isinstance(fault, Drop):
-        fault = Drop(after=1)  # these send no head before there is a token
+    if wire in {*CHATUIS, "ollama", "tgi", "gemini"} and isinstance(fault, Drop):
+        fault = Drop(after=1)  # these send no head, or nothing of an answer, before a token
     sandbox.add_fault(fault)
     with pytest.raises(asyncllm.AsyncLLMError):
         await on_wire(wire, sandbox.url, sessions=quick).complete("Hello")

@@ -24,13 +24,13 @@ TRIALS = {
 
 NEVER_DELETED = """
 import sys
-from asyncllm.providers.chatui import ChatUI
+from asyncllm.providers.chatui_2023 import ChatUI2023
 from benchmarks.soak.__main__ import main
 
 async def delete(self, conversation_id):
     pass
 
-ChatUI.delete = delete
+ChatUI2023.delete = delete
 sys.exit(main())
 """
 

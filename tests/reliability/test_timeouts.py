@@ -24,7 +24,7 @@ from support.leftovers import settled
 from support.loops import LOOPS
 from support.policies import ONCE
 from support.raw_server import CHUNKED, HEAD, chunk, raw_server
-from support.wires import WIRES, on_wire
+from support.wires import CHATUIS, WIRES, on_wire
 
 pytestmark = pytest.mark.reliability
 
@@ -96,7 +96,7 @@ TABLE = [
         (Timeouts(total=LIMIT), FIRST, ""),
     )
     for place, fault in table
-    if wire == "h2o" or place in OF_EVERY_WIRE
+    if wire in CHATUIS or place in OF_EVERY_WIRE
 ]
 
 

@@ -1,6 +1,7 @@
 """Every fault that can be declared changes what some wire answers."""
 
 import asyncio
+import json
 import re
 import uuid
 from contextlib import suppress
@@ -29,6 +30,7 @@ from asyncllm.sandbox import (
     Framing,
     HtmlPage,
     Late,
+    LateTitle,
     LoseSessions,
     ModelDoesNotExist,
     NewId,
@@ -48,6 +50,7 @@ from asyncllm.sandbox import (
     RefusalStop,
     RefuseField,
     Sandbox,
+    ServerRetry,
     SlowAnswer,
     SlowCreate,
     Stall,
@@ -67,6 +70,8 @@ TOOLS = [{"type": "function", "function": {"name": "clock"}}]
 # What two answers to the same request differ in without a fault.
 CHANCE = re.compile(
     r'(?:\b[a-z]+_|chatcmpl-|\b)[0-9a-f]{24,32}\b|"created(?:_at)?":\d+|127\.0\.0\.1:\d+'
+    r"|\b[0-9a-f-]{36}\b"
+    r'|\{"type":"status","status":"keepAlive"\}\n'
 )
 
 
@@ -104,6 +109,19 @@ async def ask_chatui(client):
     conversation = f"/conversation/{found[1] if found else 'none'}"
     question = {"inputs": "Hi", "options": {}}
     await client.ask("POST", conversation, json=question, headers=session)
+    await client.ask("DELETE", conversation, headers=session)
+
+
+async def ask_today(client):
+    """Create, ask and delete in the chat-ui of today, as a browser does."""
+    session = {"Cookie": f"hf-chat={uuid.UUID(int=0)}", "Origin": client.url}
+    model = {"model": "sandbox/small"}
+    created = await client.ask("POST", "/chat/conversation", json=model, headers=session)
+    found = re.search(r'"conversationId": "(\w+)"', created)
+    root = re.search(r'rootMessageId\\": \\"([^\\]+)', created)
+    conversation = f"/chat/conversation/{found[1] if found else 'none'}"
+    question = json.dumps({"inputs": "Hi", "id": root[1] if root else ""})
+    await client.ask("POST", conversation, data={"data": question}, headers=session)
     await client.ask("DELETE", conversation, headers=session)
 
 
@@ -166,7 +184,8 @@ async def ask_responses(client):
         await client.ask("POST", "/v1/responses", json=question)
 
 
-CHATUI, OPENAI, RESPONSES = (ask_chatui,), (ask_openai,), (ask_responses,)
+CHATUI, TODAY = (ask_chatui, ask_today), (ask_today,)
+OPENAI, RESPONSES = (ask_openai,), (ask_responses,)
 ANTHROPIC, GEMINI = (ask_anthropic,), (ask_gemini,)
 NATIVE = OPENAI + ANTHROPIC + RESPONSES
 EVERY = CHATUI + NATIVE + GEMINI
@@ -185,10 +204,11 @@ SHOWS_ON = {
     EmptyOutput(): RESPONSES,
     ErrorInStream(after=1): EVERY,
     Fingerprint(): OPENAI,
-    Framing("crlf"): CHATUI + NATIVE,
+    Framing("crlf"): (ask_chatui, *NATIVE),
     Framing("cr"): GEMINI,  # which has the other anyway
     HtmlPage(): EVERY,
     Late(0.5): CHATUI,  # longer than `HANGING`; a sandbox waits for it when it is closed
+    LateTitle(seconds=0.01): TODAY,
     LoseSessions(): CHATUI,
     ModelDoesNotExist(): NATIVE,
     NewId("mine"): CHATUI,
@@ -207,6 +227,7 @@ SHOWS_ON = {
     RefusalDeltas(): OPENAI + RESPONSES,
     RefusalStop(): ANTHROPIC,
     RefuseField(): OPENAI,
+    ServerRetry(): TODAY,
     SlowAnswer(NEVER): EVERY,
     SlowCreate(NEVER): CHATUI,
     Stall(after=1): EVERY,

@@ -5,6 +5,7 @@ import pytest
 from asyncllm import (
     TGI,
     Anthropic,
+    ChatUI,
     Cohere,
     Gemini,
     Gravityengine,
@@ -17,6 +18,7 @@ from asyncllm import (
 
 WIRES = {
     "h2o": (H2o, ""),
+    "chatui": (lambda **options: ChatUI(model="sandbox/small", **options), "/chat"),
     "openai": (lambda **options: OpenAICompatible(model="gpt-4o", **options), "/v1"),
     "responses": (lambda **options: OpenAIResponses(model="gpt-4o", **options), "/v1"),
     "gravityengine": (Gravityengine, ""),
@@ -27,8 +29,11 @@ WIRES = {
     "anthropic": (lambda **options: Anthropic(model="claude-opus-5", **options), ""),
     "gemini": (lambda **options: Gemini(model="gemini-3-pro", **options), ""),
 }
+CHATUIS = ("h2o", "chatui")
+"""Those whose server keeps a conversation for each answer."""
+
 # Those whose errors amid an answer say in words alone what is wrong.
-UNTYPED = {"h2o", "ollama", "cohere", "tgi"}
+UNTYPED = {*CHATUIS, "ollama", "cohere", "tgi"}
 PATHS = {
     "responses": "/v1/responses",
     "ollama": "/api/chat",
@@ -40,6 +45,7 @@ PATHS = {
 _TGI_EVENT = b'data:{"token":{"text":"x"},"padding":"', b'"}'
 _EVENTS = {  # with some text, or what is no text of any length
     "h2o": _TGI_EVENT,
+    "chatui": (b'{"type":"stream","padding":"', b'"}'),
     "tgi": _TGI_EVENT,
     "ollama": (b'{"message":{"content":"', b'"},"done":false}'),
     "responses": (b'data: {"type":"response.output_text.delta","delta":"', b'"}'),
@@ -57,6 +63,7 @@ _OPENAI_EVENT = b'data: {"choices":[{"delta":{"content":"', b'"}}]}'
 _TGI_END = b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n'
 _ENDS = {  # of an answer that says "a"
     "h2o": _TGI_END,
+    "chatui": b'{"type":"finalAnswer","text":"a"}\n',
     "tgi": _TGI_END,
     "ollama": b'{"message":{"content":"a"},"done":true,"done_reason":"stop"}\n',
     "responses": b"a".join(_EVENTS["responses"])
@@ -74,7 +81,7 @@ every_wire_with_an_end = pytest.mark.parametrize(
 OPENAI_END = (
     b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
-TOOL_WIRES = sorted(WIRES.keys() - {"h2o", "tgi", "gravityengine", "lockchat"})
+TOOL_WIRES = sorted(WIRES.keys() - {*CHATUIS, "tgi", "gravityengine", "lockchat"})
 every_wire = pytest.mark.parametrize("wire", WIRES)
 
 

@@ -22,9 +22,11 @@ from asyncllm.sandbox.faults.breaks import (
 )
 from asyncllm.sandbox.faults.breaks import Break as Break
 from asyncllm.sandbox.faults.chatui import (
+    LateTitle,
     LoseSessions,
     NewId,
     NoOrigin,
+    ServerRetry,
 )
 from asyncllm.sandbox.faults.delays import Delay as Delay
 from asyncllm.sandbox.faults.delays import (
@@ -94,6 +96,7 @@ __all__ = [
     "Framing",
     "HtmlPage",
     "Late",
+    "LateTitle",
     "LoseSessions",
     "ModelDoesNotExist",
     "NewId",
@@ -112,6 +115,7 @@ __all__ = [
     "RefusalDeltas",
     "RefusalStop",
     "RefuseField",
+    "ServerRetry",
     "SlowAnswer",
     "SlowCreate",
     "Stall",

@@ -33,3 +33,24 @@ class NoOrigin(Fault):
     """chat-ui runs without ORIGIN, and takes itself to be served over https."""
 
     befalls = "any"  # that comes as a form
+
+
+@dataclass(frozen=True)
+class ServerRetry(Fault):
+    """The model fails after `after` tokens, and today's chat-ui asks it again in the same answer.
+
+    The tokens of both tries come, one after the other; the whole text at the end has those of the
+    second.
+    """
+
+    after: int = 3
+
+
+@dataclass(frozen=True)
+class LateTitle(Fault):
+    """Today's chat-ui sends the conversation's title `seconds` after the whole answer.
+
+    The stream stays open meanwhile.
+    """
+
+    seconds: float

@@ -6,11 +6,21 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
 Step = Literal[
-    "landing", "settings", "create", "stream", "stop", "delete", "delete_all", "models", "resume"
+    "landing",
+    "settings",
+    "create",
+    "stream",
+    "follow",
+    "stop",
+    "delete",
+    "delete_all",
+    "models",
+    "resume",
 ]
 """What a request wants: chat-ui's steps; "stream" is also a chat completion, streamed or not.
 
-"resume" is the rest of one of OpenAI's Responses that was begun in the background.
+"follow" reads an answer of today's chat-ui once more, whose first connection broke, and "resume"
+the rest of one of OpenAI's Responses that was begun in the background.
 """
 
 AnyStep = Step | Literal["any"]

@@ -7,10 +7,11 @@ text-generation server behind chat-ui does, until it is complete or stopped.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asyncllm.sandbox.faults import BigEvent, Delay, Step
+from asyncllm.sandbox.faults import BigEvent, Delay, Late, Step
 from asyncllm.sandbox.generation.answers import Answer, answer_to
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Backend:
     models: Sequence[str]
     faults: FaultBook
     _running: set[Generation] = field(default_factory=set["Generation"])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
 
     @property
     def generating(self) -> int:
@@ -115,6 +117,21 @@ class Backend:
         """Seconds to wait before the answer to this request."""
         slow = self.faults.take(Delay, step)
         return self.rtt + (slow.seconds if slow is not None else 0.0)
+
+    async def hold_up(self, step: Step) -> None:
+        """Wait where this request is late, even if its client leaves: it is on its way."""
+        late = self.faults.take(Late, step)
+        if late is None:
+            return
+        arriving = asyncio.create_task(asyncio.sleep(late.seconds))
+        while not arriving.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([arriving])
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold a task that outlives what began it, and end it at the latest with all else."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def answer_to(self, prompt: str, *, limit: int | None) -> Answer:
         """Decide what is answered, in at most `limit` tokens."""
@@ -151,3 +168,7 @@ class Backend:
             generation.stop()
         for generation in running:
             await generation.wait_over()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from asyncllm.sandbox.wires.anthropic import AnthropicWire
 from asyncllm.sandbox.wires.chatui import ChatUIWire
+from asyncllm.sandbox.wires.chatui_today import TodayChatUIWire
 from asyncllm.sandbox.wires.cohere import CohereWire
 from asyncllm.sandbox.wires.gemini import GeminiWire
 from asyncllm.sandbox.wires.ollama import OllamaWire
@@ -18,4 +19,5 @@ __all__ = [
     "OpenAIWire",
     "ResponsesWire",
     "TGIWire",
+    "TodayChatUIWire",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from asyncllm.sandbox.faults import (
-    Late,
     LoseSessions,
     NewId,
     NoOrigin,
@@ -106,8 +104,7 @@ class ChatUIWire:
         self, step: Step, handler: _Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if (late := self._backend.faults.take(Late, step)) is not None:
-                await _hold_up(late.seconds)
+            await self._backend.hold_up(step)
             if self._backend.faults.take(LoseSessions, step) is not None:
                 self.lose_sessions()
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
@@ -226,14 +223,6 @@ class ChatUIWire:
             delay=call.delay,
             keeper=found,
         )
-
-
-async def _hold_up(seconds: float) -> None:
-    """Wait, even if the client leaves meanwhile: what is on its way arrives."""
-    arriving = asyncio.create_task(asyncio.sleep(seconds))
-    while not arriving.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([arriving])
 
 
 def _error(status: int, message: str | None = None) -> web.Response:

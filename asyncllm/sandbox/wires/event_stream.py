@@ -26,7 +26,8 @@ class EventStream:
 
     The headers go out with the first bytes, or earlier by `open`. `space` is what the wire has
     after the colon of `data:`, and `form` how it frames its events; `framing` puts the same
-    content in other bytes, JSON lines and arrays among them. Payloads are lines of JSON. Every
+    content in other bytes, JSON lines and arrays among them; `media_type` says something else of
+    it. Payloads are lines of JSON. Every
     method that writes raises `ConnectionError` when the client has gone.
     """
 
@@ -37,12 +38,13 @@ class EventStream:
         headers: Mapping[str, str],
         space: str = "",
         framing: Framing | None = None,
+        media_type: str | None = None,
         form: Form = "data",
     ) -> None:
         self._request = request
         self._framer = framer(framing, space, form)
         self._is_one_byte = framing is not None and framing.kind == "one_byte"
-        headers = {**headers, "Content-Type": self._framer.media_type}
+        headers = {**headers, "Content-Type": media_type or self._framer.media_type}
         self._response = web.StreamResponse(headers=headers)
         self._batch: list[str] = []
         self._size = 0
@@ -55,17 +57,18 @@ class EventStream:
 
     async def send(self, payload: str, *, event: str | None = None) -> None:
         """Add an event to the batch, and write the batch when it is large enough."""
-        await self._add(self._framer.event(payload, event))
+        await self.write(self._framer.event(payload, event))
+
+    async def write(self, text: str) -> None:
+        """Add text as it is, and write the batch when it is large enough."""
+        self._batch.append(text)
+        self._size += len(text)
+        if self._size >= _BATCH:
+            await self.flush()
 
     async def send_bare(self, text: str) -> None:
         """Add what stands between events, with nothing around it."""
-        await self._add(self._framer.bare(text))
-
-    async def _add(self, framed: str) -> None:
-        self._batch.append(framed)
-        self._size += len(framed)
-        if self._size >= _BATCH:
-            await self.flush()
+        await self.write(self._framer.bare(text))
 
     async def flush(self) -> None:
         """Write what `send` has gathered."""

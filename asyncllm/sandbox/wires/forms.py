@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from yarl import URL
+
+if TYPE_CHECKING:
+    from email.message import MIMEPart
 
 FORM_TYPES = {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 """The content types that a page of another origin may send, which is why the origin is checked."""
@@ -28,14 +32,31 @@ async def read_form(request: web.Request) -> dict[str, str]:
     """
     if request.content_type == "application/x-www-form-urlencoded":
         return {name: str(value) for name, value in (await request.post()).items()}
+    parts = await read_parts(request)
+    return {name: content.decode().strip() for name, _, content in parts}
+
+
+async def read_parts(request: web.Request) -> list[tuple[str, str, bytes]]:
+    """Read the parts of a form: the name of each, its file's name or "", and what it holds.
+
+    Raises:
+        ValueError: it is not a form.
+
+    """
+    if request.content_type == "application/x-www-form-urlencoded":
+        form = await request.post()
+        return [(name, "", str(value).encode()) for name, value in form.items()]
     if request.content_type != "multipart/form-data":
         raise ValueError("not a form")
     head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
-    form = message_from_bytes(head + await request.read(), policy=policy.HTTP)
-    return {
-        str(part.get_param("name", header="Content-Disposition")): part.get_content().strip()
-        for part in form.iter_parts()
-    }
+    whole = message_from_bytes(head + await request.read(), policy=policy.HTTP)
+    return [_read_part(part) for part in whole.iter_parts()]
+
+
+def _read_part(part: MIMEPart) -> tuple[str, str, bytes]:
+    name = str(part.get_param("name", header="Content-Disposition"))
+    content = part.get_payload(decode=True)
+    return name, part.get_filename() or "", content if isinstance(content, bytes) else b""
 
 
 def redirect(request: web.Request, location: str) -> web.Response:
