@@ -143,18 +143,11 @@ class SSEDecoder(EventDecoder):
 
     def _parse_events(self, whole: bytes, payloads: list[Payload]) -> None:
         """Parse whole events; no empty line is before the first or after the last."""
-        for start in (b"data: ", b"data:"):
-            # What nearly all servers send is data and nothing else, a line an event: one split.
-            if whole.startswith(start) and len(whole) <= self._limit:
-                data = whole.removeprefix(start).split(b"\n\n" + start)
-                is_all = whole.count(b"\n") == 2 * (len(data) - 1)
-                if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
-                    payloads += data
-                    return
-        is_named = whole.startswith(b"event:") and len(whole) <= self._limit
-        if is_named and (named := _named_events(whole)) is not None:
-            payloads += named
-            return
+        if len(whole) <= self._limit:
+            read_all = _named_events if whole.startswith(b"event:") else _bare_events
+            if (events := read_all(whole)) is not None:
+                payloads += events
+                return
         blocks = iter(whole.split(b"\n\n"))
         for block in blocks:
             if block[:5] == b"data:" and b"\n" not in block and len(block) <= self._limit:
@@ -252,6 +245,20 @@ class SSEDecoder(EventDecoder):
                 self.retry = int(value)
         else:
             self._ignored = line[:_IGNORED_BYTES]
+
+
+def _bare_events(whole: bytes) -> list[bytes] | None:
+    """Return events that are each a line of data, as nearly all servers send them; None for others.
+
+    It is one split for all of them.
+    """
+    for start in (b"data: ", b"data:"):
+        if whole.startswith(start):
+            data = whole.removeprefix(start).split(b"\n\n" + start)
+            is_all = whole.count(b"\n") == 2 * (len(data) - 1)
+            if is_all and (start.endswith(b" ") or not any(map(_starts_with_space, data))):
+                return data
+    return None
 
 
 def _named_events(whole: bytes) -> list[Payload] | None:

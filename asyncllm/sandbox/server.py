@@ -12,17 +12,7 @@ from aiohttp import web
 from asyncllm.sandbox.faults.book import FaultBook
 from asyncllm.sandbox.generation import Backend
 from asyncllm.sandbox.site import Site
-from asyncllm.sandbox.wires import (
-    AnthropicWire,
-    ChatUIWire,
-    CohereWire,
-    GeminiWire,
-    OllamaWire,
-    OpenAIWire,
-    ResponsesWire,
-    TGIWire,
-    TodayChatUIWire,
-)
+from asyncllm.sandbox.wires import Wires
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,15 +94,7 @@ class Sandbox:
         self._ssl = ssl
         self._faults = FaultBook(faults)
         self._backend = Backend(rtt, token_rate, tokens, models, self._faults)
-        self._chatui = ChatUIWire(self._backend)
-        self._today = TodayChatUIWire(self._backend)
-        self._openai = OpenAIWire(self._backend, api_key)
-        self._responses = ResponsesWire(self._backend, api_key, self._openai.models)
-        self._anthropic = AnthropicWire(self._backend, api_key)
-        self._gemini = GeminiWire(self._backend, api_key)
-        self._cohere = CohereWire(self._backend, api_key)
-        self._ollama = OllamaWire(self._backend)
-        self._tgi = TGIWire(self._backend)
+        self._wires = Wires(self._backend, api_key)
         self._site: Site | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -130,7 +112,7 @@ class Sandbox:
     @property
     def conversations(self) -> int:
         """How many chat-ui conversations exist now; those that were deleted do not."""
-        return len(self._chatui.conversations) + len(self._today.conversations)
+        return self._wires.conversations
 
     @property
     def generating(self) -> int:
@@ -147,9 +129,7 @@ class Sandbox:
             KeyError: there is no such conversation.
 
         """
-        today = self._today.conversations.get(conversation)
-        found = today or self._chatui.conversations[conversation]
-        return tuple(found.answers)
+        return self._wires.answers(conversation)
 
     def add_fault(self, fault: Fault) -> None:
         """Declare a fault for the requests to come.
@@ -166,8 +146,7 @@ class Sandbox:
 
     def lose_sessions(self) -> None:
         """Forget all settings and conversations, as a restart with an empty database would."""
-        self._chatui.lose_sessions()
-        self._today.lose_sessions()
+        self._wires.lose_sessions()
 
     async def start(self) -> None:
         """Listen.
@@ -179,19 +158,7 @@ class Sandbox:
         """
         if self._site is not None:
             raise RuntimeError("a sandbox can be started only once")
-        routes = (
-            *self._chatui.routes(),
-            *self._responses.routes(),  # before OpenAI's, which answers all of /v1
-            *self._today.routes(),
-            *self._anthropic.routes(),
-            *self._gemini.routes(),
-            *self._cohere.routes(),
-            *self._ollama.routes(),
-            *self._tgi.routes(),
-            web.get("/v1/models", self._list_models),
-            *self._openai.routes(),
-            web.get(_STATE, self._state),
-        )
+        routes = (*self._wires.routes(), web.get(_STATE, self._state))
         self._site = Site(routes, self._remember, self._ssl)
         try:
             self.port = await self._site.start(self._host, self.port)
@@ -244,17 +211,6 @@ class Sandbox:
             Request(request.method, request.path, dict(request.query), headers, body)
         )
         self._request_count += 1
-
-    async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        """Answer what several wires ask at one path: each but OpenAI's says more than that."""
-        wire: AnthropicWire | CohereWire | GeminiWire | OpenAIWire = self._openai
-        if "anthropic-version" in request.headers:
-            wire = self._anthropic
-        elif "x-goog-api-key" in request.headers:
-            wire = self._gemini
-        elif "endpoint" in request.query:
-            wire = self._cohere
-        return await wire.list_models(request)
 
     async def _state(self, _request: web.Request) -> web.Response:
         state = {
