@@ -143,9 +143,8 @@ class Sandbox:
             KeyError: there is no such conversation.
 
         """
-        today = self._today.conversations.get(conversation)
-        found = today or self._chatui.conversations[conversation]
-        return tuple(found.answers)
+        found = {**self._chatui.conversations, **self._today.conversations}
+        return tuple(found[conversation].answers)
 
     def add_fault(self, fault: Fault) -> None:
         """Declare a fault for the requests to come.
@@ -175,13 +174,10 @@ class Sandbox:
         """
         if self._site is not None:
             raise RuntimeError("a sandbox can be started only once")
+        conversing = (self._chatui, self._today)
+        others = (self._anthropic, self._cohere, self._ollama, self._tgi)
         routes = (
-            *self._chatui.routes(),
-            *self._today.routes(),
-            *self._anthropic.routes(),
-            *self._cohere.routes(),
-            *self._ollama.routes(),
-            *self._tgi.routes(),
+            *[route for wire in (*conversing, *others) for route in wire.routes()],
             web.get("/v1/models", self._list_models),
             *self._openai.routes(),
             web.get(_STATE, self._state),
