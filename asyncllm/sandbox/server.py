@@ -143,8 +143,8 @@ class Sandbox:
             KeyError: there is no such conversation.
 
         """
-        found = {**self._chatui.conversations, **self._today.conversations}
-        return tuple(found[conversation].answers)
+        today = self._today.conversations.get(conversation)
+        return tuple((today or self._chatui.conversations[conversation]).answers)
 
     def add_fault(self, fault: Fault) -> None:
         """Declare a fault for the requests to come.
