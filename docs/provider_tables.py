@@ -27,6 +27,7 @@ from asyncllm import (
     OpenAICompatible,
     OpenAIResponses,
 )
+from asyncllm.base.carried import CARRIED
 from asyncllm.providers.services import SERVICES
 
 if TYPE_CHECKING:
@@ -88,12 +89,6 @@ _KEYS = {
     TGI: "`api_key=`, where the server wants one",
     Gemini: "`api_key=`; for Vertex AI `token=`",
 }
-_NATIVE = (
-    Anthropic,
-    Gemini,
-    Ollama,
-    Cohere,
-)  # which say what `OpenAICompatible` says, and usage unasked
 
 
 def providers() -> list[str]:
@@ -117,22 +112,12 @@ def providers() -> list[str]:
 
 
 def supports() -> list[str]:
-    """Return the table of what each provider can do."""
-    rows = []
-    for cls in PROVIDERS:
-        yes, usage = "no", "where the server tells it"
-        images = ""
-        if cls is ChatUI:
-            images, usage = "yes", "no"
-        if cls is LlamaCpp:
-            yes, images, usage = "yes", "no", "asked for"
-        if issubclass(cls, OpenAICompatible):
-            is_asked = cls.asks_usage and cls is not OpenAIResponses  # which tells it unasked
-            yes, usage = "yes", "asked for" if is_asked else usage
-        elif cls in _NATIVE:
-            yes, usage = "yes", "yes"
-        rows.append((f"`{cls.__name__}`", "yes", yes, yes, usage, images or yes))
-    return _table(("provider", "text", "reasoning", "tool calls", "usage", "images"), rows)
+    """Return the table of what each provider's wire carries."""
+    rows = [
+        (f"`{cls.__name__}`", *("yes" if each in cls.carries else "no" for each in CARRIED))
+        for cls in PROVIDERS
+    ]
+    return _table(("provider", *CARRIED), rows)
 
 
 def services() -> list[str]:

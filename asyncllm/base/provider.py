@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from asyncllm.base.carried import Carried
     from asyncllm.messages import Messages
 
     Begin: TypeAlias = Callable[[], Awaitable[Begun]]
@@ -38,6 +39,7 @@ class Provider(Documented):
         wire: what the wire is called, if it has one.
         supports_stream: whether answers come piece by piece; true of every provider here.
         needs_auth: whether the public server answers nobody without a key.
+        carries: what its wire carries besides text.
         default_timeouts: limits that fit what its models do, for those that nobody has set.
         secrets: what no error of its streams may show.
 
@@ -56,6 +58,7 @@ class Provider(Documented):
     wire: ClassVar[str] = ""
     supports_stream: ClassVar[bool] = True
     needs_auth: ClassVar[bool] = False
+    carries: ClassVar[frozenset[Carried]] = frozenset()
     default_timeouts: ClassVar[Timeouts] = STANDARD
 
     def __init__(

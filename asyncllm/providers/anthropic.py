@@ -10,6 +10,7 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask, Next
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError
 from asyncllm.events import About
@@ -57,6 +58,7 @@ class Anthropic(ServerProvider):
     """
 
     wire = "anthropic"
+    carries = EVERYTHING
     url = "https://api.anthropic.com"
     needs_auth = True
     # At its greatest effort, a model was seen to send nothing but keep-alives for over two minutes.

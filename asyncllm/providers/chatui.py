@@ -51,6 +51,7 @@ class ChatUI(ConversationProvider, ServerProvider):
     """
 
     wire = "chatui"
+    carries = frozenset({"images", "files"})
     framing = "json_lines"
 
     @classmethod

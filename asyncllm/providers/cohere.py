@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.errors import ConfigurationError, HTTPStatusError
 from asyncllm.providers.own_wire import OwnWire
@@ -42,6 +43,7 @@ class Cohere(OwnWire):
 
     url = "https://api.cohere.com"
     wire = "cohere"
+    carries = EVERYTHING - {"files", "prefill"}
     other_ends = r"/v[12](?:/(?:chat|models))?|/compatibility/v1"
     other_way = 'use provider("cohere-openai") for its OpenAI endpoint'
     needs_auth = True

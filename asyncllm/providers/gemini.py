@@ -11,6 +11,7 @@ import msgspec
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask, Next
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import BadRequestError, ConfigurationError, HTTPStatusError, ProtocolError
 from asyncllm.framing.json import encode_json
@@ -60,6 +61,7 @@ class Gemini(ServerProvider):
 
     url = _HOME
     wire = "gemini"
+    carries = EVERYTHING - {"prefill"}
     needs_auth = True
     ends_with_body = True  # a reason to finish may stand in every chunk
     # Nothing comes while it thinks, unless its thoughts are asked for.

@@ -69,6 +69,7 @@ class LlamaCpp(Provider):
     """
 
     wire: ClassVar[str] = "in process"
+    carries = frozenset({"reasoning", "tools", "structured output", "usage"})
     elsewhere: ClassVar[Mapping[str, str]] = {
         **Provider.elsewhere,
         "base_url": 'a llama-server is asked by provider("llamacpp-server")',

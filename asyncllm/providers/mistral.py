@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.providers.openai import OpenAICompatible
 from asyncllm.providers.services import SERVICES
@@ -34,6 +35,7 @@ class Mistral(OpenAICompatible):
     """
 
     wire = "mistral"
+    carries = EVERYTHING
     service = SERVICES["mistral"]
     url = SERVICES["mistral"].base_url
     needs_auth = True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
 from asyncllm.options import Timeouts
@@ -53,6 +54,7 @@ class Ollama(OwnWire):
 
     url = "http://localhost:11434"
     wire = "ollama"
+    carries = EVERYTHING - {"files", "citations", "cache"}
     other_ends = r"/v1(?:/(?:chat/completions|models))?|/api(?:/chat)?"
     other_way = 'use provider("ollama-openai") for its OpenAI endpoint'
     framing = "json_lines"

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
 from asyncllm.errors import ConfigurationError, HTTPStatusError, NotFoundError
 from asyncllm.providers.services import SERVICES, Service, url_of_host
@@ -56,6 +57,7 @@ class OpenAICompatible(ServerProvider):
     """
 
     wire = "openai"
+    carries = EVERYTHING - {"prefill"}
     path: ClassVar[str] = _CHAT
     defaults: ClassVar[Mapping[str, object]] = MappingProxyType({})
     asks_usage: ClassVar[bool] = True

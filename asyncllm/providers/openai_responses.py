@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from asyncllm.base.ask import Ask, Next
+from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.errors import ConfigurationError, HTTPStatusError, StreamInterrupted, TransportError
 from asyncllm.options import Timeouts
@@ -62,6 +63,7 @@ class OpenAIResponses(OpenAI):
     """
 
     wire = "responses"
+    carries = EVERYTHING - {"prefill"}
     path: ClassVar[str] = _PATH
     default_timeouts = Timeouts(first_token=600.0, stall=600.0)
 

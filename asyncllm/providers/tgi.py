@@ -60,6 +60,7 @@ class TGI(OwnWire):
     """
 
     wire = "tgi"
+    carries = frozenset({"structured output", "usage"})
     other_ends = r"/generate(?:_stream)?|/v1(?:/chat/completions)?"
     other_way = "ask its OpenAI endpoint by OpenAICompatible(base_url=…/v1)"
 

@@ -13,8 +13,8 @@ from page_runner import ROOT
 
 import asyncllm
 import asyncllm.sandbox
-from asyncllm import AsyncLLMError, ConfigurationError, OpenAICompatible, OpenAIResponses
-from asyncllm.sandbox import Fault, Sandbox
+from asyncllm import AsyncLLMError
+from asyncllm.sandbox import Fault
 
 DOCS = ROOT / "docs"
 TABLES = runpy.run_path(str(DOCS / "provider_tables.py"))
@@ -67,41 +67,6 @@ def test_every_provider_class_has_a_row():
         if isinstance(cls, type) and issubclass(cls, asyncllm.AsyncGeneratorProvider) and cls.wire
     }
     assert set(TABLES["PROVIDERS"]) == classes
-
-
-# A model in the process is no server's: tests/peers/test_llamacpp.py has it.
-@pytest.mark.parametrize("row", [row for row in TABLES["supports"]()[2:] if "LlamaCpp" not in row])
-async def test_each_provider_can_do_what_its_row_says_and_nothing_else(row):
-    _, name, text, reasoning, tools, usage, images, _ = (cell.strip() for cell in row.split("|"))
-    cls = getattr(asyncllm, name.strip("`"))
-    async with Sandbox(models=["gpt-5"]) as sandbox:
-        is_openai = getattr(cls, "path", "") in {OpenAICompatible.path, OpenAIResponses.path}
-        is_chatui = cls is asyncllm.ChatUI
-        url = sandbox.url + ("/v1" if is_openai else "/chat" if is_chatui else "")
-        llm = cls(base_url=url, model=cls.model or MODELS.get(cls, "gpt-5"))
-        assert text == "yes"
-        try:
-            reply = await llm.complete("Hello", reasoning_effort="low")
-        except ConfigurationError:
-            assert reasoning == "no"
-            reply = await llm.complete("Hello")
-        assert (bool(reply.text), bool(reply.reasoning)) == (True, reasoning == "yes")
-        try:
-            reply = await llm.complete("Use a tool", tools=[TOOL])
-        except ConfigurationError:
-            assert tools == "no"
-        else:
-            assert tools == "yes"
-            assert reply.tool_calls
-        asked = any(b"include_usage" in request.body for request in sandbox.requests)
-        assert asked == (usage == "asked for")
-        try:
-            await llm.complete([{"role": "user", "content": [asyncllm.text("Look"), PICTURE]}])
-        except ConfigurationError:
-            assert images == "no"
-        else:
-            assert images == "yes"
-            assert any(b"AAAA" in request.body for request in sandbox.requests)
 
 
 # --- errors ------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from asyncllm.sandbox.faults import (
     Refusal,
     Status,
     Step,
+    UsageDetails,
 )
 from asyncllm.sandbox.generation import reasoning_about, start_generation, tokens_of
 from asyncllm.sandbox.generation.answers import Answer
@@ -192,6 +193,7 @@ class GeminiWire:
             is_signed=signs(model),
             is_vertex=is_vertex,
             streams_arguments=is_vertex and calling.get("streamFunctionCallArguments") is True,
+            details=faults.take(UsageDetails, "stream"),
             is_grounded=faults.take(Citations, "stream") is not None,
             end=faults.take(EndsWith, "stream"),
             goes_on_at=end if is_more else None,

@@ -18,7 +18,7 @@ from asyncllm.sandbox.wires.openai_style import encode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from asyncllm.sandbox.faults import EndsWith
+    from asyncllm.sandbox.faults import EndsWith, UsageDetails
     from asyncllm.sandbox.generation import ToolCall
     from asyncllm.sandbox.wires.body import JSON
 
@@ -68,6 +68,7 @@ class GeminiAnswer:
     is_signed: bool = False
     is_vertex: bool = False
     streams_arguments: bool = False
+    details: UsageDetails | None = None
     is_grounded: bool = False
     end: EndsWith | None = None
     goes_on_at: int | None = None
@@ -130,6 +131,8 @@ class GeminiAnswer:
         usage: JSON = {"promptTokenCount": self.prompt_tokens, "candidatesTokenCount": written}
         if self.thought:
             usage["thoughtsTokenCount"] = len(self.thought)
+        if self.details is not None:
+            usage["cachedContentTokenCount"] = min(self.details.cached_tokens, self.prompt_tokens)
         return {**usage, "totalTokenCount": self.prompt_tokens + written + len(self.thought)}
 
     @cached_property
