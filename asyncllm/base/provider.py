@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
+from asyncllm.base.carried import Carried  # noqa: TC001 - the reference reads the annotations
 from asyncllm.base.documented import Documented
 from asyncllm.base.request import Question
 from asyncllm.errors import ConfigurationError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from asyncllm.base.carried import Carried
     from asyncllm.messages import Messages
 
     Begin: TypeAlias = Callable[[], Awaitable[Begun]]
