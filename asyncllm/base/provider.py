@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from asyncllm.base.carried import Carried  # noqa: TC001 - the reference reads the annotations
 from asyncllm.base.documented import Documented
 from asyncllm.base.request import Question
 from asyncllm.errors import ConfigurationError
@@ -39,7 +38,7 @@ class Provider(Documented):
         wire: what the wire is called, if it has one.
         supports_stream: whether answers come piece by piece; true of every provider here.
         needs_auth: whether the public server answers nobody without a key.
-        carries: what its wire carries besides text.
+        carries: what its wire carries besides text, such as "tools"; see the table in the docs.
         default_timeouts: limits that fit what its models do, for those that nobody has set.
         secrets: what no error of its streams may show.
 
@@ -58,7 +57,7 @@ class Provider(Documented):
     wire: ClassVar[str] = ""
     supports_stream: ClassVar[bool] = True
     needs_auth: ClassVar[bool] = False
-    carries: ClassVar[frozenset[Carried]] = frozenset()
+    carries: ClassVar[frozenset[str]] = frozenset()
     default_timeouts: ClassVar[Timeouts] = STANDARD
 
     def __init__(

@@ -7,7 +7,7 @@ import pytest
 
 import asyncllm
 from asyncllm import AsyncGeneratorProvider, ConfigurationError, OpenAICompatible, OpenAIResponses
-from asyncllm.base.carried import CARRIED
+from asyncllm.base.carried import CARRIED, EVERYTHING
 from asyncllm.sandbox import Citations, Sandbox, Usage, UsageDetails
 from support.tools import ASKED, TOOLS
 
@@ -73,6 +73,10 @@ SHOWS = {
     "prefill": lambda reply, sent: reply.text and not reply.text.startswith("It is"),
     "cache": lambda reply, sent: reply.usage and reply.usage.cached_tokens is not None,
 }
+
+
+def test_what_is_carried_has_a_column():
+    assert all(cls.carries <= EVERYTHING for cls in [*PROVIDERS, asyncllm.LlamaCpp])
 
 
 @pytest.mark.parametrize("carried", CARRIED)
