@@ -16,8 +16,8 @@ CARRIED = (
 """All of it, in the table's order.
 
 "prefill" is a last message of the assistant's that the answer goes on from, "cache" that what the
-server had in a cache is counted. What of a question a wire does not carry is refused before anything
-is sent: tools, images, files and structured output.
+server had in a cache is counted. Tools, images, files and structured output that a wire does not
+carry are refused before anything is sent.
 """
 
 EVERYTHING = frozenset(CARRIED)
