@@ -93,14 +93,16 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
 def providers() -> None:
     """List the providers."""
     table = Table("name", "wire", "default model", "models", "auth", "base URL", "notes")
-    for name in [name for name in provider_classes() if name not in SERVICES]:
+    classes = provider_classes()
+    for name in [name for name in classes if name not in SERVICES]:
         cls = provider_class(name)
         models, auth = ", ".join(cls.models), "API key" if cls.needs_auth else "none"
         cells = (name, cls.wire, cls.model, models, auth, cls.url, "")
         table.add_row(*(_harmless(cell, sys.stdout) for cell in cells))
     for service in SERVICES.values():
         auth = service.key_variable or "none"
-        table.add_row(service.name, "openai", "", "", auth, service.base_url, service.notes)
+        wire = provider_class(service.name).wire if service.name in classes else "openai"
+        table.add_row(service.name, wire, "", "", auth, service.base_url, service.notes)
     for column in table.columns:
         column.overflow = "fold"
     Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
