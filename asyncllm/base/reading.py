@@ -89,14 +89,16 @@ class Reading(AsyncIterator["list[Item]"]):
             AsyncLLMError: the answer failed or was cut off; what came before it was returned.
 
         """
-        translator, body, inflow = self._translator, self._body, self._response.inflow
-        while not (self._has_ended or translator.is_done):
+        while True:
+            while self._has_ended or self._translator.is_done:
+                await self._go_on()
+            translator, body, inflow = self._translator, self._body, self._response.inflow
             try:
                 while (chunk := inflow.take()) is None:
                     await inflow.arrival()
             except READ_ERRORS as error:
                 self._fail(broken(type(error)))
-                break
+                continue
             batch: list[Item] = []
             payloads: list[Payload] | None = None
             try:
@@ -116,8 +118,6 @@ class Reading(AsyncIterator["list[Item]"]):
                 return [item for item in batch if not isinstance(item, Ping)]
             if batch:
                 return batch
-        await self._go_on()
-        return await self.__anext__()
 
     def _check_end(self) -> None:
         """Refuse a body that ends amid an event, where that may be a part of the answer.

@@ -76,6 +76,15 @@ async def test_an_answer_goes_on_in_the_next_response_on_the_same_connection():
         assert len(connections) == 1
 
 
+async def test_an_answer_may_come_in_more_responses_than_calls_can_be_nested():
+    class Endless(Going):
+        most = 1500
+
+    answers = [[*answer(PAUSED), WHOLE]] * 1500
+    async with raw_server(*answers, [*answer(said(b"b"), END), WHOLE]) as (url, _):
+        assert (await Endless(base_url=url).complete("x")).text == "b"
+
+
 async def test_what_was_broken_is_taken_up_on_another_connection():
     answers = ([*answer(said(b"a")), None], [*answer(said(b"b"), END), WHOLE])
     async with raw_server(*answers) as (url, connections):
