@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from asyncllm.base.foreign import own_messages
 from asyncllm.base.provider import Provider
+from asyncllm.base.request import Request, with_body
 from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
@@ -166,16 +167,14 @@ class LlamaCpp(Provider):
         if question.proxy is not None:
             raise ConfigurationError("LlamaCpp asks nobody over a network: leave out proxy")
         path = Path(question.model)
-        body = encode_json(
-            {
-                "messages": openai_messages(own_messages(question.messages, self.wire)),
-                "stream": True,
-                "stream_options": {"include_usage": True},
-                "return_progress": True,  # so that reading a long prompt can be stopped too
-                **question.params,
-                **question.extra,
-            },
+        request = Request(
+            base_url="",
+            model=question.model,
+            messages=own_messages(question.messages, self.wire),
+            params=question.params,
+            extra=question.extra,
         )
+        body = with_body(request, _encoded).body
 
         async def begin() -> Begun:
             return await begin_under(self._answering(path, body))
@@ -206,6 +205,18 @@ class LlamaCpp(Provider):
         except AsyncLLMError as error:
             refusal = copy.copy(error)  # several may wait for it, and each adds its reply to it
         raise refusal
+
+
+def _encoded(request: Request) -> bytes:
+    return encode_json(
+        {
+            "messages": openai_messages(request.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_progress": True,  # so that reading a long prompt can be stopped too
+            **request.given,
+        }
+    )
 
 
 _NO_MODEL = "LlamaCpp needs a model: give model=, the path of a GGUF file, or set ASYNCLLM_MODEL"

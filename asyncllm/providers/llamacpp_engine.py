@@ -18,12 +18,15 @@ from collections import deque
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from asyncllm.errors import ConfigurationError
+from asyncllm.errors import ConfigurationError, StreamInterrupted
 from asyncllm.hints import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+CLOSED = "the model was closed before the answer's end"
+"""What a reader is told whose answer `close` has ended."""
 
 _MOST_CHUNKS = 256  # that wait for their reader; then the model's thread waits
 _QUIET = -1
@@ -134,12 +137,12 @@ class Engine:
         """Generate an answer, once as many others have ended as it takes.
 
         Raises:
-            ConfigurationError: the model was closed.
+            StreamInterrupted: the model was closed.
 
         """
         with self._lock:
             if self._server is None:
-                raise ConfigurationError("this model was closed")
+                raise StreamInterrupted(CLOSED)
             if len(self._running) >= self._parallel:
                 self._waiting.append(generation)
             else:

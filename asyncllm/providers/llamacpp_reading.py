@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from asyncllm.errors import AsyncLLMError
-from asyncllm.providers.llamacpp_engine import Generation
+from asyncllm.errors import AsyncLLMError, StreamInterrupted
+from asyncllm.providers.llamacpp_engine import CLOSED, Generation
 from asyncllm.wires.failures import Complaint, failure
 from asyncllm.wires.openai_chat import ChatTranslator
 
@@ -67,16 +67,19 @@ class GenerationReading(AsyncIterator["list[Item]"]):
         raise StopAsyncIteration
 
     def _check(self) -> None:
-        """Raise what the binding raised, if anything.
+        """Refuse an end that the answer has not come to.
 
         Raises:
-            AsyncLLMError: it did.
+            StreamInterrupted: the model was closed.
+            AsyncLLMError: the binding raised something.
 
         """
         error = self.generation.failure
         if error is not None:
             status = _BAD_REQUEST if isinstance(error, ValueError) else 0
             raise failure(Complaint(str(error), status=status))
+        if self.generation.is_stopped:
+            raise StreamInterrupted(CLOSED)
 
     def _wake(self) -> None:
         """Tell the reader, from the model's thread, that there is news."""

@@ -165,7 +165,7 @@ async def test_closing_unloads_and_the_next_stream_loads_anew(model):
     stream = llm.stream("hi", **ENDLESS)
     await anext(stream)
     await llm.aclose()
-    with pytest.raises(asyncllm.StreamInterrupted):
+    with pytest.raises(asyncllm.StreamInterrupted, match="model was closed"):
         await stream.collect()
     await until(lambda: not ours())
     assert (await llm.complete("hi", **saying("ok"))).text == "ok"
@@ -275,6 +275,12 @@ async def test_what_can_t_be_loaded_is_refused_and_may_be_tried_again(model, tmp
     llm = LlamaCpp(model=model, options={"n_ctxx": 512})
     with pytest.raises(asyncllm.ConfigurationError, match="did you mean n_ctx"):
         await llm.complete("hi")
+
+
+def test_a_message_that_can_t_be_sent_is_named(model):
+    messages = [{"role": "user", "content": text} for text in ("hi", "\ud800")]
+    with pytest.raises(asyncllm.ConfigurationError, match=r"messages\[1\] can't be written"):
+        LlamaCpp(model=model).stream(messages)
 
 
 async def test_without_a_model_it_says_so(monkeypatch, model):
