@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncllm.framing import Payload
 
 _PADDING = "\0"  # up to 16 UTF-16 units, so that a length does not tell a word
-_MOST_TOLD = 1000  # files of one answer
+_MOST_TOLD = 100  # files of one answer
 _STATUSES = range(400, 600)
 
 
@@ -250,9 +250,10 @@ class ChatUITranslator(JSONTranslator[_Update]):
             case "file" if len(self._files) < _MOST_TOLD:
                 said = {"name": event.name, "mime": event.mime, "sha": event.sha}
                 told = {name: as_text(value) for name, value in said.items() if value}
-                if told not in self._files:
-                    self._files.append(told)
-                    self._tell(About(extra={"files": as_kept([*self._files])}), batch)
+                files = as_kept([*self._files, told])
+                if told not in self._files and isinstance(files, list):
+                    self._files = files
+                    self._tell(About(extra={"files": files}), batch)
 
     def _tell(self, event: Event, batch: list[Item]) -> None:
         (batch if self._has_begun or batch else self._held).append(event)

@@ -72,4 +72,7 @@ def _as_text(outputs: list[object]) -> str:
     texts = [as_text(as_mapping(output).get("content")) for output in outputs]
     if all(texts):
         return "\n".join(texts)
-    return msgspec.json.encode(outputs).decode()
+    try:
+        return msgspec.json.encode(outputs).decode()
+    except (UnicodeEncodeError, RecursionError):  # of halves of characters, and of what is too deep
+        return ""

@@ -48,7 +48,8 @@ def as_lines(*updates):
         if "token" in update and update["type"] == "stream":
             units = len(update["token"].encode("utf-16-le")) // 2
             update = {**update, "token": update["token"] + "\0" * max(0, 16 - units)}
-        body += json.dumps(update, ensure_ascii=False).encode() + b"\n"
+        # A half of a character is escaped, as JavaScript does it.
+        body += json.dumps(update, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
         body += b" " * 4096 if update["type"] == "finalAnswer" else b""
     return body
 
@@ -150,6 +151,7 @@ def test_a_body_that_is_cut_off_before_its_whole_text_never_finishes(name):
         (error("terminated"), asyncllm.ProviderError, False),
         (error("odd", "no number"), asyncllm.ProviderError, False),
         (error("odd", 7), asyncllm.ProviderError, False),
+        (error("odd", "\ud800"), asyncllm.ProviderError, False),
         (FINISHED, StreamInterrupted, False),
     ],
 )
@@ -196,6 +198,24 @@ def test_reasoning_tools_routes_and_files_are_told_as_they_are():
         Finish("stop"),
     ]
     assert not [item for item in items if isinstance(item, Citation)]
+
+
+@pytest.mark.parametrize("output", ["\ud800", {"deep": "\udfff"}])
+def test_what_a_tool_returns_that_has_no_json_form_does_not_cost_the_answer(output):
+    outputs = {"status": "success", "outputs": [{"odd": output}]}
+    update = {"type": "tool", "subtype": "result", "uuid": "1", "result": outputs}
+    items, failure, _ = read(as_lines(*TEA, update, final()))
+    assert failure is None
+    assert said(items) == [ToolResult("1", "", ""), Finish("stop")]
+
+
+def test_files_that_are_too_many_to_be_kept_leave_the_first_of_them():
+    files = [{"type": "file", "name": f"{n}" * 9000, "mime": "", "sha": ""} for n in range(9)]
+    items, failure, _ = read(as_lines(*TEA, *files, *files, final()))
+    told = [item.extra["files"] for item in items if isinstance(item, About)]
+    assert failure is None
+    assert 0 < len(told) < 9
+    assert [file["name"][0] for file in told[-1]] == [str(n) for n in range(len(told))]
 
 
 @given(st.integers(0, 3), st.integers(0, 3))
