@@ -71,6 +71,8 @@ class ConversationProvider(AsyncGeneratorProvider):
             try:
                 asked = msgspec.structs.replace(request, conversation_id=conversation.id)
                 begun = await self._attempt(asked, http)
+                del asked
+                request = msgspec.structs.replace(request, body=b"")  # sent, and megabytes perhaps
                 async with contextlib.aclosing(begun):
                     if begun.batch is not None:
                         conversation.progress = Progress.ANSWERING

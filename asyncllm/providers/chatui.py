@@ -23,7 +23,7 @@ from asyncllm.errors import (
     TransportError,
 )
 from asyncllm.http import path_segment
-from asyncllm.providers.chatui_server import ChatUIServer, explained, models_of
+from asyncllm.providers.chatui_server import ChatUIServer, explained, models_of, wants_login
 from asyncllm.wires import chatui_page
 from asyncllm.wires.chatui import ChatUITranslator
 from asyncllm.wires.chatui_form import Place, completed, form_of, media_type_of, preprompt_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 0.1  # seconds before what was broken is taken up again; each time twice as long
 _MOST_TRIES = 4  # that bring nothing
 _PREPROMPT = "preprompt"
+_OF_NOBODY = {"origin", "user-agent"}  # headers that log nobody in
 
 
 class ChatUI(ConversationProvider, ServerProvider):
@@ -80,8 +81,8 @@ class ChatUI(ConversationProvider, ServerProvider):
         try:
             await models_of(http, self.base_url)
         except (HTTPStatusError, ProtocolError) as error:
-            if isinstance(error, HTTPStatusError) and error.is_passing:
-                raise
+            if isinstance(error, HTTPStatusError) and (error.is_passing or wants_login(error)):
+                raise explained(error, self.base_url) from None
         else:
             return "chatui"
         try:
@@ -118,6 +119,7 @@ class ChatUI(ConversationProvider, ServerProvider):
             http,
             model=request.model,
             preprompt=str(preprompt or preprompt_of(request.messages)),
+            is_nobody={name.lower() for name in self._headers} <= _OF_NOBODY,
         )
 
     @override
@@ -126,7 +128,7 @@ class ChatUI(ConversationProvider, ServerProvider):
         place = Place.read(request.conversation_id)
         # There is one answer to a conversation: its first message names the generation too.
         missing = {"id": place.parent, "generationId": place.parent}
-        missing = {name: value for name, value in missing.items() if name not in request.extra}
+        missing = {name: value for name, value in missing.items() if name not in request.given}
         return Ask(
             _path(place),
             completed(request.body, missing),
@@ -153,7 +155,7 @@ class ChatUI(ConversationProvider, ServerProvider):
         if following.tries > _MOST_TRIES:
             return None
         place = Place.read(request.conversation_id)
-        generation = str(request.extra.get("generationId", place.parent))
+        generation = str(request.given.get("generationId", place.parent))
         ask = Ask(
             f"{_path(place)}/stream",
             method="GET",
@@ -181,6 +183,8 @@ class ChatUI(ConversationProvider, ServerProvider):
                 return await models_of(http, self.base_url)
             except NotFoundError:
                 pass
+            except HTTPStatusError as error:
+                raise explained(error, self.base_url) from None
             raise ProtocolError(
                 f"{self.base_url} has no list of models as today's chat-ui has: ChatUI.detect(url) "
                 "says which provider fits; is its path, such as /chat, in base_url?"

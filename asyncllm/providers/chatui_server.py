@@ -17,7 +17,7 @@ from asyncllm.errors import (
     ProtocolError,
 )
 from asyncllm.framing.json import decode
-from asyncllm.http import Step
+from asyncllm.http import Step, path_segment
 from asyncllm.providers.chatui_conversations import ChatUIConversations
 from asyncllm.wires.chatui_form import Place
 from asyncllm.wires.loose import as_list, as_mapping, as_text
@@ -44,14 +44,24 @@ class ChatUIServer(ChatUIConversations):
         http: to ask with.
         model: the model's id.
         preprompt: what the system says in each conversation, or "".
+        is_nobody: whether nothing that is sent can tell the server which user asks.
 
     """
 
-    __slots__ = ("_preprompt",)
+    __slots__ = ("_is_nobody", "_preprompt")
 
-    def __init__(self, base_url: str, http: Http, *, model: str, preprompt: str = "") -> None:
+    def __init__(
+        self,
+        base_url: str,
+        http: Http,
+        *,
+        model: str,
+        preprompt: str = "",
+        is_nobody: bool = True,
+    ) -> None:
         super().__init__(base_url, http, model, preprompt)
         self._preprompt = preprompt
+        self._is_nobody = is_nobody
 
     async def accept_settings(self) -> None:
         """Have the server begin a session, as conversations are those of one.
@@ -84,7 +94,13 @@ class ChatUIServer(ChatUIConversations):
             del refusal  # its traceback holds this frame: they would be a cycle of garbage
 
     def session_entry(self) -> Entry | None:
-        """Return what another process needs to delete all of this session's conversations."""
+        """Return what another process needs to delete all of this session's conversations.
+
+        A user's session has those of the user's browser too, and any header may log one in: chat-ui
+        has a setting, `TRUSTED_EMAIL_HEADER`, that names one.
+        """
+        if not self._is_nobody:
+            return None
         url = f"{self.name}/api/v2/conversations"
         return self._entry_of_session(url, Step("DELETE", url))
 
@@ -128,7 +144,7 @@ def explained(error: HTTPStatusError, base_url: str) -> AsyncLLMError:
             f"chat-ui takes itself to be served elsewhere than at {base_url}: set PUBLIC_ORIGIN on "
             'the server to this address, or give headers={"Origin": …} with the one it believes in'
         )
-    elif error.status in _REDIRECTS or "have to be logged in" in said:
+    elif wants_login(error):
         hint = (
             'this chat-ui wants a login: give headers={"Cookie": "hf-chat=…"} with the cookie of '
             "a browser that is logged in"
@@ -144,6 +160,11 @@ def explained(error: HTTPStatusError, base_url: str) -> AsyncLLMError:
         body=said,
         headers=error.headers,
     )
+
+
+def wants_login(error: HTTPStatusError) -> bool:
+    """Tell whether an answer asks to log in first."""
+    return error.status in _REDIRECTS or "have to be logged in" in error.body
 
 
 def _place_in(body: bytes) -> Place:
@@ -163,6 +184,8 @@ def _place_in(body: bytes) -> Place:
     root = as_text(told.get("rootMessageId")) or as_text(first.get("id"))
     if not root or "#" in root:
         raise ProtocolError("chat-ui created a conversation and did not say which message is first")
+    for name in (created.conversation_id, root):
+        path_segment(name)  # one that can't be sent is refused while its session is known
     return Place(created.conversation_id, root)
 
 

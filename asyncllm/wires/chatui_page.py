@@ -32,7 +32,7 @@ def models_of(page: bytes) -> list[str]:
     if not found:
         raise ProtocolError(
             "the page at / has no list of models: `models:[{id:…,name:…}]` was looked for, "
-            "as chat-ui of 2023 writes it"
+            "as chat-ui of 2023 writes it; for a newer one there is asyncllm.ChatUI"
         )
     return list(found)
 

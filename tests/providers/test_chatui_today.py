@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import sys
+import tracemalloc
 
 import pytest
 
@@ -24,9 +25,10 @@ from asyncllm.sandbox import (
 )
 from asyncllm.sandbox.server import Request
 from support.policies import ONCE, QUICK
-from support.raw_server import raw_server
+from support.raw_server import CHUNKED, chunk, raw_server
 
 MODEL = "sandbox/small"
+OWN = "11111111-1111-4111-8111-111111111111"  # the name of a generation
 
 
 @pytest.fixture
@@ -80,6 +82,36 @@ async def test_an_answer_is_a_conversation_that_is_created_read_and_deleted(
     assert asked == {"inputs": "Hello", "timezone": "Europe/Oslo"}
     assert delete.path == stream.path
     assert len({each.headers["cookie"] for each in (create, stream, delete)}) == 1
+
+
+@pytest.mark.parametrize("way", [{"generationId": OWN}, {"extra": {"generationId": OWN}}])
+async def test_a_generation_s_own_name_is_sent_once_and_followed_by(sandbox, chatui, way):
+    sandbox.add_fault(Drop(after=1, times=1))
+    assert (await chatui.complete("Hello", **way)).finish_reason == "stop"
+    asked, followed = [each for each in sandbox.requests if step_of(each) in {"stream", "follow"}]
+    assert form_of(asked)["generationId"] == followed.query["generationId"] == OWN
+    assert asked.body.count(b"generationId") == 1
+
+
+async def test_a_form_is_let_go_of_while_its_answer_is_read(sessions):
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
+    created = b'{"conversationId":"a","conversation":{"rootMessageId":"r"}}'
+    begun = [ok % (0, b"")], [ok % (len(created), created)]
+    image = asyncllm.image(b"\x89PNG\r\n\x1a\n" + bytes(700_000))
+    token = CHUNKED + chunk(b'{"type":"stream","token":"Hi"}\n')
+    async with raw_server(*begun, [token, asyncio.Event()]) as (url, _):
+        content = [asyncllm.text("Look"), image]
+        tracemalloc.start()
+        try:
+            stream = ChatUI(base_url=url, model="m", sessions=sessions).stream(
+                [{"role": "user", "content": content}]
+            )
+            assert await anext(stream) == "Hi"
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        await stream.aclose()
+    assert held < 500_000
 
 
 async def test_conversations_that_are_created_at_once_are_of_one_session(sandbox, chatui):
@@ -346,6 +378,17 @@ async def test_a_login_is_asked_for_in_words(answer, sessions):
     async with raw_server(begin, [answer]) as (url, _):
         with pytest.raises(asyncllm.AuthenticationError, match="wants a login"):
             await ChatUI(base_url=url, model="m", sessions=sessions, retry=ONCE).complete("Hello")
+    for question in (ChatUI.detect, lambda url: ChatUI(base_url=url).list_models()):
+        async with raw_server([answer]) as (url, _):
+            with pytest.raises(asyncllm.AuthenticationError, match="wants a login"):
+                await question(url)
+
+
+async def test_a_page_without_models_is_perhaps_a_newer_chat_ui_s(sessions):
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"
+    async with raw_server([page]) as (url, _):
+        with pytest.raises(asyncllm.ProtocolError, match=r"newer one there is asyncllm\.ChatUI"):
+            await H2o(base_url=url, sessions=sessions).list_models()
 
 
 @pytest.mark.parametrize(
@@ -354,6 +397,8 @@ async def test_a_login_is_asked_for_in_words(answer, sessions):
         b'{"conversationId":"a"}',
         b'{"conversationId":"a","conversation":"no JSON"}',
         b'{"conversationId":"a","conversation":{"rootMessageId":"x#y"}}',
+        b'{"conversationId":"a","conversation":{"rootMessageId":"x\\r\\ny"}}',
+        b'{"conversationId":"","conversation":{"rootMessageId":"x"}}',
     ],
 )
 async def test_a_conversation_without_a_first_message_is_an_error(created, sessions):
@@ -361,6 +406,18 @@ async def test_a_conversation_without_a_first_message_is_an_error(created, sessi
     async with raw_server([ok % (0, b"")], [ok % (len(created), created)]) as (url, _):
         with pytest.raises(asyncllm.ProtocolError):
             await ChatUI(base_url=url, model="m", sessions=sessions).complete("Hello")
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-Email": "one@example.org"}])
+async def test_a_session_is_emptied_where_it_can_be_nobody_s_but_ours(sandbox, url, headers):
+    sandbox.add_fault(NewId(id="..", times=1))
+    async with SessionManager() as sessions:
+        chatui = ChatUI(base_url=url, model=MODEL, sessions=sessions, headers=headers)
+        with pytest.raises(asyncllm.ProtocolError, match="an id that can't be used: '..'"):
+            await chatui.complete("Hello")
+    assert sandbox.conversations == len(headers)
+    emptied = [each for each in sandbox.requests if each.path.endswith("/api/v2/conversations")]
+    assert len(emptied) == 1 - len(headers)
 
 
 async def test_a_hostile_id_stays_one_segment_of_the_path(sandbox, chatui):
