@@ -240,7 +240,9 @@ class SessionManager(OptionsByName):
         closing = [loop.create_task(_run(closer)) for closer in self._closers]
         self._closers.clear()  # which hold what is closed
         if closing:
-            await asyncio.wait(closing, timeout=max(0.0, deadline - loop.time()))
+            _, late = await asyncio.wait(closing, timeout=max(0.0, deadline - loop.time()))
+            for each in late:
+                each.cancel()
         await self.conversations.aclose(max(0.0, deadline - loop.time()))
         await self.connections.aclose()
         if self._ledger is not None:

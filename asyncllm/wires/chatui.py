@@ -15,6 +15,7 @@ from typing_extensions import override
 from asyncllm.errors import ProtocolError, StreamInterrupted
 from asyncllm.events import About, Finish, Ping, Reasoning, Restart
 from asyncllm.framing.json import UNDECODABLE, decode
+from asyncllm.framing.surrogates import without_halves
 from asyncllm.wires.chatui_tools import ServerTools, ToolUpdate
 from asyncllm.wires.failures import Complaint, failure
 from asyncllm.wires.loose import as_count, as_kept, as_text
@@ -230,7 +231,8 @@ class ChatUITranslator(JSONTranslator[_Update]):
         except ProtocolError:
             if before is None:
                 raise
-            batch += [Restart(before), whole] if whole else [Restart(before)]
+            restart = Restart(without_halves(before))
+            batch += [restart, whole] if whole else [restart]
         else:
             batch += [rest] if rest else []
         batch.append(Finish("interrupted" if event.interrupted is True else "stop"))

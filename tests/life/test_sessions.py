@@ -30,6 +30,21 @@ async def test_a_stream_ended_early_is_stopped_before_it_is_deleted(sandbox, ses
     assert (sandbox.conversations, sandbox.generating) == (0, 0)
 
 
+async def test_what_is_closed_with_a_manager_does_not_outlast_its_grace():
+    is_over = asyncio.Event()
+
+    async def close():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_over.set()
+
+    async with SessionManager(grace=0.01) as sessions:
+        sessions.at_close(close)
+    async with asyncio.timeout(30):
+        await is_over.wait()
+
+
 async def test_a_question_that_is_overtaken_by_the_request_to_stop_is_stopped(sandbox, h2o):
     sandbox.add_fault(Late(seconds=0.1))
     sandbox.add_fault(Late(seconds=0.2, on="delete"))  # or it would not find the conversation

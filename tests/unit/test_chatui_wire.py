@@ -46,7 +46,7 @@ def as_lines(*updates):
     for each in updates:
         update = each
         if "token" in update and update["type"] == "stream":
-            units = len(update["token"].encode("utf-16-le")) // 2
+            units = len(update["token"].encode("utf-16-le", "surrogatepass")) // 2
             update = {**update, "token": update["token"] + "\0" * max(0, 16 - units)}
         # A half of a character is escaped, as JavaScript does it.
         body += json.dumps(update, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
@@ -239,6 +239,16 @@ def test_an_answer_that_is_followed_after_a_break_is_told_once(first, second):
         ToolResult("1", "", "no", is_error=True),
         Finish("stop"),
     ]
+
+
+def test_what_is_taken_back_has_no_half_of_a_character():
+    half, rest = {"type": "stream", "token": "\ud83c"}, {"type": "stream", "token": "\udf75"}
+    items, _, translator = read(as_lines(*TEA[:1], half))
+    more, failure, _ = read(as_lines(half, final("Coffee")), translator=translator.go_on())
+    assert (text_of(items), failure) == ("Tea", None)
+    assert said(more)[0].discarded.isprintable()
+    items, failure, _ = read(as_lines(half, rest, final("🍵")))
+    assert (text_of(items), said(items), failure) == ("🍵", [Finish("stop")], None)
 
 
 @pytest.mark.parametrize("end", ["gone", "error", "interrupted", "completed"])
