@@ -70,7 +70,7 @@ class ChatUI(ConversationProvider, ServerProvider):
 
         Raises:
             ConfigurationError: the URL, or an option, can't be used.
-            AsyncLLMError: nothing answers there.
+            AsyncLLMError: nothing answers there, or not without a login.
 
         """
         options["base_url"] = url
