@@ -108,12 +108,18 @@ class PartialReply:
 
     def _add_anew(self, batch: list[Item]) -> bool:
         """Add a batch in which the answer begins anew: what comes before that is taken back."""
-        place = next(n for n, item in enumerate(batch) if isinstance(item, Restart))
-        before, restart, after = batch[:place], batch[place], batch[place + 1 :]
-        self.add(before)
-        self._forget()
-        self.add(after)
-        batch[:] = [*before, restart, *after]
+        told: list[Item] = []
+        part: list[Item] = []
+        for item in batch:
+            if isinstance(item, Restart):
+                self.add(part)
+                self._forget()
+                told += [*part, item]
+                part = []
+            else:
+                part.append(item)
+        self.add(part)
+        batch[:] = [*told, *part]
         self._first_came = self._first_came or monotonic()
         return True
 

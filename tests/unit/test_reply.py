@@ -91,6 +91,11 @@ def test_what_was_taken_back_takes_no_room():
     assert partial.room == MANY
 
 
+def test_an_answer_may_begin_anew_more_often_in_a_batch_than_calls_can_be_nested():
+    reply = reply_of(["a", About(id="1"), Restart("a")] * 1500 + ["b"])
+    assert (reply.text, reply.id) == ("b", "1")
+
+
 @pytest.mark.parametrize(
     "event",
     [
