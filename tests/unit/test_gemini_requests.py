@@ -69,6 +69,11 @@ MESSAGES = {  # messages: the contents, and the system instruction
         [user("Hi", "Hi")],
         None,
     ),
+    "a refusal of another's": (
+        [HI, {"role": "assistant", "content": None, "refusal": "No."}, HI],
+        [user("Hi"), model("No."), user("Hi")],
+        None,
+    ),
     "images and files, of ours and OpenAI's": (
         [
             {
@@ -303,6 +308,19 @@ PARAMETERS = [  # what the caller gives, what is sent
         {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
         config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
     ),
+    (
+        {"response_format": {"type": "json_schema", "schema": SCHEMA}},
+        config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
+    ),
+    *[
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": said}}]},
+         {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": said}]}]})
+        for said in ({"type": "object", "additionalProperties": {"type": "string"}},
+                     {"$ref": "#/$defs/a", "$defs": {"a": SCHEMA}})
+    ],
+    ({"tools": [{"type": "function", "function": {"name": "f", "parameters":
+        {"type": "object", "properties": {}, "required": [], "additionalProperties": False}}}]},
+     {"tools": [{"functionDeclarations": [{"name": "f"}]}]}),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}, SEARCH]},
      {"tools": [{"functionDeclarations": [{"name": "f"}]}, SEARCH]}),
     ({"tools": [{"type": "function", "function": FUNCTION}] * 2},
@@ -370,6 +388,9 @@ def test_an_effort_is_a_budget_for_older_models_and_a_level_for_others(asked, ef
         {"user": "me"},
         {"parallel_tool_calls": False},
         {"response_format": {"type": "grammar"}},
+        {"response_format": {"type": "json_schema", "json_schema": "{}"}},
+        {"generationConfig": [1]},
+        {"thinkingConfig": "low"},
         {"tool_choice": "sometimes"},
         {"tool_choice": {"type": "custom"}},
     ],

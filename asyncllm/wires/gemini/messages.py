@@ -120,6 +120,8 @@ def _model_parts(
         part = _call(call, f"{where}.tool_calls[{number}]", called)
         calls.append((as_text(call.get("id")), part))
     content = message.get("content")
+    if not content and (refusal := as_text(message.get("refusal"))):
+        content, message = refusal, {**message, "content": refusal}
     is_text = content is None or isinstance(content, str)
     parts = laid_out.parts(as_text(content), dict(calls)) if is_text else None
     if parts is None:
