@@ -46,6 +46,7 @@ def answered(response, call_id="x", **more):
     return {"functionResponse": {**named, "name": "f", "response": response, **more}}
 
 
+STORED = {"fileData": {"fileUri": "gs://a/b.pdf", "mimeType": "application/pdf"}}
 HI = {"role": "user", "content": "Hi"}
 MESSAGES = {  # messages: the contents, and the system instruction
     "a text": ([HI], [user("Hi")], None),
@@ -98,6 +99,11 @@ MESSAGES = {  # messages: the contents, and the system instruction
         ],
         None,
     ),
+    "a file in Google Cloud Storage": (
+        [{"role": "user", "content": [{"type": "fileData", **STORED}]}],
+        [user(STORED)],
+        None,
+    ),
     "calls and their results": (
         [HI, calls("x", "y"), result("sunny"), result('{"t": 5}', "y"), HI],
         [
@@ -141,6 +147,7 @@ WRONG = [
     ([{"role": "critic", "content": "a"}], "role 'critic'"),
     ([{"role": "system", "content": [image(PNG)]}], r"messages\[0\].content\[0\] is an image"),
     ([{"role": "user", "content": [{"type": "hologram"}]}], "a 'hologram' part"),
+    ([{"role": "user", "content": [{"type": "fileData"}]}], "a 'fileData' part"),
     ([HI, calls("x", arguments="[1]")], "arguments are no JSON object"),
     ([HI, result("a")], "no message before it asks for: 'x'"),
     (
