@@ -117,6 +117,8 @@ def _message(body: str) -> str:
         said: object = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         said = " ".join(body.split())
+    if isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict):
+        said = said[0]  # as Google has it where an array was asked for
     while isinstance(said, dict):
         said = next((said[key] for key in ("error", "message", "detail") if said.get(key)), "")
     return said if isinstance(said, str) else msgspec.json.encode(said).decode()

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from typing_extensions import override
 
+from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask, Next
 from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
@@ -37,6 +38,9 @@ _HOME = "https://generativelanguage.googleapis.com"
 _KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 _ENDS_IN_VERSION = re.compile(r"/v\d+\w*$").search
 _ENDS_IN_OPENAI = "/openai"
+_OTHER_ENDS = r"/models/[^/]+:\w+|(?<=/v1beta)/models|(?<=/v1)/models"
+_PROJECTS = "projects/"
+_PLACES_OF_MODELS = (_PROJECTS, "publishers/", "models/", "endpoints/")  # in Vertex AI
 _TOKEN_PLACES = ("body, config", "body", "config")
 _PAGE_SIZE, _MOST_PAGES = "1000", 100
 
@@ -92,6 +96,7 @@ class Gemini(ServerProvider):
                 'asyncllm.provider("gemini-openai"); for Gemini itself leave out what follows the '
                 "version"
             )
+        check_end(self.base_url, _OTHER_ENDS)
         if callable(token):
             warn_of_plain_http(self.base_url)
             self._identity = (self._identity, _Source())
@@ -116,8 +121,7 @@ class Gemini(ServerProvider):
         if system is not None:
             body["systemInstruction"] = system
         body |= gemini_parameters(request.params, model)
-        path = f"{self._place}/{self._path_of(model)}:streamGenerateContent"
-        return Ask(path, body, query={"alt": "sse"})
+        return Ask(f"{self._path_of(model)}:streamGenerateContent", body, query={"alt": "sse"})
 
     @override
     def translator(self, request: Request) -> GeminiTranslator:
@@ -196,11 +200,13 @@ class Gemini(ServerProvider):
 
     def _path_of(self, model: str) -> str:
         """Return the path of a model: short for Google's own, otherwise as it is."""
-        if self._vertex and "/" not in model:
-            model = f"publishers/google/models/{model}"
-        elif "/" not in model:
-            model = f"models/{model}"
-        return quote(model)
+        if "/" not in model:
+            model = f"{'publishers/google/' if self._vertex else ''}models/{model}"
+        elif self._vertex and not model.startswith(_PLACES_OF_MODELS):
+            publisher, _, name = model.partition("/")
+            model = f"publishers/{publisher}/models/{name}"
+        is_whole = self._vertex and model.startswith(_PROJECTS)
+        return f"{self._version if is_whole else self._place}/{quote(model)}"
 
     def _check_credentials(self) -> None:
         if self.base_url != self.url or "authorization" in map(str.lower, self._headers):

@@ -16,6 +16,7 @@ from asyncllm.base.ask import Ask
 from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
+from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
 from asyncllm.providers.own_wire import OwnWire
 from asyncllm.providers.services import url_of_host
@@ -115,10 +116,14 @@ class Ollama(OwnWire):
             insecure: whether the server may fetch it without TLS.
 
         Raises:
+            ConfigurationError: no model is named.
             StreamInterrupted: the server ended before it had the model.
             AsyncLLMError: it can't be fetched.
 
         """
+        check_kind("model", model, str, "a str")
+        if not model:
+            raise ConfigurationError("pull() needs a model, as it is called in Ollama's library")
         asked: dict[str, object] = {"model": model, "stream": True}
         if insecure:
             asked["insecure"] = True

@@ -18,6 +18,7 @@ from asyncllm.framing.json import decode
 from asyncllm.messages import format_prompt
 from asyncllm.providers.own_wire import OwnWire
 from asyncllm.wires.loose import as_mapping
+from asyncllm.wires.schemas import schema_in
 from asyncllm.wires.tgi import TGITranslator
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ def _grammar(asked: object) -> object:
     form = as_mapping(asked)
     match form.get("type"):
         case "json_schema":
-            schema = as_mapping(form.get("json_schema")).get("schema")
-            return {"type": "json", "value": schema or {"type": "object"}}
+            return {"type": "json", "value": schema_in(form) or {"type": "object"}}
         case "json_object":
             return {"type": "json", "value": {"type": "object"}}
         case "text" | None if asked is None or form:

@@ -66,7 +66,7 @@ def as_kind(value: object, kind: type[_T]) -> _T | None:
         return None
     try:
         return msgspec.convert(value, kind, strict=False)
-    except (msgspec.ValidationError, RecursionError, UnicodeEncodeError):  # the last of halves
+    except (msgspec.ValidationError, RecursionError, UnicodeEncodeError):  # the last: of halves
         return None
 
 

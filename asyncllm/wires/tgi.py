@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from asyncllm.errors import ProviderError, StreamInterrupted
 from asyncllm.events import Finish, Logprob, Logprobs, Usage
-from asyncllm.wires.failures import Complaint, failure
-from asyncllm.wires.loose import as_list, as_mapping, as_number, as_text
+from asyncllm.wires.failures import Complaint, complaint_of, failure
+from asyncllm.wires.loose import as_count, as_list, as_mapping, as_number, as_text
 from asyncllm.wires.streamed_text import StreamedText
 from asyncllm.wires.translator import JSONTranslator
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asyncllm.events import Item
     from asyncllm.framing import Payload
 
+_DONE = b"[DONE]"  # which gateways send
 _END_OF_TEXT = "<|endoftext|>"
 _NO_TEXTS = frozenset({"", _END_OF_TEXT})
 _FINISH_REASONS = {"eos_token": "stop", "stop_sequence": "stop", "length": "length"}
@@ -39,21 +40,17 @@ _STATUSES = {  # that its router gives to failures of these types; amid an answe
 
 class _Token(msgspec.Struct, gc=False):
     text: str
-    special: bool = False
-
-
-class _Details(msgspec.Struct, gc=False):
-    finish_reason: str | None = None
-    generated_tokens: int | None = None
-    input_length: int | None = None
+    special: bool | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
+    """An event; what is beside the answer may have any shape."""
+
     token: _Token | None = None
     generated_text: str | None = None
-    details: _Details | None = None
-    error: str | None = None
-    error_type: str | None = None
+    details: Any = None
+    error: Any = None
+    error_type: Any = None
 
 
 class _LikelyToken(_Token, gc=False):
@@ -103,10 +100,15 @@ class TGITranslator(JSONTranslator[_Event]):
             self._streamed.add(batch)
 
     @override
+    def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
+        """Take `[DONE]`, which says nothing: without `generated_text` the answer is not whole."""
+        return data.strip() == _DONE
+
+    @override
     def take(self, event: _Event, batch: list[Item]) -> bool:
         """Append what an event says; see `JSONTranslator`."""
         if event.error is not None:
-            raise _failure(event.error, event.error_type or "")
+            raise _failure(event.error, as_text(event.error_type))
         token = event.token
         if token is not None and not token.special and (text := token.text) not in _NO_TEXTS:
             batch.append(text)
@@ -135,11 +137,10 @@ class TGITranslator(JSONTranslator[_Event]):
             last = "" if event.token is None else event.token.text
             rest = self._streamed.rest_of(_without_end(event, whole), [last, *self._stops])
         items: list[Item] = [rest] if rest else []
-        details = event.details
-        if details is not None and details.generated_tokens is not None:
-            items.append(Usage(details.input_length, details.generated_tokens))
-        if details is not None and details.finish_reason is not None:
-            said = details.finish_reason
+        details = as_mapping(event.details)
+        if (count := as_count(details.get("generated_tokens"))) is not None:
+            items.append(Usage(as_count(details.get("input_length")), count))
+        if said := as_text(details.get("finish_reason")):
             reason = _FINISH_REASONS.get(said, said)
             return [*items, Finish(reason, said if said != reason else "")]
         if self._stops_early or event.token is None or _is_special(event.token):
@@ -149,11 +150,15 @@ class TGITranslator(JSONTranslator[_Event]):
         return [*items, Finish(reason)]
 
 
-def _failure(message: str, kind: str) -> AsyncLLMError:
+def _failure(said: object, kind: str) -> AsyncLLMError:
     """Return the error that an event tells: by its type, the one that its status would have been.
 
-    A generation that fails has none that says more than that it failed.
+    A generation that fails has none that says more than that it failed. What is no text is an error
+    as TGI's chat has it, or who stands before it.
     """
+    if not isinstance(said, str):
+        return failure(complaint_of({"error": said}))
+    message = said
     if status := _STATUSES.get(kind):
         return failure(Complaint(message, type=kind, status=status))
     error = ProviderError(f"generation failed: {message}{kind and f' ({kind})'}")

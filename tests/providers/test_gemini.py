@@ -373,6 +373,21 @@ ADDRESSES = [  # options: where it asks
 ]
 
 
+MODELS = {  # of Vertex AI: where they are, below the version
+    "m": "/projects/p/locations/eu/publishers/google/models/m",
+    "meta/m": "/projects/p/locations/eu/publishers/meta/models/m",
+    "publishers/meta/models/m": "/projects/p/locations/eu/publishers/meta/models/m",
+    "endpoints/1": "/projects/p/locations/eu/endpoints/1",
+    "projects/q/locations/us/endpoints/1": "/projects/q/locations/us/endpoints/1",
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_of_vertex_may_be_named_by_its_whole_path_or_by_its_publisher(model):
+    path = path_of(Gemini(project="p", location="eu", token="t"), model)
+    assert path == f"/v1beta1{MODELS[model]}:streamGenerateContent"
+
+
 def path_of(llm, model):
     messages = [{"role": "user", "content": "Hi"}]
     request = asyncllm.Request(base_url="", model=model, messages=messages, params={})
@@ -421,6 +436,8 @@ def test_the_environment_says_whose_key_it_is_and_of_vertex_only_where_that_is_a
         ({"api_key": "k", "model": ""}, "needs a model"),
         ({"api_key": "k", "model": "../files"}, "needs a model"),
         ({"base_url": "https://h/v1beta/openai"}, "gemini-openai"),
+        ({"base_url": "https://h/v1beta/models"}, "write base_url='https://h/v1beta'"),
+        ({"base_url": "https://h/v1/models/m:generateContent"}, "write base_url='https://h/v1'"),
     ],
     ids=str,
 )

@@ -144,6 +144,12 @@ async def test_what_breaks_a_pull_is_one_of_our_errors(sandbox, fault, error):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("model", ["", None, 5])
+async def test_a_pull_without_a_model_is_refused_before_any_request(model):
+    with pytest.raises(ConfigurationError, match="model"):
+        await pulled(Ollama(base_url="http://127.0.0.1:1"), model)
+
+
 async def test_what_breaks_a_pull_shows_no_key(sandbox):
     key = "sk-canary-0123456789"
     sandbox.add_fault(ErrorInStream(message=f"{key} is no key"))

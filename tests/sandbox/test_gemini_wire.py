@@ -60,6 +60,7 @@ REFUSED = [  # a body: what is said of it
     ({}, OLD, "contents is not specified"),
     ({"contents": [{"parts": []}]}, OLD, "must not be empty"),
     ({"contents": [{"role": "system", "parts": [{"text": "x"}]}]}, OLD, "valid role"),
+    ({"contents": [{"role": [], "parts": [{"text": "x"}]}]}, OLD, "valid role"),
     ({"contents": [{"parts": [{"thought": True}]}]}, OLD, "required oneof field"),
     ({"contents": [{"parts": [{"words": "x"}]}]}, OLD, 'Unknown name "words"'),
     ({"contents": [{"parts": [{"inlineData": {"data": "?"}}]}]}, OLD, "TYPE_BYTES"),

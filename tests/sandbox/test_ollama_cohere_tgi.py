@@ -67,12 +67,20 @@ async def ask(path, body):
             400,
             "must have a tool_call_id",
         ),
+        *[
+            (COHERE, {"model": "command-a-03-2025", "messages": [message]}, 400, says)
+            for message, says in (
+                ({"role": [], "content": "x"}, "role must be one of"),
+                ({"role": "user", "content": [{"type": {}}]}, "invalid part of type"),
+            )
+        ],
         (TGI, {}, 422, "missing field `inputs`"),
         (TGI, {"inputs": ""}, 422, "`inputs` cannot be empty"),
         (TGI, {"inputs": "x", "parameters": {"top_p": 1}}, 422, "`top_p` must be > 0.0 and < 1.0"),
         (TGI, {"inputs": "x", "parameters": {"top_k": 0}}, 422, "`top_k` must be strictly"),
         (TGI, {"inputs": "x", "parameters": {"best_of": 2}}, 422, "`best_of` != 1"),
         (TGI, {"inputs": "x", "parameters": {"stop": "x"}}, 422, "stop sequences"),
+        (TGI, {"inputs": "x", "parameters": {"top_n_tokens": 6}}, 422, "must be >= 0 and <= 5"),
     ],
 )
 async def test_what_a_server_would_refuse_is_refused_in_its_own_form(path, body, status, says):

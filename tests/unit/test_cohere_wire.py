@@ -121,6 +121,14 @@ SEEN = {  # what comes behind a first text: what the reply has of it
         [*call(0, "f", "null"), end()],
         {"tool_calls": (ToolCall("c1", "f", "{}"),)},
     ),
+    "arguments as an object": (
+        [*call(0, "f", {"x": 1}), end()],
+        {"tool_calls": (ToolCall("c1", "f", '{"x":1}'),)},
+    ),
+    "calls and another reason": (
+        [*call(0, "f"), end()],
+        {"finish_reason": "tool_calls", "raw_finish_reason": "COMPLETE"},
+    ),
     "calls without a reason": ([*call(0, "f"), end(None)], {"finish_reason": "tool_calls"}),
     "usage": (
         [end(usage={"tokens": TOKENS, "billed_units": BILLED, "cached_tokens": 6})],
@@ -217,6 +225,8 @@ def test_what_is_cut_off_anywhere_is_no_whole_answer():
         (end("ERROR_LIMIT"), ProviderError, False),
         (end("COMPLETE", error="boom"), ProviderError, False),
         (end("TIMEOUT"), ServerError, True),
+        ({"type": "message-end", "error": "boom"}, ProviderError, False),
+        ({**end(), "error": "boom"}, ProviderError, False),
         ({"type": "error", "message": "no", "status_code": 422}, BadRequestError, False),
         ({"message": "internal server error", "code": 500}, ServerError, True),
     ],
@@ -280,6 +290,14 @@ def body_for(messages="Hi", **params):
         (
             {"tools": [TOOL, OTHER], "tool_choice": OTHER},
             {"tools": [OTHER], "tool_choice": "REQUIRED"},
+        ),
+        (
+            {"tools": (TOOL, OTHER), "tool_choice": OTHER},
+            {"tools": [OTHER], "tool_choice": "REQUIRED"},
+        ),
+        (
+            {"response_format": {"type": "json_schema", "schema": SCHEMA}},
+            {"response_format": {"type": "json_object", "json_schema": SCHEMA}},
         ),
         ({"tools": [STRICT, OTHER]}, {"tools": [TOOL, OTHER], "strict_tools": True}),
         ({"tools": [], "tool_choice": "auto", "n": 1, "parallel_tool_calls": True}, {}),
@@ -361,6 +379,16 @@ PART = {"type": "document", "document": {"data": {"x": "y"}}}
             {"role": "assistant", "content": "edited", "cohere": ANSWER},
             {"role": "assistant", "content": "edited"},
         ),
+        *[
+            (
+                {"role": "assistant", "content": "abc", "cohere": {"content": blocks}},
+                {"role": "assistant", "content": "abc"},
+            )
+            for blocks in [
+                [{"type": "text", "length": -1}, {"type": "text", "length": 4}],
+                [{"type": "text", "length": 10**30}, {"type": "text", "length": 3 - 10**30}],
+            ]
+        ],
         (
             {"role": "tool", "tool_call_id": "c1", "content": [PART]},
             {"role": "tool", "tool_call_id": "c1", "content": [PART]},
@@ -391,6 +419,13 @@ def test_what_came_goes_back_as_cohere_has_it():
         ("Hi", {"top_logprobs": 2}, "Cohere has no top_logprobs"),
         ("Hi", {"parallel_tool_calls": False}, "leave out parallel_tool_calls"),
         ("Hi", {"tools": [TOOL], "tool_choice": OTHER}, "names 'g', which is none of tools"),
+        ("Hi", {"tool_choice": "required"}, "there are no tools to call"),
+        ("Hi", {"response_format": {"type": "json_schema", "json_schema": "{}"}}, "is no dict"),
+        (
+            [{**CALLED, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]}],
+            {},
+            r"messages\[0\].tool_calls\[0\] is no call of a function",
+        ),
         (
             [{"role": "user", "content": [file(b"%PDF-1.4")]}],
             {},

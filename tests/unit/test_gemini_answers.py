@@ -453,10 +453,27 @@ def test_an_argument_for_no_place_is_an_error(path):
         assert reply.tool_calls == ()
 
 
-def test_arguments_in_pieces_are_bounded():
-    piece = partial("$.a", stringValue="x" * 1_000_000, willContinue=True)
-    _, error = read(sse(*streamed(*[piece] * 6)))
+LARGE = "x" * 1_000_000
+ENDLESS = {  # a piece of a call that does not end, by its number
+    "a text": lambda _: partial("$.a", stringValue=LARGE, willContinue=True),
+    "a path": lambda n: partial(f"$.a{n}{LARGE}", numberValue=1),
+    "the path of a text": lambda n: partial(f"$.a{n}{LARGE}", stringValue=""),
+    "a value": lambda n: partial(f"$.a{n}", numberValue=[LARGE]),
+    "arguments": lambda n: {"functionCall": {"args": {f"a{n}": LARGE}, "willContinue": True}},
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_arguments_in_pieces_are_bounded(name):
+    _, error = read(sse(*streamed(*[ENDLESS[name](n) for n in range(20)])))
     assert isinstance(error, ReplyTooLargeError)
+
+
+def test_arguments_may_come_in_very_many_pieces():
+    piece = partial("$.a", stringValue="abc ", willContinue=True)
+    reply, error = read(sse(*streamed(*[piece] * 70_000)))
+    assert error is None
+    assert len(reply.tool_calls[0].parsed_arguments["a"]) == 280_000
 
 
 def test_what_is_written_but_not_given_out_counts_as_content():

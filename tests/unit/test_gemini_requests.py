@@ -46,6 +46,7 @@ def answered(response, call_id="x", **more):
     return {"functionResponse": {**named, "name": "f", "response": response, **more}}
 
 
+STORED = {"fileData": {"fileUri": "gs://a/b.pdf", "mimeType": "application/pdf"}}
 HI = {"role": "user", "content": "Hi"}
 MESSAGES = {  # messages: the contents, and the system instruction
     "a text": ([HI], [user("Hi")], None),
@@ -67,6 +68,11 @@ MESSAGES = {  # messages: the contents, and the system instruction
     "an empty answer": (
         [HI, {"role": "assistant", "content": ""}, HI],
         [user("Hi", "Hi")],
+        None,
+    ),
+    "a refusal of another's": (
+        [HI, {"role": "assistant", "content": None, "refusal": "No."}, HI],
+        [user("Hi"), model("No."), user("Hi")],
         None,
     ),
     "images and files, of ours and OpenAI's": (
@@ -91,6 +97,11 @@ MESSAGES = {  # messages: the contents, and the system instruction
                 {"inlineData": {"mimeType": "audio/mpeg", "data": "aGk="}},
             )
         ],
+        None,
+    ),
+    "a file in Google Cloud Storage": (
+        [{"role": "user", "content": [{"type": "fileData", **STORED}]}],
+        [user(STORED)],
         None,
     ),
     "calls and their results": (
@@ -136,6 +147,7 @@ WRONG = [
     ([{"role": "critic", "content": "a"}], "role 'critic'"),
     ([{"role": "system", "content": [image(PNG)]}], r"messages\[0\].content\[0\] is an image"),
     ([{"role": "user", "content": [{"type": "hologram"}]}], "a 'hologram' part"),
+    ([{"role": "user", "content": [{"type": "fileData"}]}], "a 'fileData' part"),
     ([HI, calls("x", arguments="[1]")], "arguments are no JSON object"),
     ([HI, result("a")], "no message before it asks for: 'x'"),
     (
@@ -303,6 +315,19 @@ PARAMETERS = [  # what the caller gives, what is sent
         {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}},
         config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
     ),
+    (
+        {"response_format": {"type": "json_schema", "schema": SCHEMA}},
+        config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
+    ),
+    *[
+        ({"tools": [{"type": "function", "function": {"name": "f", "parameters": said}}]},
+         {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": said}]}]})
+        for said in ({"type": "object", "additionalProperties": {"type": "string"}},
+                     {"$ref": "#/$defs/a", "$defs": {"a": SCHEMA}})
+    ],
+    ({"tools": [{"type": "function", "function": {"name": "f", "parameters":
+        {"type": "object", "properties": {}, "required": [], "additionalProperties": False}}}]},
+     {"tools": [{"functionDeclarations": [{"name": "f"}]}]}),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}, SEARCH]},
      {"tools": [{"functionDeclarations": [{"name": "f"}]}, SEARCH]}),
     ({"tools": [{"type": "function", "function": FUNCTION}] * 2},
@@ -370,6 +395,9 @@ def test_an_effort_is_a_budget_for_older_models_and_a_level_for_others(asked, ef
         {"user": "me"},
         {"parallel_tool_calls": False},
         {"response_format": {"type": "grammar"}},
+        {"response_format": {"type": "json_schema", "json_schema": "{}"}},
+        {"generationConfig": [1]},
+        {"thinkingConfig": "low"},
         {"tool_choice": "sometimes"},
         {"tool_choice": {"type": "custom"}},
     ],

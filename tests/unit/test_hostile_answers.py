@@ -73,6 +73,13 @@ def test_a_fact_of_an_answer_that_is_large_is_not_kept(fact):
     assert (reply.text, reply.extra) == ("a", {"created": 5})
 
 
+@pytest.mark.parametrize("half", ["\ud83c", "1\udffd"])
+def test_half_a_character_in_the_place_of_a_number_is_no_number(half):
+    event = delta(content="a") | {"usage": {"prompt_tokens": half, "completion_tokens": 1}}
+    reply = read(event, END)
+    assert (reply.text, reply.usage) == ("a", Usage(None, 1))
+
+
 # --- how deep it is ----------------------------------------------------------------------------
 
 

@@ -58,6 +58,7 @@ def calling(name, arguments, **more):
 
 TEXT = said(content="a")
 CALL = said(content="", tool_calls=[calling("f", {"x": 1}, id="c1")])
+TOLD = ToolCall("c1", "f", '{"x":1}')
 COUNTS = {"prompt_eval_count": 3, "eval_count": 4}
 SEEN = {  # what comes behind a first text: what the reply has of it
     "text": ([said(content="b"), end()], {"text": "ab", "finish_reason": "stop"}),
@@ -91,6 +92,15 @@ SEEN = {  # what comes behind a first text: what the reply has of it
     "calls in several lines": (
         [CALL, said(tool_calls=[calling("f", {"x": 2}, id="c2")]), end()],
         {"tool_calls": (ToolCall("c1", "f", '{"x":1}'), ToolCall("c2", "f", '{"x":2}'))},
+    ),
+    "a call that is told twice": ([CALL, CALL, end()], {"tool_calls": (TOLD,)}),
+    "another call with the same id": (
+        [said(tool_calls=[calling(name, {"x": 1}, id="c1") for name in "fg"]), end()],
+        {"tool_calls": (TOLD, ToolCall("call_1", "g", '{"x":1}'))},
+    ),
+    "a call without a name": (
+        [said(tool_calls=[calling("f", {"x": 1}, id="c1"), {"function": {}}, None]), end()],
+        {"tool_calls": (TOLD,)},
     ),
     "calls and length": ([CALL, end("length")], {"finish_reason": "length"}),
     "calls of another shape": ([said(tool_calls="f"), end()], {"tool_calls": ()}),
@@ -199,6 +209,10 @@ def body_for(messages="Hi", **params):
         ({"tools": [TOOL], "tool_choice": "none"}, {}),
         ({"tools": [TOOL], "parallel_tool_calls": True}, {"tools": [TOOL]}),
         ({"logprobs": True, "top_logprobs": 2}, {"logprobs": True, "top_logprobs": 2}),
+        (
+            {"response_format": {"type": "json_schema", "schema": SCHEMA}},
+            {"format": SCHEMA},
+        ),
         ({"n": 1, "logit_bias": {}, "truncate": False}, {"truncate": False}),
     ],
     ids=repr,
@@ -279,6 +293,13 @@ def content(part):
         ("Hi", {"parallel_tool_calls": False}, "leave out parallel_tool_calls"),
         ("Hi", {"response_format": {"type": "xml"}}, "response_format must be"),
         ("Hi", {"response_format": "json"}, "response_format must be"),
+        ("Hi", {"response_format": {"type": "json_schema", "json_schema": "{}"}}, "is no dict"),
+        ("Hi", {"options": [("num_ctx", 8)]}, "options must be a dict, not list"),
+        (
+            [{**CALLED, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]}],
+            {},
+            r"messages\[0\].tool_calls\[0\] is no call of a function",
+        ),
         (content(image(URL)), {}, r"content\[0\] is an image with a URL"),
         (
             content({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}),

@@ -49,6 +49,7 @@ def test_407_is_the_proxy_s_refusal_and_not_the_server_s():
         ('{"error": "no such model"}', "no such model"),
         ('{"message": "no such model"}', "no such model"),
         ('{"detail": "no such model"}', "no such model"),
+        ('[{"error": {"code": 404, "message": "no such model"}}]', "no such model"),
         ('{"error": {"detail": "no such model"}}', "no such model"),
         ('{"error": null, "message": "no such model"}', "no such model"),
         ('{"detail": [{"loc": ["body"], "msg": "bad"}]}', '[{"loc":["body"],"msg":"bad"}]'),

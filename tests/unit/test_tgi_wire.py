@@ -13,6 +13,7 @@ from asyncllm import (
     RateLimitError,
     Request,
     ServerError,
+    StreamInterrupted,
     Usage,
     image,
 )
@@ -62,6 +63,19 @@ def test_the_last_event_says_why_it_is_the_last_and_counts(event, text, reason, 
     assert raw in (reply.raw_finish_reason, reply.finish_reason)
 
 
+@pytest.mark.parametrize("details", [None, "x", [], {"generated_tokens": "x", "seed": {}}])
+def test_details_of_another_shape_cost_no_answer(details):
+    event = {**last("</s>", "a"), "details": details}
+    items, error = items_of(plain_events(token("a", special=None), event), translator())
+    assert error is None
+    assert (reply_of(items).text, reply_of(items).finish_reason) == ("a", "stop")
+
+
+def test_a_gateway_s_last_word_is_no_whole_answer():
+    items, error = items_of(plain_events(token("a")) + b"data: [DONE]\n\n", translator())
+    assert (items, type(error)) == (["a"], StreamInterrupted)
+
+
 def test_likelihoods_are_told_where_they_are_asked_for():
     top = [{"text": "a", "logprob": -0.5}, {"text": "b", "logprob": -2}, {"text": "c"}]
     body = plain_events(token("a", top_tokens=top), last("</s>", "a"))
@@ -94,6 +108,9 @@ def test_what_is_cut_off_anywhere_is_no_whole_answer():
         ({"error": "Incomplete", "error_type": "incomplete_generation"}, ServerError, 500, True),
         ({"error": "boom", "error_type": "generation"}, ProviderError, None, False),
         ({"error": "boom"}, ProviderError, None, False),
+        ({"error": {"message": "m", "http_status_code": 422}}, BadRequestError, 422, False),
+        ({"error": {"message": "m", "http_status_code": 429}}, RateLimitError, 429, True),
+        ({"error": {}}, ProviderError, None, False),
     ],
     ids=repr,
 )

@@ -35,8 +35,8 @@ _FIELDS = frozenset(
         *("thinking", "priority"),
     }
 )
-_PARTS = frozenset({"text", "image_url", "thinking", "document"})
-_ROLES = frozenset({"system", "user", "assistant", "tool"})
+_PARTS = ("text", "image_url", "thinking", "document")
+_ROLES = ("system", "user", "assistant", "tool")
 _PAGE = 2  # models, so that there are several pages
 
 

@@ -204,7 +204,7 @@ def _check_thinking(thinking: JSON, model: str) -> None:
 
 
 def _check_content(content: JSON, where: str) -> None:
-    if content.get("role", "user") not in {"user", "model"}:
+    if content.get("role", "user") not in ("user", "model"):  # which may be of any kind
         raise RequestError("Please use a valid role: user, model.")
     parts = _parts(content)
     if not parts:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MODEL = "tiiuae/falcon-7b-instruct"
 _MOST_TOKENS = 4096
+_TOP_TOKENS = 5
 _STOPS = 4
 
 
@@ -77,8 +78,17 @@ class TGIWire:
 
 
 def _top_of(body: JSON) -> int:
-    top = object_in(body.get("parameters")).get("top_n_tokens")
-    return top if isinstance(top, int) else 0
+    """Return how many tokens to tell in the place of each.
+
+    Raises:
+        RequestError: there are more than a server tells.
+
+    """
+    asked = object_in(body.get("parameters")).get("top_n_tokens")
+    top = asked if isinstance(asked, int) else 0
+    if not 0 <= top <= _TOP_TOKENS:
+        raise _invalid(f"`top_n_tokens` must be >= 0 and <= {_TOP_TOKENS}. Given: {top}")
+    return top
 
 
 def _check_parameters(parameters: JSON) -> None:

@@ -44,7 +44,10 @@ def _translated(where: str, message: Mapping[str, object]) -> dict[str, object]:
     role = as_text(message["role"])
     whole: dict[str, object] = {"role": _ROLES.get(role, role)}
     content = _content(where, message)
-    calls = [_call(as_mapping(call)) for call in as_list(message.get("tool_calls"))]
+    calls = [
+        _call(as_mapping(call), f"{where}.tool_calls[{number}]")
+        for number, call in enumerate(as_list(message.get("tool_calls")))
+    ]
     if content or not calls:
         whole["content"] = content
     if calls:
@@ -64,6 +67,7 @@ def _own(
     blocks = [as_mapping(block) for block in as_list(own.get("content"))]
     lengths = [as_count(block.get("length")) or 0 for block in blocks]
     is_same = isinstance(content, str) and sum(lengths) == len(content)
+    is_same = is_same and all(length >= 0 for length in lengths)
     if not own or not is_same or as_list(own.get("tool_call_ids")) != list(ids):
         return {}
     text, whole = iter(as_text(content)), list[dict[str, object]]()
@@ -98,7 +102,9 @@ def _part(where: str, part: dict[str, object]) -> dict[str, object]:
     return {"type": "image_url", "image_url": {"url": found.anywhere, **detail}}
 
 
-def _call(call: Mapping[str, object]) -> dict[str, object]:
+def _call(call: Mapping[str, object], where: str) -> dict[str, object]:
     function = as_mapping(call.get("function"))
-    named = {name: function.get(name) for name in ("name", "arguments")}
+    if not function:
+        raise ConfigurationError(f"{where} is no call of a function, and Cohere knows no other")
+    named = {"name": function.get("name"), "arguments": function.get("arguments") or "{}"}
     return {"id": call.get("id"), "type": "function", "function": named}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.wires.loose import as_list, as_mapping, as_text
+from asyncllm.wires.schemas import schema_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,22 +54,26 @@ def cohere_fields(asked: Mapping[str, object]) -> dict[str, object]:
             "Cohere can't be kept from several calls at once: leave out parallel_tool_calls"
         )
     tools, choice = fields.pop("tools", None), fields.pop("tool_choice", None)
-    return fields | _tools(as_list(tools) or tools, choice)
+    tools = list(tools) if isinstance(tools, tuple) else tools
+    return fields | _tools(tools, choice)
 
 
 def _format(asked: object) -> object:
     """Return what Cohere has for a form as OpenAI has it; others as they are."""
     form = as_mapping(asked)
-    if form.get("type") != "json_schema" or not isinstance(form.get("json_schema"), dict):
+    if form.get("type") != "json_schema":
         return asked
-    return {"type": "json_object", "json_schema": as_mapping(form["json_schema"]).get("schema")}
+    schema = schema_in(form)
+    return {"type": "json_object", **({"json_schema": schema} if schema else {})}
 
 
 def _tools(tools: object, choice: object) -> dict[str, object]:
     """Return the tools, and which may or must be called."""
     if not tools:
-        return {}
-    offered = [as_mapping(tool) for tool in tools] if isinstance(tools, list | tuple) else []
+        if choice in (None, "auto", "none"):
+            return {}
+        raise ConfigurationError("tool_choice wants a call, and there are no tools to call")
+    offered = [as_mapping(tool) for tool in as_list(tools)]
     fields: dict[str, object] = {"tools": tools}
     if any("strict" in as_mapping(tool.get("function")) for tool in offered):
         # What OpenAI says of each function, Cohere says of all at once.

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from asyncllm.framing import Payload
 
 _DONE = b"[DONE]"
+_COMPLETE = "COMPLETE"
 _REASONS = {
-    "COMPLETE": "stop",
+    _COMPLETE: "stop",
     "STOP_SEQUENCE": "stop",
     "MAX_TOKENS": "length",
     "TOOL_CALL": "tool_calls",
@@ -94,11 +95,11 @@ class CohereTranslator(JSONTranslator[Event]):
         if not self._has_content and len(batch) > before:
             self._has_content = True
             batch.append(About(id=self._id))
+        if event.delta is None or event.error:
+            _refuse(event)
         if event.type == "message-end":
             batch += self._finish(delta)
             return True
-        if event.delta is None:
-            _refuse(event)
         return False
 
     @override
@@ -132,11 +133,12 @@ class CohereTranslator(JSONTranslator[Event]):
         for each in as_list(said) or [said]:
             call = as_mapping(each)
             function = as_mapping(call.get("function"))
+            arguments = function.get("arguments")
             self.is_building |= self._calls.add(
                 as_text(call.get("id")),
                 as_count(event.index),
                 as_text(function.get("name")),
-                as_text(function.get("arguments")),
+                as_mapping(arguments) or as_text(arguments),
             )
 
     def _finish(self, delta: Delta) -> list[Item]:
@@ -152,17 +154,17 @@ class CohereTranslator(JSONTranslator[Event]):
             told = {"error": message, "type": delta.error_type}
             raise failure(complaint_of(told | ({"status": 504} if said == _TIMEOUT else {})))
         calls = [_with_arguments(call) for call in self._calls.whole()] if self._calls else []
-        said = said or ("TOOL_CALL" if calls else "COMPLETE")
+        said = said or ("TOOL_CALL" if calls else _COMPLETE)
         opaque = self._kept.whole([call.id for call in calls])
         usage = as_mapping(delta.usage)
         billed = as_mapping(as_kept(usage.get("billed_units")))
         about = About(id=self._id, opaque=opaque, extra={"billed_units": billed} if billed else {})
-        reason = _REASONS.get(said, said)
+        reason = "tool_calls" if calls and said == _COMPLETE else _REASONS.get(said, said)
         return [about, *calls, *_usage(usage), Finish(reason, said)]
 
 
 def _refuse(event: Event) -> None:
-    """Raise the error that an event tells which has nothing of an answer.
+    """Raise the error that an event tells beside the answer.
 
     Raises:
         AsyncLLMError: there is one.

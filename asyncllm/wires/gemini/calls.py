@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import ReplyTooLargeError
 from asyncllm.events import ToolCall
+from asyncllm.sizes import size_of
 from asyncllm.wires.gemini.jsonpath import PartialArguments
 from asyncllm.wires.loose import as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES, as_json
@@ -19,7 +20,6 @@ from asyncllm.wires.tool_calls import MOST_BYTES, as_json
 if TYPE_CHECKING:
     from asyncllm.wires.gemini.layout import Layout
 
-_BYTES_OF_CHARACTER = 4
 _ID_CHARACTERS = 24  # of the answer's id: other servers take ids of at most 40
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")  # of any server
 
@@ -68,9 +68,12 @@ class Calls:
         if self._open is None:
             return whole  # the end of a call that ended before
         self._open.signature = signature or self._open.signature
-        self._open.given |= as_mapping(said.get("args"))
+        given = as_mapping(said.get("args"))
+        self._open.given |= given
+        if given and goes_on:
+            self._size += size_of(given)
         for piece in pieces:
-            self._size += _BYTES_OF_CHARACTER * (1 + self._open.arguments.add(piece))
+            self._size += self._open.arguments.add(piece)
         if self._size > MOST_BYTES:
             raise ReplyTooLargeError(f"the answer's tool calls take more than {MOST_BYTES} bytes")
         return whole if goes_on or pieces else whole + self.end()

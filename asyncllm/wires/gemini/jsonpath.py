@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+from sys import getsizeof
 from typing import TypeAlias, cast
 
 from asyncllm.errors import ProtocolError
+from asyncllm.sizes import size_of
 from asyncllm.wires.loose import as_mapping, as_text
 
 _Path: TypeAlias = tuple[str | int, ...]
@@ -23,6 +25,7 @@ _STEP = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MOST_STEPS = 100
+_STEP_BYTES = 300  # of what one step of a path may add: a mapping, and a name
 
 
 class PartialArguments:
@@ -36,7 +39,7 @@ class PartialArguments:
         self._open: _Path | None = None  # the text that goes on
 
     def add(self, said: object) -> int:
-        """Add a piece, and return how many characters it has.
+        """Add a piece, and return about how many bytes of memory it takes.
 
         Raises:
             ProtocolError: there is no such place.
@@ -46,19 +49,21 @@ class PartialArguments:
         written = as_text(piece.get("jsonPath"))
         path = _parsed(written)
         text = piece.get("stringValue")
+        size = 0
         if isinstance(text, str):
             pieces = self._texts.get(path) if path == self._open else None
             if pieces is None:
                 pieces = self._texts[path] = []
                 self._put(path, "", written)  # in the order in which they begin
+                size = getsizeof(written) + _STEP_BYTES * len(path)
             pieces.append(text)
-        elif (value := next((piece[kind] for kind in _KINDS if kind in piece), _ABSENT)) is _ABSENT:
-            text = ""
-        else:
+            size += getsizeof(text)
+        elif kind := next((kind for kind in _KINDS if kind in piece), ""):
             self._texts.pop(path, None)
-            self._put(path, None if "nullValue" in piece else value, written)
+            self._put(path, None if "nullValue" in piece else piece[kind], written)
+            size = getsizeof(written) + _STEP_BYTES * len(path) + size_of(piece[kind])
         self._open = path if piece.get("willContinue") else None
-        return len(text) if isinstance(text, str) else 1
+        return size
 
     def whole(self) -> dict[str, object]:
         """Return the arguments."""
@@ -88,7 +93,6 @@ class PartialArguments:
                 raise _no_place(written)
 
 
-_ABSENT = object()
 _KINDS = ("numberValue", "boolValue", "nullValue")
 
 

@@ -2,7 +2,8 @@
 
 Wire facts: Google's reference of `Content` and `Part`, "Function calling" and "Thought signatures".
 The results of a turn's calls are one content, which comes at once after the calls. A file is read
-by the server where it has a URL: its own file store's, Google Cloud Storage's, or a public one.
+by the server where it has a URL: its own file store's, Google Cloud Storage's (in Gemini's own
+`fileData`), or a public one.
 """
 
 from __future__ import annotations
@@ -92,8 +93,11 @@ def _spoken_parts(
     for number, each in enumerate(as_list(content)):
         part, place = as_mapping(each), f"{where}.content[{number}]"
         attachment = None if texts_only else attachment_of(part, place)
+        own = as_mapping(part.get("fileData")) if part.get("type") == "fileData" else {}
         if attachment is not None:
             parts.append(_media(attachment))
+        elif own and not texts_only:  # of a place that has no URL for others
+            parts.append({name: value for name, value in part.items() if name != "type"})
         elif (text := text_in(part)) is None:
             raise ConfigurationError(f"{place} is {described(part)}, and Gemini takes none here")
         elif text:
@@ -120,6 +124,8 @@ def _model_parts(
         part = _call(call, f"{where}.tool_calls[{number}]", called)
         calls.append((as_text(call.get("id")), part))
     content = message.get("content")
+    if not content and (refusal := as_text(message.get("refusal"))):
+        content, message = refusal, {**message, "content": refusal}
     is_text = content is None or isinstance(content, str)
     parts = laid_out.parts(as_text(content), dict(calls)) if is_text else None
     if parts is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncllm.events import Media, ToolResult
-from asyncllm.wires.loose import as_bytes, as_mapping, as_text
+from asyncllm.wires.loose import as_bytes, as_kept, as_mapping, as_text
 from asyncllm.wires.tool_calls import as_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Others:
         """Yield what a part says to the caller, and keep it for the next turn."""
         self._layout.add_part(part)
         code = as_mapping(part.get("executableCode"))
-        if code and len(self._code) < _MOST_RUNS:
+        if code and len(self._code) < _MOST_RUNS and as_kept(code):
             self._code = [*self._code, code]
             self._facts.note("executableCode", self._code)
         if result := as_mapping(part.get("codeExecutionResult")):

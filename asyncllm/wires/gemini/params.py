@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.wires.loose import as_list, as_mapping, as_text
+from asyncllm.wires.schemas import schema_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +43,9 @@ _IN_CONFIG = frozenset(
         *("stopSequences", "thinkingConfig", "topK", "topP"),
     }
 )
+_MAPPINGS = frozenset({"generationConfig", "thinkingConfig"})  # to which others are added
 _IN_THINKING = frozenset({"includeThoughts", "thinkingBudget", "thinkingLevel"})
+_SAYS_NOTHING = frozenset({"$schema", "type", "title", "description"})  # of what is taken
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 _MOST_BUDGET = 24576
 _HIGHEST_LEVEL = "XHIGH"
@@ -112,6 +115,8 @@ def _common(name: str, value: object, model: str) -> _Placed | None:
 def _own(name: str, value: object) -> _Placed:
     """Return where one of the wire's own parameters goes."""
     camel = _camel(name)
+    if camel in _MAPPINGS and not isinstance(value, dict):
+        raise ConfigurationError(f"{name} must be a dict, not {type(value).__name__}")
     if camel == "generationConfig":
         return "config", as_mapping(value)
     if camel in _IN_THINKING:
@@ -138,9 +143,9 @@ def _form(form: object) -> dict[str, object]:
         case "json_object":
             return {"responseMimeType": "application/json"}
         case "json_schema":
-            schema = (as_mapping(said.get("json_schema")) or said).get("schema")
             config: dict[str, object] = {"responseMimeType": "application/json"}
-            return config if schema is None else {**config, "responseJsonSchema": schema}
+            schema = schema_in(said)
+            return {**config, "responseJsonSchema": schema} if schema else config
         case kind:
             raise ConfigurationError(
                 f"response_format has the type {kind!r}, and Gemini knows text, json_object and "
@@ -166,7 +171,8 @@ def _declaration(function: Mapping[str, object]) -> dict[str, object]:
     declared = {name: function[name] for name in ("name", "description") if function.get(name)}
     parameters = as_mapping(function.get("parameters"))
     # An object without properties is refused in some versions, and says nothing.
-    if parameters.get("properties") or parameters.get("type") not in {None, "object"}:
+    said = {name for name, value in parameters.items() if value} - _SAYS_NOTHING
+    if said or parameters.get("type") not in {None, "object"}:
         declared["parametersJsonSchema"] = parameters
     return declared
 

@@ -92,6 +92,8 @@ def _content(where: str, message: Mapping[str, object]) -> tuple[str, list[str]]
 def _call(where: str, given: object) -> dict[str, object]:
     call = as_mapping(given)
     function = as_mapping(call.get("function"))
+    if not function:
+        raise ConfigurationError(f"{where} is no call of a function, and Ollama knows no other")
     arguments = object_in(as_text(function.get("arguments")) or "{}")
     if arguments is None:
         raise ConfigurationError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.wires.loose import as_mapping, as_text
+from asyncllm.wires.schemas import schema_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,10 @@ def ollama_fields(asked: Mapping[str, object]) -> dict[str, object]:
     options = {name: value for name, value in asked.items() if name in _OPTIONS}
     if isinstance(stop := options.get("stop"), str):
         options["stop"] = [stop]
-    if options := {**options, **as_mapping(fields.pop("options", None))}:
+    given = fields.pop("options", {})
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"options must be a dict, not {type(given).__name__}")
+    if options := {**options, **as_mapping(given)}:
         fields["options"] = options
     if (effort := fields.pop("reasoning_effort", None)) is not None:
         fields.setdefault("think", _LEVELS.get(as_text(effort), effort))
@@ -71,7 +75,7 @@ def _format(asked: object) -> object:
     form = as_mapping(asked)
     match form.get("type"):
         case "json_schema":
-            return as_mapping(form.get("json_schema")).get("schema") or "json"
+            return schema_in(form) or "json"
         case "json_object":
             return "json"
         case "text" | None if asked is None or form:

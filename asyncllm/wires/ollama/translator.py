@@ -19,7 +19,7 @@ from asyncllm.wires.failures import complaint_of, failure
 from asyncllm.wires.loose import as_count, as_list, as_mapping, as_text
 from asyncllm.wires.ollama.messages import OWN
 from asyncllm.wires.openai_chat.logprobs import logprobs_of
-from asyncllm.wires.tool_calls import MOST_BYTES, ToolCalls
+from asyncllm.wires.tool_calls import MOST_BYTES, ToolCalls, as_json
 from asyncllm.wires.translator import JSONTranslator
 
 _DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
@@ -57,11 +57,12 @@ class OllamaTranslator(JSONTranslator[_Line]):
     `About` is given behind the first content, as an answer that fails before it is asked for again.
     """
 
-    __slots__ = ("_calls", "_is_introduced", "_thought", "_thought_size")
+    __slots__ = ("_called", "_calls", "_is_introduced", "_thought", "_thought_size")
 
     def __init__(self) -> None:
         super().__init__(_LINE)
         self._calls: ToolCalls | None = None  # few answers have any
+        self._called: dict[str, tuple[str, str]] = {}  # name and arguments, by id
         self._is_introduced = False
         self._thought: list[str] = []
         self._thought_size = 0  # in memory
@@ -105,13 +106,16 @@ class OllamaTranslator(JSONTranslator[_Line]):
         for each in calls:
             call = as_mapping(each)
             function = as_mapping(call.get("function"))
-            arguments = function.get("arguments")
-            self.is_building |= self._calls.add(
-                as_text(call.get("id")),
-                None,
-                as_text(function.get("name")),
-                as_mapping(arguments) or as_text(arguments) or "{}",
-            )
+            name, given = as_text(function.get("name")), function.get("arguments")
+            arguments = as_json(given) if isinstance(given, dict) else as_text(given) or "{}"
+            call_id = as_text(call.get("id"))
+            if not name or self._called.get(call_id) == (name, arguments):
+                continue  # it is none, or was told before
+            taken = call_id in self._called
+            if call_id and not taken:
+                self._called[call_id] = name, arguments
+            # Another call with the id of one before gets one of its own.
+            self.is_building |= self._calls.add("" if taken else call_id, None, name, arguments)
 
     def _finish(self, line: _Line) -> list[Item]:
         """Return what is left to say: facts of the answer, tool calls, usage and the finish."""
