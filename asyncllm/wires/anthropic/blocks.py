@@ -45,7 +45,7 @@ class Block:
 
     """
 
-    __slots__ = ("_joined", "fields", "is_odd", "kind", "pieces", "start")
+    __slots__ = ("_joined", "_told", "fields", "is_odd", "kind", "pieces", "start")
 
     def __init__(self, fields: dict[str, object], start: int) -> None:
         self.kind = as_text(fields.get("type"))
@@ -55,6 +55,7 @@ class Block:
         named = as_text(fields.get(_IN_PIECES.get(self.kind, "")))
         self.pieces: list[str] = [named] if named else []
         self._joined: list[str] = []
+        self._told = 0  # of its sources
 
     def settle(self) -> str:
         """Join the newest pieces, and return what they are together."""
@@ -87,6 +88,12 @@ class Block:
         if not isinstance(known, list):
             self.fields["citations"] = known = list[object]()
         known.append(source)
+
+    def untold_sources(self) -> list[object]:
+        """Return the sources that have come since it was last asked for them."""
+        new = as_list(self.fields.get("citations"))[self._told :]
+        self._told += len(new)
+        return new
 
     def drop(self) -> None:
         """Let go of what has come of it."""

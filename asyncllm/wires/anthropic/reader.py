@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OF_BLOCKS = ("content_block_start", PIECE_NAME, "content_block_stop")
 """The types of the events that are about a block."""
 
-_COMMON: dict[object, tuple[str, Callable[[str], Delta]]] = {
+_COMMON: dict[str, tuple[str, Callable[[str], Delta]]] = {
     "text_delta": ("text", TextDelta),
     "thinking_delta": ("thinking", ThinkingDelta),
     "input_json_delta": ("partial_json", InputDelta),
@@ -135,7 +135,7 @@ class BlockReader:
 
     def _take_delta(self, index: int, delta: dict[str, object], batch: list[Item]) -> None:
         """Take any delta; one that is unknown makes the block one that can't be sent back."""
-        kind = delta.get("type")
+        kind = as_text(delta.get("type"))
         if kind in _COMMON:
             field, make = _COMMON[kind]
             self.take_piece(index, make(as_text(delta.get(field))), batch)
@@ -159,8 +159,8 @@ class BlockReader:
         """Take the end of a block; its sources are told now: they come before what cites them."""
         self.settle()
         block = self.blocks.find(index)
-        if block is not None and block.kind == "text" and block.fields.get("citations"):
-            batch += citations_of(block, self._turn.size)
+        if block is not None and block.kind == "text":
+            batch += citations_of(block.untold_sources(), block.start, self._turn.size)
 
     def _go_to(self, index: int, delta: Delta) -> Block:
         """Return the block of a piece, which is another than that of the newest."""

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 
 from asyncllm.events import Citation, ToolResult
 from asyncllm.wires.anthropic.blocks import as_json
-from asyncllm.wires.loose import as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_mapping, as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from asyncllm.wires.anthropic.blocks import Block
 
 _RESULT = "_tool_result"
 _ENCRYPTED = "encrypted_"  # what begins so only the server can read
 
 
-def citations_of(block: Block, end: int) -> list[Citation]:
+def citations_of(sources: Iterable[object], start: int, end: int) -> list[Citation]:
     """Return the sources of a block of text, each with the part of the answer that cites it.
 
     Args:
-        block: it is whole.
-        end: where in the answer's text it ends.
+        sources: as they came.
+        start: where in the answer's text the block begins.
+        end: where it ends.
 
     """
     return [
@@ -31,10 +34,10 @@ def citations_of(block: Block, end: int) -> list[Citation]:
             url=as_text(cited.get("url")) or as_text(cited.get("source")),
             title=as_text(cited.get("title")) or as_text(cited.get("document_title")),
             text=as_text(cited.get("cited_text")),
-            start=block.start,
+            start=start,
             end=end,
         )
-        for cited in map(as_mapping, as_list(block.fields.get("citations")))
+        for cited in map(as_mapping, sources)
     ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _Number = TypeVar("_Number", int, float)
+_MOST_NAMES = 256
 
 
 def usage_of(said: dict[str, object]) -> Usage:
@@ -42,8 +43,10 @@ def usage_of(said: dict[str, object]) -> Usage:
 
 
 def merged(older: dict[str, object], newer: dict[str, object]) -> dict[str, object]:
-    """Return what is known when more is told of a message's `usage`."""
-    return {**older, **{name: value for name, value in newer.items() if value is not None}}
+    """Return what is known when more is told of a message's `usage`, up to a number of names."""
+    told = {name: value for name, value in newer.items() if value is not None}
+    known = {**older, **told}
+    return known if len(known) <= _MOST_NAMES else older
 
 
 def both(one: Usage | None, other: Usage) -> Usage:

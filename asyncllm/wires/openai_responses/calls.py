@@ -28,7 +28,7 @@ class Calls:
 
     def begin(self, item: Mapping[str, object], index: int) -> bool:
         """Take the beginning of an item, and tell whether it is a call."""
-        is_call = item.get("type") in _WRITTEN
+        is_call = as_text(item.get("type")) in _WRITTEN
         if is_call:
             self._known().add(_id_of(item), index, as_text(item.get("name")), None)
         return is_call

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncllm.sizes import size_of
-from asyncllm.wires.loose import as_kept, as_list, as_mapping
+from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
 from asyncllm.wires.tool_calls import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Output:
         while items and items[-1].get("type") == "reasoning":
             items.pop()  # the server refuses one that nothing follows
         messages = [item for item in items if item.get("type") == "message"]
-        is_plain = {item.get("type") for item in items} <= _PLAIN and len(messages) <= 1
+        is_plain = {as_text(item.get("type")) for item in items} <= _PLAIN and len(messages) <= 1
         if is_plain and not any(item.get("phase") for item in messages):
             return {}
         return {KEY: {"output": items}}
