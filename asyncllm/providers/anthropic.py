@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
@@ -17,6 +18,7 @@ from asyncllm.events import About
 from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
 from asyncllm.wires.anthropic import MessageTranslator, body_of
+from asyncllm.wires.anthropic.caching import mark
 from asyncllm.wires.anthropic.models import page_of
 from asyncllm.wires.failures import explained
 from asyncllm.wires.loose import as_list, as_mapping
@@ -35,6 +37,7 @@ _MOST_TOKENS = 16_384
 _MOST_PAUSES = 8
 _PAGE, _MOST_PAGES = 1000, 100
 _SHOWN_VERSION = '"2023-06-01"'
+_IS_VERSION = re.compile(r"\d{4}-\d\d-\d\d").fullmatch
 
 
 class Anthropic(ServerProvider):
@@ -81,6 +84,9 @@ class Anthropic(ServerProvider):
     ) -> None:
         check_kind("auth_token", auth_token, str, "a str")
         check_kind("version", version, str, f"a str such as {_SHOWN_VERSION}")
+        if not _IS_VERSION(version):
+            raise ConfigurationError(f"version must be a date such as {_SHOWN_VERSION}")
+        mark({}, cache)
         if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
             raise ConfigurationError(
                 f"max_tokens must be a whole number from 1, not {max_tokens!r}"

@@ -403,6 +403,8 @@ async def test_a_wrong_key_is_refused_and_in_no_text():
         ({"max_tokens": True}, "max_tokens must be a whole number"),
         ({"betas": [1]}, "betas must be a list"),
         ({"version": 2023}, "version must be a str"),
+        ({"version": "2026"}, "version must be a date"),
+        ({"cache": 5}, "cache must be True"),
         ({"anthropic_version": "x"}, "did you mean version"),
     ],
 )

@@ -713,5 +713,6 @@ def test_a_continuation_that_is_broken_or_begins_anew_is_an_error():
 def test_a_page_of_models_is_read():
     page = page_of(b'{"data":[{"id":"a","type":"model"}],"has_more":true,"last_id":"a"}')
     assert (page.ids, page.has_more, page.last_id) == (["a"], True, "a")
+    assert page_of(b'{"data":null,"has_more":null}').ids == []
     with pytest.raises(ProtocolError):
         page_of(b'{"models":[]}')

@@ -47,6 +47,7 @@ PARAMS = {  # what is given: what stands in the body
     ),
     "sampling": ({"temperature": 0.5, "top_p": 1, "top_k": 4}, {"temperature": 0.5, "top_k": 4}),
     "one stop": ({"stop": "x"}, {"stop_sequences": ["x"]}),
+    "no stop": ({"stop": ""}, {"stop_sequences": None}),
     "some stops": (
         {"stop": ("x", "y"), "stop_sequences": ["z"]},
         {"stop_sequences": ["x", "y", "z"]},
@@ -416,12 +417,18 @@ REFUSED = {  # what is refused: a part of the reason
     "log probabilities": ({"logprobs": True}, "no logprobs"),
     "JSON without a schema": ({"response_format": {"type": "json_object"}}, "must have a schema"),
     "an unknown choice": ({"tool_choice": "sometimes"}, "tool_choice must be"),
+    "one tool": ({"tools": {"name": "f"}}, "tools must be a list, not dict"),
+    "a number to stop at": ({"stop": 5}, "stop must be a list"),
+    "one text": ({"stop_sequences": "x"}, "stop_sequences must be a list"),
+    "metadata": ({"metadata": "x"}, "metadata must be a mapping"),
+    "a config": ({"output_config": "max"}, "output_config must be a mapping"),
     "no tool": ({"tools": ["f"]}, r"tools\[0\] must be a mapping"),
     "an unknown time": ({"cache": "2h"}, "cache must be"),
     "an unknown place": ({"cache": ["images"]}, "cache must be"),
     "no place": ({"cache": []}, "cache must be"),
     "a number": ({"cache": 5}, "cache must be"),
     "an unknown time of a place": ({"cache": {"messages": "2h"}}, "cache must be"),
+    "a time of what is not there": ({"cache": {"system": "2h"}}, "cache must be"),
 }
 
 
@@ -442,6 +449,8 @@ def test_the_newer_version_has_no_sampling(name):
     ("message", "reason"),
     [
         ({"role": "function", "content": "x"}, r"messages\[0\] has the role 'function'"),
+        ({"role": "system", "content": "x"}, "all messages are the system's"),
+        ({"role": "user", "content": [text("")]}, r"messages\[0\] has empty content"),
         ({"role": "system", "content": [image(PNG)]}, r"messages\[0\].content\[0\] is an image"),
         (
             {"role": "user", "content": [image(b"x", media_type="image/tiff")]},

@@ -6,16 +6,17 @@ and API versions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.wires.anthropic.caching import mark
 from asyncllm.wires.anthropic.messages import Conversation
 from asyncllm.wires.anthropic.tools import choice_of, tool_of
-from asyncllm.wires.loose import as_count, as_list, as_mapping
+from asyncllm.wires.loose import as_count, as_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 JSON: TypeAlias = dict[str, object]
 
@@ -66,7 +67,7 @@ def body_of(
     effort = params.get("reasoning_effort")
     if effort == "none" and thinking is None:
         thinking = {"type": "disabled"}
-    tools = [tool_of(tool, f"tools[{n}]") for n, tool in enumerate(_listed(params.get("tools")))]
+    tools = [tool_of(tool, f"tools[{n}]") for n, tool in enumerate(_listed(params, "tools"))]
     system = conversation.system
     is_plain = len(system) == 1 and len(system[0]) == len(("type", "text"))
     parts: JSON = {
@@ -116,7 +117,7 @@ def _output_config(params: Mapping[str, object], effort: object) -> JSON:
         config["effort"] = _EFFORTS.get(str(effort), effort)
     if (form := _format(params.get("response_format"))) is not None:
         config["format"] = form
-    return {**config, **as_mapping(params.get("output_config"))}
+    return {**config, **_mapping(params, "output_config")}
 
 
 def _format(asked: object) -> JSON | None:
@@ -135,16 +136,24 @@ def _format(asked: object) -> JSON | None:
 
 def _stops(params: Mapping[str, object]) -> list[object]:
     stop = params.get("stop")
-    return [
-        *([stop] if isinstance(stop, str) else _listed(stop)),
-        *_listed(params.get("stop_sequences")),
-    ]
+    own = [stop] if isinstance(stop, str) else _listed(params, "stop")
+    return [*filter(None, own), *_listed(params, "stop_sequences")]
 
 
 def _metadata(params: Mapping[str, object]) -> JSON:
     user = params.get("user")
-    return {**({} if user is None else {"user_id": user}), **as_mapping(params.get("metadata"))}
+    return {**({} if user is None else {"user_id": user}), **_mapping(params, "metadata")}
 
 
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, tuple) else as_list(value)
+def _listed(params: Mapping[str, object], name: str) -> list[object]:
+    value = params.get(name)
+    if value is not None and not isinstance(value, list | tuple):
+        raise ConfigurationError(f"{name} must be a list, not {type(value).__name__}")
+    return list(value or ())
+
+
+def _mapping(params: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = params.get(name)
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name} must be a mapping, not {type(value).__name__}")
+    return value or {}

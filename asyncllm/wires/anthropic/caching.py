@@ -37,8 +37,9 @@ def mark(body: _JSON, cache: object) -> _JSON:
         return {**body, "cache_control": dict(cache)}
     marked = dict(body)
     for place, time in _places(cache).items():
+        control = _control(time)
         if marked.get(place):
-            marked[place] = _MARKS[place](marked[place], _control(time))
+            marked[place] = _MARKS[place](marked[place], control)
     return marked
 
 

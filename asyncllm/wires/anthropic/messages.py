@@ -49,6 +49,8 @@ class Conversation:
         self.container = ""
         for where, message in placed(messages):
             self._add(where, message)
+        if not self.turns:
+            raise ConfigurationError("all messages are the system's: add one of the user's")
 
     def _add(self, where: str, message: Mapping[str, object]) -> None:
         role = message["role"]
@@ -59,12 +61,15 @@ class Conversation:
             else:
                 self.system += blocks
         elif role == "user":
-            self._add_of_user(_content(where, message))
+            content = _content(where, message)
+            if not content:
+                raise ConfigurationError(f"{where} has empty content: give it some text")
+            self._add_of_user(content)
         elif role == "tool":
             self._add_of_user([_result(where, message)])
         elif role == "assistant":
-            if content := self._said(where, message):
-                self.turns.append({"role": "assistant", "content": content})
+            if said := self._said(where, message):
+                self.turns.append({"role": "assistant", "content": said})
         else:
             raise ConfigurationError(f"{where} has the role {role!r}, which Anthropic has not")
 

@@ -24,14 +24,14 @@ class ModelPage(msgspec.Struct):
 
     """
 
-    data: list[_Model]
-    has_more: bool = False
+    data: list[_Model] | None
+    has_more: bool | None = False
     last_id: str | None = None
 
     @property
     def ids(self) -> list[str]:
         """The ids of the models on it."""
-        return [model.id for model in self.data]
+        return [model.id for model in self.data or ()]
 
 
 _PAGE = msgspec.json.Decoder(ModelPage)
