@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
 from typing_extensions import override
 
@@ -126,7 +127,8 @@ class OpenAIResponses(OpenAI):
         if not isinstance(translator, ResponsesTranslator) or not translator.can_be_taken_up():
             return None
         query = {"stream": "true", "starting_after": str(translator.sequence_number)}
-        ask = Ask(f"{self.path}/{translator.facts.id}", method="GET", query=query)
+        name = quote(translator.facts.id, safe="")
+        ask = Ask(f"{self.path}/{name}", method="GET", query=query)
         return Next(ask, translator, wait=float(translator.breaks - 1))
 
 
@@ -170,7 +172,7 @@ def _translated(params: dict[str, object], request: Request) -> dict[str, object
     if "tool_choice" in asked:
         asked["tool_choice"] = flat_choice(asked["tool_choice"])
     text = dict(_mapping(params, "text"))
-    if isinstance(form := params.get("response_format"), Mapping):
+    if form := _mapping(params, "response_format"):
         text["format"] = flat_format(form)
     if "verbosity" in params:
         text["verbosity"] = asked.pop("verbosity")
@@ -208,5 +210,10 @@ def _mapping(params: Mapping[str, object], name: str) -> Mapping[str, object]:
     return value or {}
 
 
-def _listed(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
+def _listed(asked: object) -> list[str]:
+    names = (
+        [each for each in asked if isinstance(each, str)] if isinstance(asked, list | tuple) else []
+    )
+    if asked is not None and (not isinstance(asked, list | tuple) or len(names) < len(asked)):
+        raise ConfigurationError(f"include must be a list of str, not {asked!r:.50}")
+    return names

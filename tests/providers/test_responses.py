@@ -19,6 +19,7 @@ from asyncllm import (
     StreamInterrupted,
     Usage,
 )
+from asyncllm.base import Request
 from asyncllm.sandbox import (
     ChangingIds,
     Citations,
@@ -237,10 +238,19 @@ async def test_what_the_api_has_no_place_for_is_refused_before_it_is_asked(param
         assert not sandbox.requests
 
 
-@pytest.mark.parametrize("wrong", [{"reasoning": "high"}, {"text": "plain"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reasoning": "high"},
+        {"text": "plain"},
+        {"response_format": "json"},
+        {"include": "file_search_call.results"},
+        {"include": [{}]},
+    ],
+)
 def test_a_parameter_of_another_kind_is_refused(wrong):
     [name] = wrong
-    with pytest.raises(ConfigurationError, match=f"{name} must be a mapping"):
+    with pytest.raises(ConfigurationError, match=f"{name} must be a (mapping|list)"):
         asked(**wrong)
 
 
@@ -378,6 +388,7 @@ def test_what_the_first_messages_instruct_is_the_instructions_unless_there_are_o
     assert (body["instructions"], body["input"]) == ("Be terse.\n\nIn verse.", [user])
     body = asked([system, user], instructions="Be long.")
     assert (body["instructions"], body["input"]) == ("Be long.", [system, user])
+    assert asked([system])["input"] == [system]  # some input the API wants
 
 
 def test_the_result_of_a_custom_call_is_of_its_kind():
@@ -656,6 +667,17 @@ async def test_an_answer_that_nobody_asked_to_have_in_the_background_is_not_take
         with pytest.raises(StreamInterrupted):
             await llm.complete("Hi", store=True)
         assert len(sandbox.requests) == 1
+
+
+def test_an_id_leads_nowhere_else():
+    llm = OpenAIResponses(model="gpt-5", api_key="x")
+    request = Request(
+        base_url=llm.base_url, model="gpt-5", messages=[ASKED], params={"background": True}
+    )
+    translator = llm.translator(request)
+    translator.facts.add({"id": "../x?y#z"})
+    following = llm.go_on(request, translator, StreamInterrupted("cut"))
+    assert following.ask.path == "/responses/..%2Fx%3Fy%23z"
 
 
 async def test_what_the_server_does_not_have_any_more_is_an_error():

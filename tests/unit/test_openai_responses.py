@@ -414,7 +414,7 @@ def test_a_failure_inside_an_answer_has_the_class_that_its_code_deserves(form, c
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (body_of(end("failed", error=None)), "the answer was failed"),
+        (body_of(end("failed", error=None)), "the server gives no reason"),
         (body_of(end("cancelled")), "the answer was cancelled"),
         (b"event: error\ndata: out of order\n\n", "out of order"),
         (b'event: error\ndata: {"message": "oh"}\n\n', "oh"),

@@ -37,7 +37,8 @@ def check_end(response: Mapping[str, object], status: str) -> None:
     """
     if status in {"failed", "cancelled"}:
         error = as_mapping(response.get("error"))
-        said = complaint_of({"error": error}) if error else Complaint(f"the answer was {status}")
+        reason = "the answer was cancelled" if status == "cancelled" else ""
+        said = complaint_of({"error": error}) if error else Complaint(reason)
         raise failure(said)
 
 

@@ -54,6 +54,8 @@ def responses_input(
             case role:
                 added = [{"role": role, "content": _content(message, where)}]
         items += added
+    if not items:  # the API wants some input
+        return "", [{"role": "system", "content": text} for text in instructions]
     return "\n\n".join(instructions), items
 
 
