@@ -18,7 +18,7 @@ from asyncllm.messages import placed
 from asyncllm.parts import text_in
 from asyncllm.sizes import size_of
 from asyncllm.wires.attachments import attachment_of
-from asyncllm.wires.loose import as_kept, as_list, as_mapping, as_text
+from asyncllm.wires.loose import as_kept, as_list, as_mapping
 from asyncllm.wires.openai_chat import ChatTranslator
 from asyncllm.wires.tool_calls import MOST_BYTES
 
@@ -105,24 +105,25 @@ def _message(message: Mapping[str, object], where: str, own: set[object]) -> dic
     calls = [as_mapping(call) for call in as_list(message.get("tool_calls"))]
     if thought:
         own.update(call.get("id") for call in calls)
-        said = as_text(message.get("content"))
-        sent["content"] = [*thought, *([{"type": "text", "text": said}] if said else [])]
+        said = _parts(message, where)
+        sent["content"] = [*thought, *(part for part in said if part.get("text") != "")]
     elif isinstance(content := message.get("content"), list):
-        sent["content"] = [
-            _part(as_mapping(part), f"{where}.content[{number}]")
-            for number, part in enumerate(content)
-        ]
+        sent["content"] = _parts(message, where)
     elif not content and message.get("refusal"):
         sent["content"] = message["refusal"]
     if calls:
-        sent["tool_calls"] = [_call(call, own) for call in calls]
+        sent["tool_calls"] = [_call(call, own, f"{where}.tool_calls") for call in calls]
+    elif sent.get("content") is None:
+        raise ConfigurationError(f"{where} says nothing that Mistral has a place for")
     if "tool_call_id" in sent:
         sent["tool_call_id"] = _id_of(sent["tool_call_id"], own)
     return sent
 
 
-def _call(call: Mapping[str, object], own: set[object]) -> dict[str, object]:
+def _call(call: Mapping[str, object], own: set[object], where: str) -> dict[str, object]:
     function = as_mapping(call.get("function"))
+    if not function:
+        raise ConfigurationError(f"{where} has a call of type {call.get('type')!r}, no function's")
     named = {name: function.get(name) for name in ("name", "arguments")}
     return {"id": _id_of(call.get("id"), own), "type": "function", "function": named}
 
@@ -132,6 +133,14 @@ def _id_of(call: object, own: set[object]) -> object:
     if not isinstance(call, str) or call in own or _ID(call):
         return call
     return hashlib.sha256(call.encode(errors="replace")).hexdigest()[:_ID_LENGTH]
+
+
+def _parts(message: Mapping[str, object], where: str) -> list[dict[str, object]]:
+    content = message.get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    parts = enumerate(map(as_mapping, as_list(content)))
+    return [_part(part, f"{where}.content[{number}]") for number, part in parts]
 
 
 def _part(part: dict[str, object], where: str) -> dict[str, object]:

@@ -63,6 +63,8 @@ async def test_what_mistral_has_no_place_for_is_refused_before_it_is_asked(param
 
 PNG = {"type": "image", "source": b"\x89PNG\r\n\x1a\n", "media_type": "image/png"}
 CALLED = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "a"}]}
+TEXT = {"type": "text", "text": "b"}
 MESSAGES = [  # a message, and what is sent of it where others follow
     ({"role": "developer", "content": "a"}, {"role": "system", "content": "a"}),
     ({"role": "user", "content": "a", "name": "me"}, {"role": "user", "content": "a"}),
@@ -82,6 +84,10 @@ MESSAGES = [  # a message, and what is sent of it where others follow
                 },
             ],
         },
+    ),
+    (
+        {"role": "assistant", "content": [TEXT], "mistral": {"content": [THOUGHT]}},
+        {"role": "assistant", "content": [THOUGHT, TEXT]},
     ),
     (
         {
@@ -130,6 +136,18 @@ def test_calls_of_another_server_get_ids_that_mistral_takes():
     assert len(second["tool_call_id"]) == 9
     calling["tool_calls"] = [CALLED | {"id": "Ab3dE6gH9"}]
     assert mistral_messages([calling, result])[0]["tool_calls"][0]["id"] == "Ab3dE6gH9"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"tool_calls": [{"id": "x", "type": "custom"}]}, "a call of type 'custom'"),
+        ({"audio": {"id": "x"}}, r"messages\[0\] says nothing that Mistral"),
+    ],
+)
+def test_what_mistral_can_not_be_told_is_refused_with_its_place(message, reason):
+    with pytest.raises(ConfigurationError, match=reason):
+        mistral_messages([{"role": "assistant", "content": None, **message}])
 
 
 def test_a_file_of_openai_s_is_refused_with_its_place():
