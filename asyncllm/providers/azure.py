@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ENDPOINT, _KEY, _VERSION = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"
 _BY_HEADER = 'write headers={"Authorization": "Bearer …"}'
+_ENDS = ("/completions", "/responses")
+_NO_DATES = ("v1", "preview", "latest")  # of the API v1
 _TARGET_URI = re.compile(
     r"(?P<resource>https?://[^/?]+)/openai/(?:v1/|deployments/(?P<deployment>[^/?]+))?[^?]*"
     r"(?:\?(?:.*&)?api-version=(?P<version>[\w-]+).*)?"
@@ -76,11 +78,18 @@ class AzureOpenAI(OpenAICompatible):
         self._is_elsewhere = bool(options.get("base_url"))
         by_environment = "" if self._is_elsewhere else os.environ.get(_VERSION, "")
         self._version = api_version or by_environment
+        if self._version in _NO_DATES:
+            name = "api_version" if api_version else _VERSION
+            raise ConfigurationError(
+                f'{name} must be a date such as "2024-10-21": leave it out for the API v1'
+            )
+        self._has_address = self._is_elsewhere or bool(endpoint)
         headers = options.get("headers")
         names = headers if isinstance(headers, Mapping) else ()
-        self._has_token = "authorization" in {str(name).lower() for name in names}
+        told = {str(name).lower() for name in names}
+        self._has_token = not told.isdisjoint({"authorization", "api-key"})
         if endpoint:
-            options["base_url"] = self._address_of(endpoint)
+            options["base_url"] = self._address_of(endpoint, "endpoint")
         if deployment:
             options["model"] = deployment
         super().__init__(**options)
@@ -108,22 +117,22 @@ class AzureOpenAI(OpenAICompatible):
             raise ConfigurationError("Azure needs a deployment: give deployment= or model=")
         return super().ask(request)
 
-    def _address_of(self, endpoint: str) -> str:
+    def _address_of(self, endpoint: str, name: str) -> str:
         """Return the base URL of a resource, whichever part of it was copied.
 
         Raises:
             ConfigurationError: it is the URI of a deployment; the message says how to write it.
 
         """
-        if "?" in endpoint or "/deployments/" in endpoint or endpoint.endswith("/completions"):
-            raise ConfigurationError(_instead_of(endpoint))
+        if "?" in endpoint or "/deployments/" in endpoint or endpoint.endswith(_ENDS):
+            raise ConfigurationError(_instead_of(endpoint, name))
         resource = endpoint.rstrip("/").removesuffix("/v1").removesuffix("/openai").rstrip("/")
         return f"{resource}/openai" if self._version else f"{resource}/openai/v1"
 
     @override
     def _environment_addresses(self) -> dict[str, str]:
-        endpoint = os.environ.get(_ENDPOINT, "")
-        own = {_ENDPOINT: endpoint and self._address_of(endpoint)}
+        endpoint = "" if self._has_address else os.environ.get(_ENDPOINT, "")
+        own = {_ENDPOINT: endpoint and self._address_of(endpoint, _ENDPOINT)}
         return super()._environment_addresses() | own
 
     @override
@@ -148,15 +157,15 @@ class AzureOpenAI(OpenAICompatible):
         """Add nothing: a 404 of Azure's is about the deployment, and its paths are known."""
 
 
-def _instead_of(uri: str) -> str:
+def _instead_of(uri: str, name: str) -> str:
     """Return what to write in the place of a deployment's whole URI, as the portal shows it."""
     found = _TARGET_URI.fullmatch(uri)
     if found is None:
-        return "the endpoint can't be used: write it as https://NAME.openai.azure.com"
+        return f"{name} can't be used: write it as https://NAME.openai.azure.com"
     parts = {
         "endpoint": found["resource"],
         "deployment": unquote(found["deployment"] or ""),
         "api_version": found["version"],
     }
     written = ", ".join(f"{name}={part!r}" for name, part in parts.items() if part)
-    return f"the endpoint is more than the resource: write AzureOpenAI({written})"
+    return f"{name} is more than the resource: write AzureOpenAI({written})"

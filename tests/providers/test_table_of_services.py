@@ -359,6 +359,8 @@ REFUSED = [
     ({"endpoint": f"{AZURE}?a=1"}, "write it as https://NAME.openai.azure.com"),
     ({"endpoint": AZURE, "base_url": AZURE}, "give endpoint= or base_url=, not both"),
     ({"endpoint": AZURE, "deployment": "d", "model": "m"}, "deployment= or model=, not both"),
+    ({"endpoint": f"{AZURE}/openai/v1/responses"}, "endpoint is more than the resource"),
+    ({"endpoint": AZURE, "api_version": "preview"}, "api_version must be a date .* leave it out"),
     ({"endpoint": 5}, "endpoint must be a str, not int"),
     ({"endpoint": AZURE, "api_version": 5}, 'api_version must be a str such as "2024-10-21"'),
     ({"endpoint": AZURE, "model": "m"}, "Azure needs an API key: .*AZURE_OPENAI_API_KEY"),
@@ -372,8 +374,19 @@ def test_azure_says_what_is_missing(options, says):
         AzureOpenAI(**options).stream("x")
 
 
-def test_azure_takes_a_token_in_place_of_a_key():
-    AzureOpenAI(endpoint=AZURE, deployment="d", headers={"authorization": "Bearer t"}).stream("x")
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer t"}, {"API-Key": "k"}])
+def test_azure_takes_a_token_in_place_of_a_key(headers):
+    AzureOpenAI(endpoint=AZURE, deployment="d", headers=headers).stream("x")
+
+
+@pytest.mark.parametrize("given", [{"endpoint": AZURE}, {"base_url": AZURE}, {}])
+def test_the_environment_s_endpoint_counts_where_none_is_given(monkeypatch, given):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", f"{AZURE}/openai/deployments/d/chat/completions")
+    if given:
+        AzureOpenAI(**given)
+        return
+    with pytest.raises(ConfigurationError, match="AZURE_OPENAI_ENDPOINT is more than"):
+        AzureOpenAI()
 
 
 def test_azure_is_shown_a_token_alone(monkeypatch):
