@@ -49,6 +49,7 @@ REFUSED = {  # what is wrong: what the server says of it
     ),
     "too many marks": ({"messages": [user(*[MARKED] * 5)]}, "A maximum of 4 blocks"),
     "no messages": ({"messages": []}, "at least one message"),
+    "a blank to stop at": ({"stop_sequences": [" "]}, "must contain non-whitespace"),
     "an unknown role": ({"messages": [{"role": "tool", "content": "x"}]}, "Input should be 'user'"),
     "an empty message": ({"messages": [{"role": "user", "content": ""}]}, "non-empty content"),
     "an empty text": ({"messages": [user({"type": "text", "text": ""})]}, "must be non-empty"),

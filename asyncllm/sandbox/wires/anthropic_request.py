@@ -53,6 +53,7 @@ def check_body(body: JSON, version: str) -> list[JSON]:
     limit = body["max_tokens"]
     if not isinstance(limit, int) or limit < 1:
         raise RequestError("max_tokens: Input should be greater than or equal to 1")
+    _check_stops(list_in(body.get("stop_sequences")))
     _check_thinking(object_in(body.get("thinking")), limit)
     if sum(1 for _ in _marks(body)) > _MOST_MARKS:
         raise RequestError(f"A maximum of {_MOST_MARKS} blocks with cache_control may be provided")
@@ -116,6 +117,11 @@ def calls_of_tools(body: JSON, prompt: str, last: JSON) -> list[JSON]:
 def _call(name: str, function: str, arguments: str) -> JSON:
     called = name.replace("call_", "toolu_")
     return {"type": "tool_use", "id": called, "name": function, "input": json.loads(arguments)}
+
+
+def _check_stops(stops: list[Any]) -> None:
+    if not all(isinstance(stop, str) and stop.strip() for stop in stops):
+        raise RequestError("stop_sequences: each stop sequence must contain non-whitespace")
 
 
 def _check_thinking(thinking: JSON, limit: int) -> None:
