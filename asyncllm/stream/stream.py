@@ -172,7 +172,12 @@ class Stream:
         await self._answer.end(None)
 
     async def _check_restart(self, restart: Restart) -> None:
-        """End the stream where its reader has seen what is taken back, and can't be told so."""
+        """End the stream where its reader has seen what is taken back, and can't be told so.
+
+        Raises:
+            StreamInterrupted: its reader has.
+
+        """
         if not restart.discarded:
             return
         self._refusal = StreamInterrupted(
@@ -182,6 +187,7 @@ class Stream:
         self._refusal.reply = self.reply
         self._answer.unread = iter(())
         await self._answer.end(self._refusal)
+        raise self._refusal  # before what came with the same read
 
 
 class _Items(AsyncIterator[Item]):

@@ -19,6 +19,7 @@ from asyncllm import (
     OpenAICompatible,
     Reasoning,
     ServerError,
+    StreamInterrupted,
     StreamTimeout,
     Timeouts,
     ToolResult,
@@ -35,7 +36,9 @@ from asyncllm.sandbox import (
     Sandbox,
     Status,
 )
+from support.answers import named_events
 from support.policies import QUICK
+from support.raw_server import HEAD, raw_server
 
 SEARCH = [{"type": "web_search_20250305", "name": "web_search"}]
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -208,6 +211,26 @@ async def test_betas_and_the_version_are_headers():
             llm.stream("Hello", temperature=0.5)
         with pytest.raises(BadRequestError, match="not supported in version"):
             await llm.complete("Hello", extra={"temperature": 0.5})
+
+
+async def test_nothing_is_given_out_behind_what_a_second_message_takes_back():
+    started = {"type": "message_start", "message": {}}
+    pieces = [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+        for text in ("one", "two")
+    ]
+    body = named_events(started, pieces[0], started, pieces[1], {"type": "message_stop"})
+    for read_all in (False, True):
+        said = []
+        async with raw_server([HEAD + b"Connection: close\r\n\r\n" + body]) as (url, _):
+            stream = Anthropic(base_url=url, model="m").stream("Hello")
+            with pytest.raises(StreamInterrupted, match="began anew"):
+                async with stream:
+                    if read_all:
+                        said += await stream.read()
+                    async for text in stream:
+                        said.append(text)
+        assert "two" not in said
 
 
 async def test_a_refusal_is_told_as_one():
