@@ -16,6 +16,7 @@ ENCODED = base64.b64encode(PNG).decode()
 USER = {"role": "user", "content": "Hi"}
 CALL = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
 OTHER = {"id": "toolu_2", "type": "function", "function": {"name": "g", "arguments": ""}}
+EDITED = CALL | {"function": {"name": "f", "arguments": '{"a":2}'}}
 USED = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}}
 SAID = {"type": "text", "text": "so"}
 SIGNED = {"type": "thinking", "thinking": "", "signature": "s"}
@@ -362,6 +363,15 @@ MESSAGES = {  # messages: turns, and the system where there is one
                 "content": [{"type": "tool_use", "id": "toolu_2", "name": "g", "input": {}}],
             },
             {"role": "user", "content": [result("toolu_2", "1")]},
+        ],
+        None,
+    ),
+    "an answer whose arguments were edited": (
+        [USER, own(SIGNED, USED, tool_calls=[EDITED]), tool("toolu_1", "1")],
+        [
+            USER,
+            {"role": "assistant", "content": [{**USED, "input": {"a": 2}}]},
+            {"role": "user", "content": [result("toolu_1", "1")]},
         ],
         None,
     ),

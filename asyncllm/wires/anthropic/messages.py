@@ -107,12 +107,22 @@ class Conversation:
 def _is_as_it_came(blocks: list[JSON], message: Mapping[str, object], calls: list[JSON]) -> bool:
     """Tell whether a message says what its blocks do, as it may have been edited."""
     texts = [as_text(block.get("text")) for block in blocks if block.get("type") == "text"]
-    ids = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
+    used = [_gist(block) for block in blocks if block.get("type") == "tool_use"]
     content = message.get("content")
     said = (
         content if isinstance(content, str) else "".join(text_in(e) or "" for e in as_list(content))
     )
-    return "".join(texts) == said and ids == [call.get("id") for call in calls]
+    return "".join(texts) == said and used == [_gist_of_call(call) for call in calls]
+
+
+def _gist(block: JSON) -> tuple[object, ...]:
+    return block.get("id"), block.get("name"), block.get("input")
+
+
+def _gist_of_call(call: JSON) -> tuple[object, ...]:
+    function = as_mapping(call.get("function"))
+    arguments = as_text(function.get("arguments"))
+    return call.get("id"), function.get("name"), input_of(arguments)
 
 
 def _content(where: str, message: Mapping[str, object]) -> str | list[JSON]:
