@@ -676,6 +676,7 @@ def test_an_id_leads_nowhere_else():
     )
     translator = llm.translator(request)
     translator.facts.add({"id": "../x?y#z"})
+    translator.sequence_number = 0
     following = llm.go_on(request, translator, StreamInterrupted("cut"))
     assert following.ask.path == "/responses/..%2Fx%3Fy%23z"
 

@@ -522,6 +522,8 @@ def test_what_comes_once_more_when_an_answer_is_taken_up_is_not_told_twice():
 def test_an_answer_that_breaks_time_after_time_without_a_word_is_given_up():
     translator = ResponsesTranslator()
     assert not translator.can_be_taken_up()  # by which name, nobody knows
+    translator.feed([json.dumps(CREATED).encode()], [])
+    assert not translator.can_be_taken_up()  # nor where: all would come once more
     translator = ResponsesTranslator()
     for number in range(30):  # of which each says something
         said = CREATED | {"sequence_number": number}

@@ -173,7 +173,8 @@ class ResponsesTranslator(JSONTranslator[Event]):
         """Note that the answer was broken, and tell whether to go on behind its newest event."""
         self.breaks = self.breaks + 1 if self.sequence_number == self._broken_at else 1
         self._broken_at = self.sequence_number
-        return bool(self.facts.id) and self.breaks <= _MOST_BREAKS
+        is_placed = self.sequence_number >= 0  # without numbers all would come once more
+        return bool(self.facts.id) and is_placed and self.breaks <= _MOST_BREAKS
 
     def _take_text(self, event: Event, batch: list[Item]) -> None:
         if self.add_piece(event, "text", str, batch):
