@@ -128,8 +128,19 @@ def test_names_of_usage_are_bounded():
     told = [
         {"type": "message_delta", "usage": {f"n{n}": 1, "output_tokens": n}} for n in range(999)
     ]
-    items, _ = items_of(named_events(*told, {"type": "message_stop"}), MessageTranslator())
-    assert len(reply_of(items).extra["usage"]) < 300
+    large = {"type": "message_delta", "usage": {"n1": "x" * 70_000}}
+    items, _ = items_of(named_events(*told, large, {"type": "message_stop"}), MessageTranslator())
+    usage = reply_of(items).extra["usage"]
+    assert len(usage) < 300
+    assert usage["n1"] == 1
+
+
+def test_names_of_the_server_s_calls_are_bounded():
+    translator = MessageTranslator()
+    for number in range(40):
+        event = starting("server_tool_use", id=f"{number}{'x' * 500_000}", name="f")
+        translator.feed([json.dumps(event).encode()], [])
+    assert sum(map(len, translator.turn.names)) < 20_000_000
 
 
 def test_items_are_bounded():

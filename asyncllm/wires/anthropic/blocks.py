@@ -133,15 +133,18 @@ class Blocks:
     Args:
         before: those of the part of the answer that was paused, whole.
 
+    Attributes:
+        is_too_large: whether nothing more is kept.
+
     """
 
-    __slots__ = ("_before", "_by_index", "_is_too_large", "_size")
+    __slots__ = ("_before", "_by_index", "_size", "is_too_large")
 
     def __init__(self, before: Iterable[dict[str, object]] = ()) -> None:
         self._before = list(before)
         self._by_index: dict[int, Block] = {}
         self._size = size_of(self._before)
-        self._is_too_large = False
+        self.is_too_large = False
 
     def begin(self, index: int, said: object, start: int) -> Block:
         """Return the block that begins.
@@ -171,7 +174,7 @@ class Blocks:
         """Count what came of a block with one read, and return how many characters it has."""
         joined = block.settle()
         self.grow(joined.__sizeof__())
-        if self._is_too_large:
+        if self.is_too_large:
             block.drop()
         return len(joined)
 
@@ -204,7 +207,7 @@ class Blocks:
             calls: the caller's, which have the arguments.
 
         """
-        if self._is_too_large:
+        if self.is_too_large:
             return []
         arguments = {call.id: call.arguments for call in calls}
         came = [self._by_index[index] for index in sorted(self._by_index)]
@@ -219,7 +222,7 @@ class Blocks:
 
     def _forget(self) -> None:
         """Let go of all that is kept."""
-        self._is_too_large = True
+        self.is_too_large = True
         self._before = []
         for block in self._by_index.values():
             block.drop()

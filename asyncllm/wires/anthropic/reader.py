@@ -108,7 +108,7 @@ class BlockReader:
                 self.model = as_text(as_mapping(block.fields.get("to")).get("model"))
             case "redacted_thinking":
                 self.is_building = True
-        if name and called:
+        if name and called and not self.blocks.is_too_large:
             self._turn.names[called] = name
         if is_result(block):
             batch.append(result_of(block, self._turn.names))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncllm.events import Usage
-from asyncllm.wires.loose import as_count, as_mapping, as_number
+from asyncllm.wires.loose import as_count, as_kept, as_mapping, as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def usage_of(said: dict[str, object]) -> Usage:
 
 def merged(older: dict[str, object], newer: dict[str, object]) -> dict[str, object]:
     """Return what is known when more is told of a message's `usage`, up to a number of names."""
-    told = {name: value for name, value in newer.items() if value is not None}
+    told = {name: value for name, value in newer.items() if as_kept(value) is not None}
     known = {**older, **told}
     return known if len(known) <= _MOST_NAMES else older
 
