@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from typing_extensions import override
 
-from asyncllm.errors import ReplyTooLargeError, StreamInterrupted
+from asyncllm.errors import StreamInterrupted
 from asyncllm.events import Ping, Reasoning, Refusal
 from asyncllm.framing.json import UNDECODABLE
 from asyncllm.framing.sse import NamedEvent
@@ -39,6 +39,7 @@ from asyncllm.wires.openai_responses.items import (
     thought_in,
 )
 from asyncllm.wires.openai_responses.output import Output
+from asyncllm.wires.openai_responses.told import Told
 from asyncllm.wires.translator import JSONTranslator
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ _ENDS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _BEGUN = frozenset({"response.created", "response.in_progress", "response.queued"})
 _OF_TOOLS = ("_call", "mcp_", "compaction")  # in the names of the events of those that it runs
 _MOST_BREAKS = 8
-_MOST_ITEMS = 10_000
 
 
 class ResponsesTranslator(JSONTranslator[Event]):
@@ -96,7 +96,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         self._output = Output(is_stored=is_stored)
         self._calls = Calls()
         self._sources = Sources()
-        self._told: dict[int, set[str]] = {}  # by output_index: the kinds of content that came
+        self._told = Told()
         self._newest: object = None  # the output_index of the newest text
         self._before = 0  # characters of messages that are whole
         self._has_content = False
@@ -189,13 +189,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         if not isinstance(event.delta, str) or not event.delta:
             return False
         batch.append(make(event.delta))
-        index = _index_of(event)
-        known = self._told.get(index)
-        if known is None:
-            known = self._told[index] = set()
-            if len(self._told) > _MOST_ITEMS:
-                raise ReplyTooLargeError(f"the answer has more than {_MOST_ITEMS} items")
-        known.add(kind)
+        self._told.add(kind, _index_of(event))
         return True
 
     def _take_arguments(self, event: Event, _batch: list[Item]) -> None:
@@ -215,7 +209,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
 
     def _take_item(self, event: Event, batch: list[Item]) -> None:
         index = _index_of(event)
-        self._take_whole(as_mapping(event.item), index, self._told.get(index, set()), batch)
+        self._take_whole(as_mapping(event.item), index, self._told.of(index), batch)
 
     def _take_whole(
         self, item: dict[str, object], index: int, known: set[str], batch: list[Item]
@@ -251,7 +245,7 @@ class ResponsesTranslator(JSONTranslator[Event]):
         self.facts.note("copilot_usage", event.copilot_usage)
         items: list[Item] = []
         if self._output.is_empty:  # not even one `output_item.done` has come
-            known = set[str]().union(*self._told.values())
+            known = self._told.of_all()
             for index, item in enumerate(as_list(response.get("output"))):
                 self._take_whole(as_mapping(item), index, known, items)
         calls = self._calls.whole()
