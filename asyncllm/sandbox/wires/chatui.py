@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http.client import responses
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from asyncllm.sandbox.faults import (
     Step,
 )
 from asyncllm.sandbox.wires.body import object_in, read_object
+from asyncllm.sandbox.wires.chatui_call import Call, Handler
 from asyncllm.sandbox.wires.chatui_page import page_of
 from asyncllm.sandbox.wires.forms import FORM_TYPES, is_same_origin, read_form, redirect
 from asyncllm.sandbox.wires.refused import refuse
@@ -27,6 +27,8 @@ from asyncllm.sandbox.wires.streamed import stream_answer
 from asyncllm.sandbox.wires.tgi import script_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from asyncllm.sandbox.generation import Backend, Generation
     from asyncllm.sandbox.wires.body import JSON
 
@@ -60,19 +62,6 @@ class Conversation:
             self.answers.append("".join(generation.tokens[: generation.produced]))
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A request that has passed the hook."""
-
-    request: web.Request
-    session: str
-    delay: float
-    """Seconds before the answer; a stream spends them before its first token."""
-
-
-_Handler = Callable[[_Call], Awaitable[web.StreamResponse]]
-
-
 class ChatUIWire:
     """The wire's state (accepted settings and open conversations) and its routes."""
 
@@ -101,7 +90,7 @@ class ChatUIWire:
         self.conversations.clear()
 
     def _hooked(
-        self, step: Step, handler: _Handler
+        self, step: Step, handler: Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             await self._backend.hold_up(step)
@@ -112,7 +101,7 @@ class ChatUIWire:
                 await asyncio.sleep(self._backend.rtt)
                 return refused
             refusal = self._backend.faults.take(Refusal, step)
-            call = _Call(request, session, self._backend.delay(step))
+            call = Call(request, session, self._backend.delay(step))
             response = await handler(call) if refusal is None else refuse(refusal, _error)
             if not response.prepared:
                 response.headers.update(_cookie(session))
@@ -142,10 +131,10 @@ class ChatUIWire:
             )
         return None
 
-    async def _landing(self, _call: _Call) -> web.StreamResponse:
+    async def _landing(self, _call: Call) -> web.StreamResponse:
         return web.Response(text=page_of([*self._models]), content_type="text/html")
 
-    async def _settings(self, call: _Call) -> web.StreamResponse:
+    async def _settings(self, call: Call) -> web.StreamResponse:
         request = call.request
         try:
             form = await read_form(request)
@@ -157,7 +146,7 @@ class ChatUIWire:
             self._accepted.add(call.session)
         return redirect(request, request.headers.get("Referer", "/"))
 
-    async def _create(self, call: _Call) -> web.StreamResponse:
+    async def _create(self, call: Call) -> web.StreamResponse:
         try:
             model = (await read_object(call.request)).get("model")
         except ValueError:
@@ -169,14 +158,14 @@ class ChatUIWire:
         self.conversations[identifier] = Conversation(call.session)
         return web.json_response({"conversationId": identifier})
 
-    async def _delete(self, call: _Call) -> web.StreamResponse:
+    async def _delete(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
         del self.conversations[call.request.match_info["id"]]
         return web.Response()
 
-    async def _delete_all(self, call: _Call) -> web.StreamResponse:
+    async def _delete_all(self, call: Call) -> web.StreamResponse:
         """Answer the form "Delete all conversations" on the page of settings."""
         if not call.request.query_string.startswith("/delete"):
             return _error(500)  # no action of this name
@@ -187,7 +176,7 @@ class ChatUIWire:
                 del self.conversations[identifier]
         return redirect(call.request, "/")
 
-    async def _stop(self, call: _Call) -> web.StreamResponse:
+    async def _stop(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
@@ -195,7 +184,7 @@ class ChatUIWire:
             generation.stop()
         return web.Response()
 
-    def _find(self, call: _Call) -> Conversation | web.Response:
+    def _find(self, call: Call) -> Conversation | web.Response:
         identifier = call.request.match_info["id"]
         found = self.conversations.get(identifier)
         if found is None and not _IS_OBJECT_ID(identifier):
@@ -204,7 +193,7 @@ class ChatUIWire:
             return _error(404, "Conversation not found")
         return found
 
-    async def _stream(self, call: _Call) -> web.StreamResponse:
+    async def _stream(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http.client import responses
 from typing import TYPE_CHECKING
@@ -24,11 +23,14 @@ from asyncllm.sandbox.faults import (
 )
 from asyncllm.sandbox.wires.body import read_object
 from asyncllm.sandbox.wires.chatui_asked import asked_of, prompt_of, question_in
+from asyncllm.sandbox.wires.chatui_call import Call, Handler
 from asyncllm.sandbox.wires.chatui_run import Run, follow_events, stream_lines
 from asyncllm.sandbox.wires.forms import FORM_TYPES, read_parts
 from asyncllm.sandbox.wires.refused import refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from asyncllm.sandbox.generation import Backend
 
 BASE = "/chat"
@@ -68,18 +70,6 @@ class Today:
         return identifier
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A request that has passed the hook."""
-
-    request: web.Request
-    session: str
-    delay: float
-
-
-_Handler = Callable[[_Call], Awaitable[web.StreamResponse]]
-
-
 class TodayChatUIWire:
     """The format's state, which is its open conversations, and its routes."""
 
@@ -108,7 +98,7 @@ class TodayChatUIWire:
         self.conversations.clear()
 
     def _hooked(
-        self, step: Step, handler: _Handler
+        self, step: Step, handler: Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             await self._backend.hold_up(step)
@@ -119,7 +109,7 @@ class TodayChatUIWire:
                 return refused
             session = request.cookies.get("hf-chat") or str(uuid.uuid4())
             refusal = self._backend.faults.take(Refusal, step)
-            call = _Call(request, session, self._backend.delay(step))
+            call = Call(request, session, self._backend.delay(step))
             response = await handler(call) if refusal is None else refuse(refusal, _error)
             if not response.prepared:
                 if request.method == "POST":
@@ -141,21 +131,21 @@ class TodayChatUIWire:
             return web.Response(status=403, text="Invalid referer for POST request")
         return None
 
-    async def _health(self, _call: _Call) -> web.StreamResponse:
+    async def _health(self, _call: Call) -> web.StreamResponse:
         return web.Response(text="OK")
 
-    async def _list_models(self, _call: _Call) -> web.StreamResponse:
+    async def _list_models(self, _call: Call) -> web.StreamResponse:
         models = [{"id": name, "name": name, "multimodal": True} for name in self._models]
         return web.json_response({"json": models})
 
-    async def _settings(self, call: _Call) -> web.StreamResponse:
+    async def _settings(self, call: Call) -> web.StreamResponse:
         try:
             await read_object(call.request)
         except ValueError:
             return _error(500)
         return web.Response()
 
-    async def _create(self, call: _Call) -> web.StreamResponse:
+    async def _create(self, call: Call) -> web.StreamResponse:
         try:
             asked = await read_object(call.request)
         except ValueError:
@@ -175,7 +165,7 @@ class TodayChatUIWire:
         answer = {"conversationId": identifier, "conversation": json.dumps(told)}
         return web.json_response(answer)
 
-    async def _delete(self, call: _Call) -> web.StreamResponse:
+    async def _delete(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
@@ -183,13 +173,13 @@ class TodayChatUIWire:
         del self.conversations[call.request.match_info["id"]]
         return web.Response()
 
-    async def _delete_all(self, call: _Call) -> web.StreamResponse:
+    async def _delete_all(self, call: Call) -> web.StreamResponse:
         mine = [name for name, each in self.conversations.items() if each.session == call.session]
         for name in mine:
             del self.conversations[name]
         return web.json_response({"json": len(mine)})
 
-    async def _stop(self, call: _Call) -> web.StreamResponse:
+    async def _stop(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
@@ -197,7 +187,7 @@ class TodayChatUIWire:
             run.stop()
         return web.Response()
 
-    def _find(self, call: _Call) -> Today | web.Response:
+    def _find(self, call: Call) -> Today | web.Response:
         identifier = call.request.match_info["id"]
         found = self.conversations.get(identifier)
         if found is None and len(identifier) != _ID_DIGITS:
@@ -206,7 +196,7 @@ class TodayChatUIWire:
             return _error(404)
         return found
 
-    async def _stream(self, call: _Call) -> web.StreamResponse:
+    async def _stream(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
@@ -234,7 +224,7 @@ class TodayChatUIWire:
             self._backend, call.request, run, headers=_cookie(call.session), delay=call.delay
         )
 
-    async def _follow(self, call: _Call) -> web.StreamResponse:
+    async def _follow(self, call: Call) -> web.StreamResponse:
         found = self._find(call)
         if isinstance(found, web.Response):
             return found
