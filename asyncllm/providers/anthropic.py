@@ -13,7 +13,7 @@ from typing_extensions import override
 from asyncllm.base.ask import Ask, Next
 from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
-from asyncllm.errors import ConfigurationError, HTTPStatusError
+from asyncllm.errors import ConfigurationError
 from asyncllm.events import About
 from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
@@ -152,7 +152,7 @@ class Anthropic(ServerProvider):
     @override
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
         """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        return explained(error) if isinstance(error, HTTPStatusError) else error
+        return explained(error)
 
     @override
     def about_response(self, headers: Mapping[str, str]) -> About | None:

@@ -14,7 +14,7 @@ from asyncllm.base.address import check_end
 from asyncllm.base.ask import Ask, Next
 from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.wire import ServerProvider
-from asyncllm.errors import BadRequestError, ConfigurationError, HTTPStatusError, ProtocolError
+from asyncllm.errors import BadRequestError, ConfigurationError, ProtocolError
 from asyncllm.framing.json import encode_json
 from asyncllm.hints import check_kind
 from asyncllm.http import warn_of_plain_http
@@ -159,7 +159,7 @@ class Gemini(ServerProvider):
     @override
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
         """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        return explained(error) if isinstance(error, HTTPStatusError) else error
+        return explained(error)
 
     @override
     async def list_models(self) -> list[str]:

@@ -8,7 +8,6 @@ from typing_extensions import override
 
 from asyncllm.base.address import check_end
 from asyncllm.base.wire import ServerProvider
-from asyncllm.errors import HTTPStatusError
 from asyncllm.wires.failures import explained
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class OwnWire(ServerProvider):
     @override
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
         """Return a refusal as the error that its body says, such as `ContextLengthError`."""
-        return explained(error) if isinstance(error, HTTPStatusError) else error
+        return explained(error)
 
     @override
     def _own_headers(self) -> dict[str, str]:

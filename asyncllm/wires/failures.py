@@ -204,15 +204,15 @@ def failure(complaint: Complaint) -> AsyncLLMError:
     return error
 
 
-def explained(error: HTTPStatusError) -> HTTPStatusError:
-    """Return the error of an answer as one of the class that its body says.
+def explained(error: AsyncLLMError) -> AsyncLLMError:
+    """Return the error of an answer as one of the class that its body says; any other as it is.
 
     Args:
         error: as its status alone says it; what its body names is added to it.
 
     """
-    if not error.method:
-        return error  # it is one of `failure`
+    if not isinstance(error, HTTPStatusError) or not error.method:
+        return error  # of those without a method, which are of `failure`, all is said
     complaint = complaint_of(said_in(error.body))
     kind = _particular_kind(complaint, error.status)
     if kind is not None and not isinstance(error, kind):
