@@ -7,7 +7,7 @@ import numpy as np
 from gguf import GGUFWriter, LlamaFileType, TokenType
 
 LAYERS, HEADS, WIDTH, INNER_WIDTH = 2, 4, 64, 128
-TRAINED_CONTEXT = 512
+TRAINED_CONTEXT = 1024
 
 # Every byte is a token, so that any text can be read, and any bytes can be written: random ones
 # are rarely whole UTF-8. The texts beside them are what streams of text have stumbled over.
