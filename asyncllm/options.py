@@ -96,7 +96,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             or self.attempts < 1
         ):
             raise ConfigurationError(
-                f"Retry.attempts must be a whole number from 1, not {self.attempts!r}"
+                f"Retry.attempts must be a whole number of at least 1, not {self.attempts!r}"
             )
         _check_positive("Retry.initial_wait", self.initial_wait)
         _check_positive("Retry.max_wait", self.max_wait)

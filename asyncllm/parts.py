@@ -170,14 +170,14 @@ def check_part(part: object, where: str) -> dict[str, object]:
         )
     kind = part.get("type") or ("text" if "text" in part else None)
     if not isinstance(kind, str):
-        raise ConfigurationError(f'{where} has no type: give it one such as "text" or "image"')
+        raise ConfigurationError(f'{where} has no type: add one such as "text" or "image"')
     if kind == "text" and not isinstance(part.get("text"), str):
         raise ConfigurationError(f"{where} has no text: give it a str")
     if kind == "image":
         return _whole(part, where, image, "detail")
     if kind == "file" and "file" in part and "source" in part:
         raise ConfigurationError(
-            f"{where} has both file, as OpenAI has it, and source: give one of them"
+            f"{where} has both file (OpenAI's form) and source: use one of them"
         )
     if kind == "file" and "file" not in part:
         return _whole(part, where, file, "name")
@@ -222,14 +222,14 @@ def _whole(
 ) -> dict[str, object]:
     """Return an image or a file that was perhaps written by hand, checked and read."""
     if "source" not in part:
-        instead = " in the place of url" if "url" in part else ", such as bytes or a URL"
+        instead = " instead of url" if "url" in part else ", such as bytes or a URL"
         raise ConfigurationError(f"{where} has no source: write source{instead}")
     source = part["source"]
     if isinstance(source, str) and not is_url(source):
         # Messages that come as JSON must not read files of the program that passes them on.
         raise ConfigurationError(
-            f"{where}.source is a str that is no URL: name a file by asyncllm.{make.__name__}(…), "
-            "or by a pathlib.Path"
+            f"{where}.source is a str but not a URL: for a file, use asyncllm.{make.__name__}(…) "
+            "or a pathlib.Path"
         )
     try:
         made = make(source, **{name: part.get(name) for name in ("media_type", option)})
@@ -271,7 +271,7 @@ def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:
         called = f"of {found.name!r} " if found.name else ""
         example = "image/png" if is_image else "application/pdf"
         raise ConfigurationError(
-            f'the media type {called}can\'t be found: say media_type=, such as "{example}"'
+            f'the media type {called}can\'t be detected: pass media_type=, such as "{example}"'
         )
     if kind.startswith("image/") is not is_image:
         other = "file" if is_image else "image"
@@ -280,5 +280,5 @@ def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:
 
 def _checked_str(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} must be a str that is not empty, not {value!r:.50}")
+        raise ConfigurationError(f"{name} must be a non-empty str, not {value!r:.50}")
     return value

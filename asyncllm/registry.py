@@ -59,14 +59,14 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
     if place is None:
         names = {**known, **SERVICES}
         raise ConfigurationError(
-            f"there is no provider {name!r}{nearest_match(name, names)}; "
-            f"there are {', '.join(names)}"
+            f"there is no provider {name!r}{nearest_match(name, names)}; the providers are "
+            f"{', '.join(names)}"
         )
     module, _, attribute = place.partition(":")
     found = getattr(import_module(module), attribute, None)
     if not (isinstance(found, type) and issubclass(found, AsyncGeneratorProvider)):
         raise ConfigurationError(
-            f"{place}, registered as {name!r}, is no AsyncGeneratorProvider class"
+            f"{place}, registered as {name!r}, is not an AsyncGeneratorProvider class"
         )
     return found
 

@@ -166,5 +166,5 @@ class Asking(OptionsByName, ABC):
 
 _ASKED = inspect.signature(Asking.stream).parameters.keys() - {"self", "messages", "params"}
 Asking.elsewhere = dict.fromkeys(
-    _ASKED | ProviderParams.__annotations__.keys(), "give it to stream() or complete()"
+    _ASKED | ProviderParams.__annotations__.keys(), "pass it to stream() or complete()"
 )

@@ -126,7 +126,7 @@ class Provider(Documented):
         if self.models:
             return list(self.models.values())
         raise ConfigurationError(
-            f"{self._label} can't list its models: it has no list, and its wire no request for one"
+            f"{self._label} can't list its models: its API offers no list of them"
         )
 
     def _limits(self, sessions: SessionManager | None) -> Timeouts:

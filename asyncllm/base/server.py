@@ -113,7 +113,9 @@ class AsyncGeneratorProvider(Provider):
 
     async def __aenter__(self) -> Self:
         if self._sessions is not None:
-            raise ConfigurationError("this provider has a session manager already: enter that one")
+            raise ConfigurationError(
+                "this provider already has a session manager: open that one instead"
+            )
         self._sessions = SessionManager()
         return self
 

@@ -52,12 +52,14 @@ class Fallback(Provider):
         timeouts: Timeouts | None = None,
     ) -> None:
         if not providers:
-            raise ConfigurationError("Fallback needs a provider to ask: give at least one")
+            raise ConfigurationError(
+                "Fallback needs at least one provider, as in Fallback(OpenAI(), H2o())"
+            )
         for place, each in enumerate(providers):
             if not isinstance(each, Provider):
                 raise ConfigurationError(
-                    f"Fallback asks providers, as in Fallback(OpenAI(), H2o()); "
-                    f"what stands at place {place} is of type {type(each).__name__}"
+                    "Fallback takes providers, as in Fallback(OpenAI(), H2o()); argument "
+                    f"{place} is of type {type(each).__name__}"
                 )
         super().__init__(sessions=sessions, timeouts=timeouts)
         self._providers = providers
@@ -90,7 +92,7 @@ class Fallback(Provider):
                     error.redact(self.secrets)  # here, as it is logged before it gets further
                     if not (error.is_passing or isinstance(error, StreamTimeout | ProxyError)):
                         raise
-                    log.info("Fallback: the next provider is asked: %s", error)
+                    log.info("Fallback: asking the next provider: %s", error)
                     let_go(error)  # its traceback would keep alive what the attempt held
             return await last()
 

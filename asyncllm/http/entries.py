@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True):
         """
         for url in (self.url, *(step.url for step in self.steps)):
             if not _is_plain(url):
-                raise ValueError("a URL of it can't be used")
+                raise ValueError("one of its URLs can't be used")
 
     @override
     def __repr__(self) -> str:

@@ -130,12 +130,12 @@ class Response:
             body.check()
         return payloads
 
-    @deprecated("use `payloads`, the same by its new name", category=None)
+    @deprecated("renamed to `payloads`", category=None)
     def events(self) -> AsyncIterator[list[Payload]]:
         """Yield what `payloads` yields, of which this is the old name."""
         return self.payloads()
 
-    @deprecated("use `next_payloads`, the same by its new name", category=None)
+    @deprecated("renamed to `next_payloads`", category=None)
     async def next_events(self) -> list[Payload]:
         """Return what `next_payloads` returns, of which this is the old name."""
         return await self.next_payloads()

@@ -89,10 +89,10 @@ class Anthropic(ServerProvider):
         mark({}, cache)
         if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
             raise ConfigurationError(
-                f"max_tokens must be a whole number from 1, not {max_tokens!r}"
+                f"max_tokens must be a whole number of at least 1, not {max_tokens!r}"
             )
         if auth_token and options.get("api_key"):
-            raise ConfigurationError("give api_key= or auth_token=, not both")
+            raise ConfigurationError("pass api_key= or auth_token=, not both")
         self._auth_token = auth_token or ""
         self._max_tokens = max_tokens
         self._cache = cache
@@ -111,10 +111,10 @@ class Anthropic(ServerProvider):
         """
         given = {name.lower(): value for name, value in self._headers.items()}
         if self.base_url == self.url and given.keys().isdisjoint({"x-api-key", "authorization"}):
-            raise ConfigurationError(f"Anthropic needs an API key: give api_key=, or set {_KEY}")
+            raise ConfigurationError(f"Anthropic needs an API key: pass api_key=, or set {_KEY}")
         if not request.model:
             raise ConfigurationError(
-                "Anthropic needs a model: give model=; list_models() says which there are"
+                "Anthropic needs a model: pass model=; list_models() lists them"
             )
         params = dict(request.params)
         params.setdefault("cache", self._cache)

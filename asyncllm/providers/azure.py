@@ -72,7 +72,7 @@ class AzureOpenAI(OpenAICompatible):
             name, value, other = pair
             check_kind(name, value, str, "a str")
             if value and options.get(other):
-                raise ConfigurationError(f"give {name}= or {other}=, not both")
+                raise ConfigurationError(f"pass {name}= or {other}=, not both")
         check_kind("api_version", api_version, str, 'a str such as "2024-10-21"')
         # At a gateway, say, with keys and paths of its own.
         self._is_elsewhere = bool(options.get("base_url"))
@@ -110,11 +110,11 @@ class AzureOpenAI(OpenAICompatible):
         """
         if not (self._api_key or self._has_token or self._is_elsewhere):
             raise ConfigurationError(
-                f"Azure needs an API key: give api_key=, or set {_KEY}; a token of Microsoft Entra "
-                'goes into headers={"Authorization": "Bearer …"}'
+                f"Azure needs an API key: pass api_key=, or set {_KEY}; put a token of Microsoft "
+                'Entra into headers={"Authorization": "Bearer …"}'
             )
         if not request.model:
-            raise ConfigurationError("Azure needs a deployment: give deployment= or model=")
+            raise ConfigurationError("Azure needs a deployment: pass deployment= or model=")
         return super().ask(request)
 
     def _address_of(self, endpoint: str, name: str) -> str:
@@ -168,4 +168,4 @@ def _instead_of(uri: str, name: str) -> str:
         "api_version": found["version"],
     }
     written = ", ".join(f"{name}={part!r}" for name, part in parts.items() if part)
-    return f"{name} is more than the resource: write AzureOpenAI({written})"
+    return f"{name} is more than the resource's address: write AzureOpenAI({written})"

@@ -44,7 +44,7 @@ class ChatUI(ConversationProvider, ServerProvider):
     """chat-ui of today, and any server that speaks its format; for that of 2023 there is `H2o`.
 
     Give `base_url` with the path that it is served at, such as `https://chat.example.com/chat`, and
-    `model`: `list_models()` says which there are. Where it wants a login, give
+    `model`: `list_models()` lists them. Where it wants a login, give
     `headers={"Cookie": "hf-chat=…"}`.
 
     It takes no common parameters, as chat-ui has no place for them. Its own, such as `timezone` and
@@ -102,9 +102,7 @@ class ChatUI(ConversationProvider, ServerProvider):
 
         """
         if not request.model:
-            raise ConfigurationError(
-                "chat-ui needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("chat-ui needs a model: pass model=; list_models() lists them")
         preprompt_of(request.messages)
         fields = {**on_the_wire(request.params, {}, "chat-ui"), **request.extra}
         fields.pop(_PREPROMPT, None)  # which is the conversation's
@@ -186,8 +184,8 @@ class ChatUI(ConversationProvider, ServerProvider):
             except HTTPStatusError as error:
                 raise explained(error, self.base_url) from None
             raise ProtocolError(
-                f"{self.base_url} has no list of models as today's chat-ui has: ChatUI.detect(url) "
-                "says which provider fits; is its path, such as /chat, in base_url?"
+                f"{self.base_url} has no list of models like today's chat-ui: ChatUI.detect(url) "
+                "says which provider fits; does base_url include the path, such as /chat?"
             )
 
         return await self._ask(question)

@@ -59,12 +59,10 @@ class Cohere(OwnWire):
         """
         if self.base_url == self.url and not self._api_key:
             raise ConfigurationError(
-                f"cohere needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
+                f"cohere needs an API key: pass api_key=, or set {' or '.join(_KEYS)}"
             )
         if not request.model:
-            raise ConfigurationError(
-                "cohere needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("cohere needs a model: pass model=; list_models() lists them")
         body = {
             "model": request.model,
             "messages": cohere_messages(request.messages),

@@ -86,14 +86,15 @@ class Gemini(ServerProvider):
         self._vertex: Place | None = None
         if project or location or token:
             if options.get("api_key"):
-                raise ConfigurationError("Vertex AI takes no api_key: give token=")
+                raise ConfigurationError("Vertex AI takes no api_key: pass token=")
             self._vertex = place_of(project, location)
             self.url = self._vertex.url
         super().__init__(**options)
         if self.base_url.endswith(_ENDS_IN_OPENAI):
             raise ConfigurationError(
-                f"the base URL {self.base_url!r} is of Google's OpenAI endpoint: that is "
-                'asyncllm.provider("gemini-openai"); for Gemini itself leave out what follows the '
+                f"the base URL {self.base_url!r} is Google's OpenAI endpoint: use "
+                'asyncllm.provider("gemini-openai"), or for Gemini itself leave out what follows '
+                "the "
                 "version"
             )
         check_end(self.base_url, _OTHER_ENDS)
@@ -113,9 +114,7 @@ class Gemini(ServerProvider):
         self._check_credentials()
         model = request.model
         if not model or ".." in model:
-            raise ConfigurationError(
-                "Gemini needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("Gemini needs a model: pass model=; list_models() lists them")
         contents, system = gemini_contents(request.messages, model)
         body: dict[str, object] = {"contents": contents}
         if system is not None:
@@ -213,11 +212,11 @@ class Gemini(ServerProvider):
             return
         if self._vertex and not self._token:
             raise ConfigurationError(
-                "Vertex AI needs an access token: give token=, or a function that returns one"
+                "Vertex AI needs an access token: pass token=, or a function that returns one"
             )
         if not (self._vertex or self._api_key):
             raise ConfigurationError(
-                f"Gemini needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
+                f"Gemini needs an API key: pass api_key=, or set {' or '.join(_KEYS)}"
             )
 
     @override

@@ -42,10 +42,10 @@ _UNKNOWN = {
     "parallel_tool_calls": "tools",
     "functions": "tools",
     "function_call": "tools",
-    "response_format": "forms of an answer",
+    "response_format": "response formats",
     "logprobs": "log probabilities",
     "top_logprobs": "log probabilities",
-    "logit_bias": "biases of tokens",
+    "logit_bias": "token biases",
     "modalities": "modalities",
     "audio": "audio",
 }
@@ -93,7 +93,7 @@ class H2o(ConversationProvider, ServerProvider):
         params = dict(request.given)
         for name in _UNKNOWN.keys() & {each for each, value in params.items() if value}:
             raise ConfigurationError(
-                f"{self._label}'s server knows no {_UNKNOWN[name]}: leave out {name}"
+                f"{self._label}'s server does not support {_UNKNOWN[name]}: leave out {name}"
             )
         options |= {name: params.pop(name) for name in options.keys() & params.keys()}
         for name in ("max_completion_tokens", "max_tokens"):

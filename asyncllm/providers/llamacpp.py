@@ -73,7 +73,7 @@ class LlamaCpp(Provider):
     carries = frozenset({"reasoning", "tools", "structured output", "usage"})
     elsewhere: ClassVar[Mapping[str, str]] = {
         **Provider.elsewhere,
-        "base_url": 'a llama-server is asked by provider("llamacpp-server")',
+        "base_url": 'for a llama-server use provider("llamacpp-server")',
     }
     default_timeouts: ClassVar[Timeouts] = Timeouts(first_token=600.0, stall=120.0)
 
@@ -141,10 +141,10 @@ class LlamaCpp(Provider):
         else:
             if is_model:
                 return str(path)
-            reason = "it is no GGUF file"
+            reason = "it is not a GGUF file"
         raise ConfigurationError(
-            f"there is no model at {model!r}: {reason}; LlamaCpp runs a GGUF file, and a "
-            'llama-server is asked by provider("llamacpp-server")'
+            f"there is no model at {model!r}: {reason}; LlamaCpp runs a GGUF file; for a "
+            'llama-server use provider("llamacpp-server")'
         )
 
     @override
@@ -165,7 +165,7 @@ class LlamaCpp(Provider):
         if not question.model:
             raise ConfigurationError(_NO_MODEL)
         if question.proxy is not None:
-            raise ConfigurationError("LlamaCpp asks nobody over a network: leave out proxy")
+            raise ConfigurationError("LlamaCpp uses no network: leave out proxy")
         path = Path(question.model)
         request = Request(
             base_url="",
@@ -219,4 +219,4 @@ def _encoded(request: Request) -> bytes:
     )
 
 
-_NO_MODEL = "LlamaCpp needs a model: give model=, the path of a GGUF file, or set ASYNCLLM_MODEL"
+_NO_MODEL = "LlamaCpp needs a model: pass model=, the path of a GGUF file, or set ASYNCLLM_MODEL"

@@ -20,7 +20,7 @@ _PASSING_FAULT = re.compile(r"The model:? `?[^`\s]+`? does not exist", re.IGNORE
 
 
 class Lockchat(OpenAICompatible):
-    """Lockchat; its public endpoint has gone quiet: give `base_url` of a living one.
+    """Lockchat. Its public endpoint no longer responds: pass the `base_url` of one that does.
 
     "The model does not exist" is a passing fault of this server, and is tried again.
 

@@ -71,9 +71,7 @@ class Ollama(OwnWire):
 
         """
         if not request.model:
-            raise ConfigurationError(
-                "Ollama needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("Ollama needs a model: pass model=; list_models() lists them")
         body = {
             "model": request.model,
             "messages": ollama_messages(request.messages),
@@ -123,7 +121,7 @@ class Ollama(OwnWire):
         """
         check_kind("model", model, str, "a str")
         if not model:
-            raise ConfigurationError("pull() needs a model, as it is called in Ollama's library")
+            raise ConfigurationError("pull() needs the name of a model in Ollama's library")
         asked: dict[str, object] = {"model": model, "stream": True}
         if insecure:
             asked["insecure"] = True

@@ -183,11 +183,11 @@ class OpenAICompatible(ServerProvider):
         if service and needs_more and not self._api_key:
             variables = " or ".join(service.key_variables)
             raise ConfigurationError(
-                f"{service.name} needs an API key: give api_key=, or set {variables}"
+                f"{service.name} needs an API key: pass api_key=, or set {variables}"
             )
         if service and needs_more and not request.model:
             raise ConfigurationError(
-                f"{service.name} needs a model: give model=; list_models() says which there are"
+                f"{service.name} needs a model: pass model=; list_models() lists them"
             )
 
     def _path(self, model: str) -> str:
@@ -265,4 +265,4 @@ def hint_of_404(base_url: str) -> str:
     parts = path.split("/")[1:]
     if "deployments" in parts or any(map(_IS_VERSION, parts)):
         return ""
-    return f"there may be a /v1 missing from the base URL: try base_url={base_url + '/v1'!r}"
+    return f"the base URL may lack /v1: try base_url={base_url + '/v1'!r}"

@@ -78,7 +78,7 @@ SERVICES = {
             "bedrock",
             "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
             "AWS_BEARER_TOKEN_BEDROCK",
-            "Amazon's OpenAI endpoint, with an API key of Bedrock; of another region: base_url=",
+            "Amazon's OpenAI endpoint, with a Bedrock API key; for another region: base_url=",
         ),
         Service(
             "gemini-openai",
@@ -110,7 +110,7 @@ SERVICES = {
 }
 
 RETIRED = {
-    "github": "GitHub Models was retired on 30 July 2026, and answers nobody any more",
+    "github": "GitHub Models was retired on 30 July 2026, and no longer responds",
 }
 """Why a name that was once in the table is there no longer."""
 

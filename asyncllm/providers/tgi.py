@@ -63,7 +63,7 @@ class TGI(OwnWire):
     wire = "tgi"
     carries = frozenset({"structured output", "usage"})
     other_ends = r"/generate(?:_stream)?|/v1(?:/chat/completions)?"
-    other_way = "ask its OpenAI endpoint by OpenAICompatible(base_url=…/v1)"
+    other_way = "use its OpenAI endpoint: OpenAICompatible(base_url=…/v1)"
 
     format_prompt = staticmethod(format_prompt)
 

@@ -219,8 +219,8 @@ class SessionManager(OptionsByName):
             self.conversations.inherit()
         if self.loop is not loop:
             raise ConfigurationError(
-                "this SessionManager belongs to another event loop: make one in each loop, and "
-                "open one for blocking code by `with run_sync(sessions):`"
+                "this SessionManager belongs to another event loop: make one in each loop; in "
+                "blocking code, write `with run_sync(sessions):`"
             )
         if self._closing is not None:
             raise ConfigurationError("this SessionManager is closed: make a new one")
@@ -228,7 +228,7 @@ class SessionManager(OptionsByName):
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
-        closed = "the session manager was closed before the answer's end"
+        closed = "the session manager was closed before the answer was complete"
         # A copy, as an eager task ends its answer, which leaves the set, before the next is made.
         ending = [
             loop.create_task(answer.end(StreamInterrupted(closed)))

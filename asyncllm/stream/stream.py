@@ -91,20 +91,20 @@ class Stream:
 
         def __iter__(self) -> NoReturn:
             raise TypeError(
-                "a stream is iterated over by `async for token in stream`; "
-                "in blocking code by `for token in run_sync(stream)`"
+                "iterate over a stream with `async for token in stream`, or in blocking code "
+                "with `for token in run_sync(stream)`"
             )
 
         def __await__(self) -> NoReturn:
             raise TypeError(
-                "a stream is not awaited: write `async with provider.stream(…) as stream:`, "
+                "a stream can't be awaited: write `async with provider.stream(…) as stream:`, "
                 "or `reply = await provider.complete(…)` for the whole reply"
             )
 
         def __enter__(self) -> NoReturn:
             raise TypeError(
-                "a stream is entered by `async with provider.stream(…) as stream:`; "
-                "in blocking code by `with run_sync(provider.stream(…)) as tokens:`"
+                "enter a stream with `async with provider.stream(…) as stream:`, or in blocking "
+                "code with `with run_sync(provider.stream(…)) as tokens:`"
             )
 
         def __exit__(self, *_: object) -> None:
@@ -153,7 +153,7 @@ class Stream:
             pass  # the reply has what came
         reply = self.reply
         if reply.finish_reason == CANCELLED:
-            error = StreamInterrupted("the stream was closed before the answer's end")
+            error = StreamInterrupted("the stream was closed before the answer was complete")
             error.reply = reply
             raise error
         return reply
@@ -181,8 +181,8 @@ class Stream:
         if not restart.discarded:
             return
         self._refusal = StreamInterrupted(
-            "the server took back what it had written, and began anew: read events(), which say so "
-            "by a Restart, or complete(), whose reply has the new text"
+            "the server took back what it had written and began again: use events(), which "
+            "yields a Restart, or complete(), whose reply has the new text"
         )
         self._refusal.reply = self.reply
         self._answer.unread = iter(())

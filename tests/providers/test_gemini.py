@@ -427,7 +427,7 @@ def test_the_environment_says_whose_key_it_is_and_of_vertex_only_where_that_is_a
     ("options", "says"),
     [
         ({}, "api_key=, or set GEMINI_API_KEY or GOOGLE_API_KEY"),
-        ({"project": "p"}, "access token: give token="),
+        ({"project": "p"}, "access token: pass token="),
         ({"location": "global", "token": "t"}, "set GOOGLE_CLOUD_PROJECT"),
         ({"project": "p", "location": "../x"}, "location must be"),
         ({"project": "p", "api_key": "k"}, "takes no api_key"),

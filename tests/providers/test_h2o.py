@@ -463,7 +463,7 @@ async def test_all_of_a_session_is_deleted_under_the_referer_that_was_accepted_l
             *(403, "Non-JSON form requests need to have an origin", {}),
             *(
                 asyncllm.ProtocolError,
-                "looks like a newer chat-ui, for which there is asyncllm.ChatUI",
+                "looks like a newer chat-ui, so use asyncllm.ChatUI",
             ),
         ),
         (
@@ -558,7 +558,10 @@ async def test_an_id_that_can_not_be_used_is_an_error_in_one_line(
         ({"messages": HELLO, "model": "falcon-40"}, "did you mean 'falcon-40b'"),
         ({"messages": HELLO, "proxy": "ftp://x"}, "http, https, socks5"),
         ({"messages": HELLO, "grammar": object()}, "JSON"),
-        ({"messages": HELLO, "tools": [{}]}, "H2o's server knows no tools: leave out tools"),
+        (
+            {"messages": HELLO, "tools": [{}]},
+            "H2o's server does not support tools: leave out tools",
+        ),
         ({"messages": HELLO, "tool_choice": "auto"}, "no tools: leave out tool_choice"),
         ({"messages": HELLO, "response_format": {"type": "json"}}, "leave out response_format"),
         ({"messages": HELLO, "logprobs": True}, "no log probabilities: leave out logprobs"),

@@ -252,9 +252,8 @@ async def test_a_404_without_v1_says_so(sandbox, ask):
     with pytest.raises(NotFoundError) as caught:
         await ask(llm)
     assert caught.value.status == 404
-    assert (
-        f"404 there may be a /v1 missing from the base URL: try base_url='{sandbox.url}/v1': "
-        in (str(caught.value))
+    assert f"404 the base URL may lack /v1: try base_url='{sandbox.url}/v1': " in (
+        str(caught.value)
     )
 
 
@@ -347,7 +346,7 @@ def test_azure_is_told_all_by_the_environment(monkeypatch):
 AZURE = "https://a.example"
 REFUSED = [
     ({}, "base_url is missing: .* or AZURE_OPENAI_ENDPOINT"),
-    ({}, "give endpoint=… or base_url=…, or set ASYNCLLM_AZURE_BASE_URL or AZURE_OPENAI_ENDPOINT"),
+    ({}, "pass endpoint=… or base_url=…, or set ASYNCLLM_AZURE_BASE_URL or AZURE_OPENAI_ENDPOINT"),
     (
         {"endpoint": f"{AZURE}/openai/deployments/my%20gpt/chat/completions?api-version=2024-1"},
         "write AzureOpenAI.endpoint='https://a.example', deployment='my gpt', api_version='2024-1'",
@@ -357,7 +356,7 @@ REFUSED = [
         "write AzureOpenAI.endpoint='https://a.example'.$",
     ),
     ({"endpoint": f"{AZURE}?a=1"}, "write it as https://NAME.openai.azure.com"),
-    ({"endpoint": AZURE, "base_url": AZURE}, "give endpoint= or base_url=, not both"),
+    ({"endpoint": AZURE, "base_url": AZURE}, "pass endpoint= or base_url=, not both"),
     ({"endpoint": AZURE, "deployment": "d", "model": "m"}, "deployment= or model=, not both"),
     ({"endpoint": f"{AZURE}/openai/v1/responses"}, "endpoint is more than the resource"),
     ({"endpoint": AZURE, "api_version": "preview"}, "api_version must be a date .* leave it out"),

@@ -175,7 +175,7 @@ def test_a_stream_that_is_cut_off_amid_bare_json_says_what_came_of_it():
     assert body.feed(EVENTS + b'{\n  "error": "overlo') == BOTH
     cut_off = body.explained(StreamInterrupted("the connection broke"))
     assert str(cut_off) == (
-        """the connection broke; between events came '{\\n  "error": "overlo'"""
+        """the connection broke; between the events there was '{\\n  "error": "overlo'"""
     )
 
 

@@ -218,7 +218,7 @@ def test_a_provider_of_text_only_says_what_it_can_t_take_and_where(message, says
     for prompt_of in (format_prompt, format_instruction):
         with pytest.raises(ConfigurationError) as refusal:
             prompt_of(check_messages([USER, message]))
-        assert str(refusal.value) == f"messages[1]{says}, and this provider takes text only"
+        assert str(refusal.value) == f"messages[1]{says}, but this provider takes text only"
 
 
 def test_a_message_of_system_comes_first_and_leaves_the_places_of_the_others_as_they_are():

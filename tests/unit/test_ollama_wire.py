@@ -304,7 +304,7 @@ def content(part):
         (
             content({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}),
             {},
-            r"messages\[0\].content\[0\] is a recording, and Ollama takes text and images only",
+            r"messages\[0\].content\[0\] is a recording, but Ollama takes text and images only",
         ),
         (
             [{**CALLED, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "["}}]}],

@@ -103,7 +103,7 @@ def test_an_entry_point_that_is_no_provider_is_refused_by_its_place(install, pla
 
 def test_an_entry_point_without_a_class_is_refused(install):
     install(parrot=MODULE)
-    with pytest.raises(ConfigurationError, match="is no AsyncGeneratorProvider class"):
+    with pytest.raises(ConfigurationError, match="is not an AsyncGeneratorProvider class"):
         provider_class("parrot")
 
 

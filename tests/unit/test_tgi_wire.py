@@ -170,7 +170,7 @@ def test_several_messages_are_a_prompt_of_lines():
         (
             [{"role": "user", "content": [image("https://example.org/a.png")]}],
             {},
-            "is an image, and this provider takes text only",
+            "is an image, but this provider takes text only",
         ),
     ],
 )

@@ -70,7 +70,7 @@ class PullReader(JSONTranslator[_Line]):
     @override
     def end(self) -> list[Any]:
         """Say that the body has ended, too early."""
-        raise StreamInterrupted('the model has not come: the server ended without "success"')
+        raise StreamInterrupted('the model was not fetched: the server ended without "success"')
 
 
 def _failure(said: object) -> AsyncLLMError:
