@@ -19,10 +19,10 @@ class Message(TypedDict, total=False):
         role: "system", "user", "assistant", "tool" or another that the server knows.
         content: text, or a list of parts: what `text`, `image` and `file` return, or OpenAI's own
             such as `{"type": "image_url", …}`; None only beside `tool_calls`.
-        name: who speaks, where there are several of a role.
+        name: who speaks, if there are several with one role.
         tool_calls: the calls that an assistant's message asked for, each with its `id` and its
             `function`, which has a `name` and `arguments`: JSON, or a mapping.
-        tool_call_id: the call whose result a tool's message is.
+        tool_call_id: the call whose result this message is, if it is a tool's.
 
     """
 
@@ -207,13 +207,13 @@ def _as_json(value: Mapping[str, object], where: str) -> str:
 
 
 def format_prompt(messages: Sequence[Mapping[str, object]]) -> str:
-    """Return the prompt of the documented asynchronous form.
+    """Return the prompt in the documented asynchronous form.
 
-    A single message is its bare content; several become `Role: content` lines and a last line
-    `Assistant:`.
+    A single message is its plain content. Several messages become `Role: content` lines and a last
+    line `Assistant:`.
 
     Raises:
-        ConfigurationError: a message holds something other than text.
+        ConfigurationError: a message contains something other than text.
 
     """
     said = [(message["role"], text_of(message, where)) for where, message in placed(messages)]

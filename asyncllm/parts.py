@@ -42,7 +42,7 @@ class ImagePart(TypedDict, total=False):
         source: a `pathlib.Path`, which is read when the stream is made; bytes; an http(s) URL or a
             data: URL.
         media_type: such as "image/png".
-        detail: how closely the model looks at it, where the provider knows that: "low", "high".
+        detail: how closely the model looks at it, if the provider supports that: "low", "high".
 
     """
 
@@ -60,7 +60,7 @@ class FilePart(TypedDict, total=False):
         source: a `pathlib.Path`, which is read when the stream is made; bytes; an http(s) URL or a
             data: URL.
         media_type: such as "application/pdf" or "audio/wav".
-        name: what the model is told that it is called.
+        name: the name of the file for the model.
 
     """
 
@@ -77,7 +77,7 @@ def text(content: str) -> TextPart:
         content: the text.
 
     Raises:
-        ConfigurationError: it is no `str`.
+        ConfigurationError: it is not a `str`.
 
     """
     if not isinstance(content, str):
@@ -88,18 +88,18 @@ def text(content: str) -> TextPart:
 def image(source: Source, *, media_type: str | None = None, detail: str | None = None) -> ImagePart:
     """Return a part of a message's content that is an image.
 
-    A path is looked at now, and read when the stream is made. As a `str` names a file here, a
+    A path is checked now, and read when the stream is made. A `str` can name a file here, so
     `source` must not come from people who may not read your files.
 
     Args:
-        source: a path; bytes; an http(s) URL, which the provider's server reads; or a data: URL.
-            At most 50 MiB.
-        media_type: such as "image/png"; default: what the first bytes or the name tell.
-        detail: how closely the model looks at it, where the provider knows that: "low", "high".
+        source: a path; bytes; an http(s) URL, which the provider's server reads; or a data: URL. At
+            most 50 MiB.
+        media_type: such as "image/png"; default: detected from the first bytes or the name.
+        detail: how closely the model looks at it, if the provider supports that: "low", "high".
 
     Raises:
-        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown
-            or no image's.
+        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown or
+            not an image's.
 
     """
     found = find(source)
@@ -121,18 +121,18 @@ def image(source: Source, *, media_type: str | None = None, detail: str | None =
 def file(source: Source, *, media_type: str | None = None, name: str | None = None) -> FilePart:
     """Return a part of a message's content that is a file, such as a PDF or a recording.
 
-    A path is looked at now, and read when the stream is made. As a `str` names a file here, a
+    A path is checked now, and read when the stream is made. A `str` can name a file here, so
     `source` must not come from people who may not read your files.
 
     Args:
         source: a path; bytes; an http(s) URL, which the provider's server reads, if it can; or a
             data: URL. At most 50 MiB.
-        media_type: such as "application/pdf"; default: what the name or the first bytes tell.
-        name: what the model is told that it is called; default: the source's own name.
+        media_type: such as "application/pdf"; default: detected from the name or the first bytes.
+        name: the name of the file for the model; default: the source's own name.
 
     Raises:
-        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown
-            or an image's.
+        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown or
+            an image's.
 
     """
     found = find(source)
@@ -201,7 +201,7 @@ def described(part: object) -> str:
     """Return what a part that is no text is, in words, for errors."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if not isinstance(kind, str) or kind in _TEXTS:
-        return "no text"
+        return "not text"
     return _IN_WORDS.get(kind, f"a {kind!r} part")
 
 

@@ -72,7 +72,7 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
 
 
 def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
-    """Return a provider, or a service that speaks OpenAI's wire, by its name.
+    """Return a provider by its name, or a service that has OpenAI's API.
 
     Args:
         name: as `asyncllm providers` lists it, in any case.

@@ -28,17 +28,17 @@ log = logging.getLogger("asyncllm")
 
 
 class Fallback(Provider):
-    """Asks one provider after the other, until one of them has begun to answer.
+    """Ask one provider after the other, until one of them has begun to answer.
 
-    The next is asked where a provider fails for a passing reason, after its own attempts, or can't
-    be connected to. Once there is a first item nobody else is asked: what a reader has seen is not
-    said again.
+    The next provider is asked if one fails for a reason that may pass, after its own attempts, or
+    can't be reached. Once there is a first item no other provider is asked, because the reader
+    would see text twice.
 
     Args:
-        providers: whom to ask, in this order.
-        sessions: the session manager that ends its streams when it is closed; the providers'
-            own, as a rule.
-        timeouts: the limits of its streams, over all providers that are asked.
+        providers: the providers to ask, in order.
+        sessions: the session manager that ends its streams when it is closed; usually the one that
+            the providers use.
+        timeouts: the limits of its streams, over all the providers that it asks.
 
     Raises:
         ConfigurationError: there are no providers, or something else is among them.
@@ -67,10 +67,10 @@ class Fallback(Provider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models of the first provider that can say.
+        """Return the ids of the models of the first provider that has a list.
 
         Raises:
-            AsyncLLMError: none can; it is the last one's error.
+            AsyncLLMError: no provider has one; this is the last provider's error.
 
         """
         *others, last = self._providers

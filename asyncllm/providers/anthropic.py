@@ -44,15 +44,16 @@ class Anthropic(ServerProvider):
     """Anthropic, with the key in `api_key` or `ANTHROPIC_API_KEY`.
 
     Args:
-        auth_token: a token to show in the place of a key, as gateways want it; default: where there
-            is no key, `ANTHROPIC_AUTH_TOKEN`.
-        max_tokens: the most tokens of an answer, thinking included, for calls that don't say; a
-            budget for thinking is added.
+        auth_token: a token to send instead of a key, as gateways want it; default:
+            `ANTHROPIC_AUTH_TOKEN`, if there is no key.
+        max_tokens: the maximum number of tokens in an answer, thinking included, for calls that set
+            none; a budget for thinking is added.
         cache: what to cache of each request: True, a time ("5m", "1h"), or the names of "tools",
-            "system" and "messages". A call's own `cache=` comes before it.
-        betas: the names of features to ask for (the header `anthropic-beta`); a call's own
-            `betas=` are added.
-        version: of the API (the header `anthropic-version`): "2023-06-01" or "2026-10-21".
+            "system" and "messages". A call's own `cache=` takes precedence.
+        betas: the names of features to ask for (the header `anthropic-beta`); a call's own `betas=`
+            are added.
+        version: the version of the API (the header `anthropic-version`): "2023-06-01" or
+            "2026-10-21".
         options: as for every provider.
 
     Raises:
@@ -163,10 +164,10 @@ class Anthropic(ServerProvider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that the server says it has.
+        """Return the ids of the server's models.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 

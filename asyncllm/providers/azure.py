@@ -35,14 +35,14 @@ _TARGET_URI = re.compile(
 class AzureOpenAI(OpenAICompatible):
     """Azure OpenAI, with the key in `api_key` or `AZURE_OPENAI_API_KEY`.
 
-    A token of Microsoft Entra goes into `headers={"Authorization": "Bearer …"}`, in place of a key.
+    Put a token of Microsoft Entra into `headers={"Authorization": "Bearer …"}` instead of a key.
 
     Args:
         endpoint: the resource, as `https://NAME.openai.azure.com`; default:
-            `AZURE_OPENAI_ENDPOINT`. `base_url` is taken as it is, with its path.
-        deployment: the deployment to ask, which is what Azure has for `model`; either will do.
-        api_version: the dated API to use, such as "2024-10-21"; default: `OPENAI_API_VERSION`, then
-            the API `v1`, which has no date.
+            `AZURE_OPENAI_ENDPOINT`. A `base_url` is used unchanged, with its path.
+        deployment: the deployment to ask, which is Azure's word for `model`; either will do.
+        api_version: the dated version of the API, such as "2024-10-21"; default:
+            `OPENAI_API_VERSION`, then the API `v1`, which has no date.
         options: as for every provider.
 
     Raises:

@@ -31,10 +31,10 @@ _MOST_PAGES = 100
 
 
 class Cohere(OwnWire):
-    """Cohere's own wire, `/v2/chat`, with the key in `api_key`, `CO_API_KEY` or `COHERE_API_KEY`.
+    """Cohere's own API, `/v2/chat`, with the key in `api_key`, `CO_API_KEY` or `COHERE_API_KEY`.
 
-    The common parameters go by Cohere's names for them. `thinking`, `documents`,
-    `citation_options`, `safety_mode`, `strict_tools` and `priority` are sent as they are.
+    The common parameters are sent by Cohere's names for them. `thinking`, `documents`,
+    `citation_options`, `safety_mode`, `strict_tools` and `priority` are sent unchanged.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -88,7 +88,7 @@ class Cohere(OwnWire):
         """Return the names of the models that can chat.
 
         Raises:
-            AsyncLLMError: Cohere did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 

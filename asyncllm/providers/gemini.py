@@ -51,11 +51,11 @@ class Gemini(ServerProvider):
     With `project`, `location` or `token` it is Gemini in Vertex AI, which takes no key.
 
     Args:
-        project: the Google Cloud project to ask in; default: `GOOGLE_CLOUD_PROJECT`.
-        location: where that is, such as "europe-west4"; default: `GOOGLE_CLOUD_LOCATION`, then
-            "global".
+        project: the Google Cloud project; default: `GOOGLE_CLOUD_PROJECT`.
+        location: the location of the project, such as "europe-west4"; default:
+            `GOOGLE_CLOUD_LOCATION`, then "global".
         token: an OAuth access token; or a function that returns one, which is called for each
-            attempt. One that is not `async` is called in a thread, as it may ask Google.
+            attempt. If it is not `async`, it is called in a thread, because it may ask Google.
         options: as for every provider.
 
     Raises:
@@ -162,10 +162,10 @@ class Gemini(ServerProvider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that answer, of all pages of the server's list.
+        """Return the ids of the models that answer, from all pages of the server's list.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
         self._check_credentials()

@@ -134,7 +134,7 @@ async def test_what_chat_ui_has_no_place_for_is_refused_before_anything_is_sent(
     sandbox, chatui, name
 ):
     value = {"tools": [{"type": "function"}]}.get(name, 0)
-    with pytest.raises(asyncllm.ConfigurationError, match=f"no {name}: leave it out; extra="):
+    with pytest.raises(asyncllm.ConfigurationError, match=f"no {name}: leave it out \\(extra="):
         chatui.stream("Hello", **{name: value})
     await chatui.complete("Hello", extra={name: value})
     asked = [form_of(each) for each in sandbox.requests if step_of(each) == "stream"]
