@@ -88,7 +88,7 @@ async def given_token(function: Callable[[], str | Awaitable[str]]) -> str:
     token = await given if isinstance(given, Awaitable) else given
     if not isinstance(token, str) or not token:
         raise ConfigurationError(
-            f"the function passed as token= returned {type(token).__name__}, not a str"
+            f"the function passed as token= returned {type(token).__name__}, not a token"
         )
     return token
 

@@ -88,10 +88,10 @@ async def test_a_server_that_hangs_up_meanwhile_gets_a_new_connection(sessions):
     [
         ("localhost:8000", 1, "url can't be used"),
         ("http://user:secret@localhost", 1, "url can't be used"),
-        ("http://localhost", 0, "n must be a whole number of at least 1"),
-        ("http://localhost", True, "n must be a whole number of at least 1"),
-        ("http://localhost", 1.5, "n must be a whole number of at least 1"),
-        ("http://localhost", 1001, "n must be a whole number of at least 1"),
+        ("http://localhost", 0, "n must be a whole number from 1"),
+        ("http://localhost", True, "n must be a whole number from 1"),
+        ("http://localhost", 1.5, "n must be a whole number from 1"),
+        ("http://localhost", 1001, "n must be a whole number from 1"),
     ],
 )
 async def test_what_can_not_be_used_is_said(sessions, url, n, named):

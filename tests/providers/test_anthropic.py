@@ -224,7 +224,7 @@ async def test_nothing_is_given_out_behind_what_a_second_message_takes_back():
         said = []
         async with raw_server([HEAD + b"Connection: close\r\n\r\n" + body]) as (url, _):
             stream = Anthropic(base_url=url, model="m").stream("Hello")
-            with pytest.raises(StreamInterrupted, match="began anew"):
+            with pytest.raises(StreamInterrupted, match="began again"):
                 async with stream:
                     if read_all:
                         said += await stream.read()

@@ -218,20 +218,25 @@ RETRY = "did you mean retry=…? write retry=Retry(attempts=3)"
 HEADERS = "did you mean headers=…? write headers={…}"
 SESSIONS = "did you mean sessions=…? write sessions=SessionManager(ssl=…)"
 CONSTRUCTORS = [
-    (OpenAI, (KEY,), {}, "OpenAI takes its options by name: write OpenAI(api_key=…); there are"),
+    (
+        OpenAI,
+        (KEY,),
+        {},
+        "OpenAI takes its options by name: write OpenAI(api_key=…); its options are",
+    ),
     (
         H2o,
         ("https://h",),
         {},
-        f"H2o takes its options by name: write H2o(base_url=…); there are {OPTIONS}",
+        f"H2o takes its options by name: write H2o(base_url=…); its options are {OPTIONS}",
     ),
     (
         Named,
         ("blue", KEY),
         {},
-        "Named takes its options by name: write Named(api_key=…); there are",
+        "Named takes its options by name: write Named(api_key=…); its options are",
     ),
-    (Closed, (KEY,), {}, "Closed takes its options by name: there are "),
+    (Closed, (KEY,), {}, "Closed takes its options by name: its options are "),
     (
         SessionManager,
         (5,),

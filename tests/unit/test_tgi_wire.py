@@ -180,5 +180,5 @@ def test_what_tgi_has_no_place_for_is_refused_before_it_is_sent(messages, params
 
 
 def test_there_is_no_public_server():
-    with pytest.raises(ConfigurationError, match="base_url is missing"):
+    with pytest.raises(ConfigurationError, match="no address of its own"):
         TGI()
