@@ -11,12 +11,12 @@ def main() -> None:
     """Run the command line; its exit status is 130 after Ctrl-C."""
     try:
         try:
-            from asyncllm.cli.app import app  # noqa: PLC0415 - the command line is an extra
+            from asyncllm.cli.app import run  # noqa: PLC0415 - the command line is an extra
         except ModuleNotFoundError as error:
-            if error.name not in ("typer", "rich"):
+            if error.name != "typer":
                 raise
             sys.exit("asyncllm: the command line needs an extra: pip install 'asyncllm-sdk[cli]'")
-        app()
+        run(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

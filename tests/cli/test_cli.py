@@ -151,7 +151,8 @@ def test_an_unreachable_server_is_named():
         (("ask", "x", "--nonsense"), "nonsense"),
         (("sandbox", "--fault", "Nonsense"), "no fault"),
         (("sandbox", "--fault", "Drop:nonsense=1"), "Drop takes"),
-        (("nonsense",), "nonsense"),
+        (("provider",), "there is no command 'provider': did you mean 'providers'?"),
+        (("--nonsense",), "nonsense"),
     ],
 )
 def test_wrong_usage_exits_2_and_says_what_is_wrong(arguments, says, monkeypatch, capsys):
@@ -183,7 +184,7 @@ def test_ctrl_c_stops_the_stream_deletes_the_conversation_and_exits_130(server):
 # falls asleep does.
 TAKEN_BY_A_THREAD = """
 import asyncio, signal, sys, threading
-from asyncllm.cli import app as cli
+from asyncllm.cli import running
 
 def take():
     signal.pthread_kill(threading.get_ident(), signal.SIGINT)
@@ -193,8 +194,8 @@ async def wait():
     await asyncio.Event().wait()
 
 try:
-    cli._run(wait)
-except cli.typer.Exit as ended:
+    running.run(wait)
+except running.typer.Exit as ended:
     sys.exit(ended.exit_code)
 """
 

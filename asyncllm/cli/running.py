@@ -1,0 +1,71 @@
+"""A command's work, run to its end, and the exit status that says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from asyncllm.cli import INTERRUPTED
+from asyncllm.cli.text import say
+from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+FAILED = 1
+WRONG_USAGE = 2
+BROKEN_PIPE = 141
+
+
+def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
+    """Run `work` to its end.
+
+    Raises:
+        Exit: it did not end well; one line on standard error says why.
+
+    """
+    try:
+        with asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(work())
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone, `| head` say; nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from None
+    except AsyncLLMError as error:
+        hint = ""
+        if isinstance(error, TransportError):
+            hint = "; is it the right server? --base-url says where it is"
+        say(f"asyncllm: {type(error).__name__}: {error}{hint}")
+        status = WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
+        raise typer.Exit(status) from None
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have Ctrl-C wake the loop also where it comes the moment before the loop begins to wait.
+
+    Python handles a signal between two of its instructions. One that comes behind the last of them
+    would be handled with the next event, which may never come: here the signal itself is one.
+    """
+    if sys.platform == "win32":  # its loop does so by itself
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(0)
+        loop.add_reader(ours, ours.recv, 4096)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(ours)

@@ -1,0 +1,22 @@
+"""What is written, so that a terminal obeys nothing in it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+# What a terminal obeys: all control characters but line feed and tab. A sequence is harmless once
+# its first character is, so that it makes no difference how tokens cut it.
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+_SHOWN = {code: f"\\x{code:02x}" for code in _CONTROLS}
+
+
+def harmless(text: str, output: TextIO) -> str:
+    """Return `text` as it may be written: for a terminal with nothing in it that it would obey."""
+    return text.translate(_SHOWN) if output.isatty() else text
+
+
+def say(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(harmless(text, sys.stderr) + "\n")
+    sys.stderr.flush()
