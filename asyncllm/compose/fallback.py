@@ -81,7 +81,7 @@ class Fallback(Provider):
 
     @override
     def prepare(self, question: Question) -> Begin:
-        """Return what begins to answer; see `Provider`. It is refused where one provider would."""
+        """Return what begins to answer; see `Provider`. What one provider refuses is refused."""
         *others, last = [provider.prepare(question) for provider in self._providers]
 
         async def begin() -> Begun:

@@ -107,7 +107,7 @@ class Anthropic(ServerProvider):
         """Return what to send.
 
         Raises:
-            ConfigurationError: the wire has no place for something, or a key or a model is missing.
+            ConfigurationError: the API has no place for something, or a key or a model is missing.
 
         """
         given = {name.lower(): value for name, value in self._headers.items()}
@@ -140,7 +140,7 @@ class Anthropic(ServerProvider):
     def go_on(
         self, request: Request, translator: Translator, error: AsyncLLMError | None
     ) -> Next | None:
-        """Return how an answer goes on that the server has paused amid its own tools."""
+        """Return how an answer continues that the server has paused during its own tools."""
         if not isinstance(translator, MessageTranslator) or not translator.is_paused:
             return None
         turn, ask = translator.turn, self.ask(request)

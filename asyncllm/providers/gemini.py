@@ -107,8 +107,8 @@ class Gemini(ServerProvider):
         """Return what to send.
 
         Raises:
-            ConfigurationError: a key, a token or a model is missing, or something can't be said on
-                this wire.
+            ConfigurationError: a key, a token or a model is missing, or something has no
+                place in this API.
 
         """
         self._check_credentials()
