@@ -248,5 +248,5 @@ def _loaded(path: Path, settings: Settings) -> Any:
         return server
     raise ConfigurationError(
         f"llama.cpp can't load {path.name}: is the file complete, does this llama.cpp know its "
-        f"kind, and is there enough memory? options={'verbosity': 3} makes it say why"
+        "kind, and is there enough memory? options={'verbosity': 3} makes it say why"
     )
