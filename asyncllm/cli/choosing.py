@@ -11,6 +11,9 @@ import msgspec
 
 from asyncllm import registry
 from asyncllm.cli import known
+from asyncllm.cli.aliases import aliases
+from asyncllm.cli.keys_file import stored_keys
+from asyncllm.cli.last import Conversation  # noqa: TC001 - msgspec reads the annotations
 from asyncllm.cli.text import say
 from asyncllm.errors import (
     AsyncLLMError,
@@ -44,6 +47,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         base_url: of `--base-url`; "" for none.
         key: of `--key`; "" for none.
         proxy: of `--proxy`; "" for none.
+        last: the conversation that goes on: its provider answers where no other was typed.
 
     """
 
@@ -52,6 +56,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str = ""
     key: str = ""
     proxy: str = ""
+    last: Conversation | None = None
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -61,7 +66,7 @@ class Chosen(msgspec.Struct, frozen=True):
         provider: to be asked; it is entered, and left with the context.
         model: to be asked for; "" where the server decides.
         name: what `--provider` takes to have it again.
-        base_url: what `--base-url` took; "" for nothing.
+        base_url: what `--base-url` takes to have it again; "" for nothing.
 
     """
 
@@ -72,10 +77,11 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 class _Place(NamedTuple):
-    """Which provider, and which of its models; "" where that is not known yet."""
+    """Which provider, which of its models, and where; "" for what is not known yet."""
 
     name: str
     model: str = ""
+    base_url: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -96,23 +102,25 @@ async def chosen(choice: Choice) -> AsyncGenerator[Chosen]:
         if place.name == SANDBOX:
             one = registry.provider("h2o", base_url=await stack.enter_async_context(_sandbox()))
         else:
-            one = _provider(place.name, choice)
+            one = _provider(place, choice)
         await stack.enter_async_context(one)
         model = place.model or one.model or await _default_model(one, place.name)
-        yield Chosen(one, model, place.name, choice.base_url)
+        yield Chosen(one, model, place.name, place.base_url)
 
 
 def _place_of(choice: Choice) -> _Place:
-    """Return who answers: the first that was typed, or is in the environment, or has a key."""
-    typed = _read(choice.model)
+    """Return who answers: the first that was typed, or answered last, or is in the environment."""
+    typed, url, last = _read(choice.model), choice.base_url, choice.last
     if choice.provider:
         # The model stays as it was typed: with some providers there is a slash in it.
-        return _Place(_checked_name(choice.provider), _by_alias(choice.model))
+        return _Place(_checked_name(choice.provider), _by_alias(choice.model), url)
     if typed.name:
-        return typed
-    if choice.base_url:
-        is_openai = "v1" in urlsplit(choice.base_url).path.split("/")
-        return _Place(OPENAI_COMPATIBLE if is_openai else "h2o", typed.model)
+        return _Place(typed.name, typed.model, url)
+    if url:
+        is_openai = "v1" in urlsplit(url).path.split("/")
+        return _Place(OPENAI_COMPATIBLE if is_openai else "h2o", typed.model, url)
+    if last is not None:
+        return _Place(_checked_name(last.provider), typed.model or last.model, last.base_url)
     return _place_in_environment(choice, typed.model)
 
 
@@ -124,7 +132,7 @@ def _place_in_environment(choice: Choice, model: str) -> _Place:
         return _Place(told.name, model)
     if os.environ.get(_H2O):
         return _Place("h2o", model)
-    candidates = list(known.configured_providers()) or _with_stored_keys()
+    candidates = known.configured_providers() or _withstored_keys()
     if len(candidates) > 1:
         raise ConfigurationError(_which_of(candidates, model))
     return _Place(candidates[0], model) if candidates else _nobody(choice, model)
@@ -143,7 +151,7 @@ def _read(written: str) -> _Place:
 
 
 def _by_alias(model: str) -> str:
-    return _aliases().get(model, model) if model else ""
+    return aliases().get(model, model) if model else ""
 
 
 def _checked_name(name: str) -> str:
@@ -196,14 +204,15 @@ async def _sandbox() -> AsyncGenerator[str]:
         yield running.url
 
 
-def _provider(name: str, choice: Choice) -> AsyncGeneratorProvider:
+def _provider(place: _Place, choice: Choice) -> AsyncGeneratorProvider:
     """Return the provider of a name, with its key, its address and its proxy.
 
     Raises:
         ConfigurationError: it needs a key and has none, or an option can't be used.
 
     """
-    given = {"base_url": choice.base_url, "proxy": choice.proxy, "api_key": choice.key}
+    name = place.name
+    given = {"base_url": place.base_url, "proxy": choice.proxy, "api_key": choice.key}
     if name == OPENAI_COMPATIBLE:
         # A key of OpenAI's in the environment is not for whatever server this is.
         return OpenAICompatible(**_told(given))
@@ -212,12 +221,19 @@ def _provider(name: str, choice: Choice) -> AsyncGeneratorProvider:
         given["api_key"] = _stored_key(name) or ""
     one = registry.provider(name, **_told(given))
     if known.needs_key(name) and _is_at_home(one) and not (is_in_environment or given["api_key"]):
-        variable = (known.customary_key_variables(name) or known.key_variables(name))[0]
-        raise ConfigurationError(
-            f"{name} needs an API key: set {variable}, or type: asyncllm keys set "
-            f"{known.VARIANTS.get(name, name)}"
-        )
+        raise ConfigurationError(f"{name} needs an API key: {key_advice(name)}")
     return one
+
+
+def key_advice(name: str) -> str:
+    """Return what to type so that a provider has a key.
+
+    Args:
+        name: the provider's.
+
+    """
+    variable, whose = known.usual_key_variable(name), known.VARIANTS.get(name, name)
+    return f"set {variable}, or type: asyncllm keys set {whose}"
 
 
 def _told(options: Mapping[str, str]) -> dict[str, Any]:
@@ -262,28 +278,11 @@ async def _default_model(one: AsyncGeneratorProvider, name: str) -> str:
     return model
 
 
-def _aliases() -> Mapping[str, str]:
-    try:
-        from asyncllm.cli.aliases import aliases  # type: ignore[import-not-found] # noqa: PLC0415
-    except ImportError:
-        return {}
-    found: Mapping[str, str] = aliases()
-    return found
-
-
 def _stored_key(name: str) -> str | None:
-    keys = _stored_keys()
+    keys = stored_keys()
     return keys.get(name) or keys.get(known.VARIANTS.get(name, name))
 
 
-def _with_stored_keys() -> list[str]:
-    return [name for name in known.provider_names() if name in _stored_keys()]
-
-
-def _stored_keys() -> Mapping[str, str]:
-    try:
-        from asyncllm.cli.keys_file import stored_keys  # type: ignore[import-not-found] # noqa: PLC0415
-    except ImportError:
-        return {}
-    found: Mapping[str, str] = stored_keys()
-    return found
+def _withstored_keys() -> list[str]:
+    stored = stored_keys()
+    return [name for name in known.provider_names() if name in stored]

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from asyncllm.providers.services import SERVICES
-from asyncllm.registry import provider_class, provider_classes
+from asyncllm.registry import key_variables, provider_class, provider_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 # Names that their vendors document, aliases of the newest model where there are such. A provider
 # that is not here has a model of its own, or is asked which models it has.
@@ -49,14 +49,6 @@ VARIANTS = MappingProxyType(
     }
 )
 
-_KEYS_OF_CLASSES = {
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-    "azure": ("AZURE_OPENAI_API_KEY",),
-    "cohere": ("CO_API_KEY", "COHERE_API_KEY"),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "ollama": ("OLLAMA_API_KEY",),
-    "openai-responses": ("OPENAI_API_KEY",),
-}
 _HOSTS = {"ollama": "OLLAMA_HOST"}
 
 _CAN_NOT_CHAT = re.compile(
@@ -68,39 +60,18 @@ _CAN_NOT_CHAT = re.compile(
 
 def provider_names() -> list[str]:
     """Return the name of every provider and every service."""
-    return list(dict.fromkeys((*provider_classes(), *SERVICES)))
-
-
-def own_variable(name: str, option: str) -> str:
-    """Return the environment variable that holds an option of one provider alone.
-
-    Args:
-        name: the provider's.
-        option: "API_KEY" or "BASE_URL".
-
-    """
-    return f"ASYNCLLM_{name.upper().replace('-', '_')}_{option}"
-
-
-def customary_key_variables(name: str) -> tuple[str, ...]:
-    """Return the variables in which the vendor's own programs look for a key, the first first."""
-    service = SERVICES.get(name)
-    return _KEYS_OF_CLASSES.get(name) or (service.key_variables if service else ())
-
-
-def key_variables(name: str) -> tuple[str, ...]:
-    """Return the environment variables that may hold a provider's key, the first that counts first.
-
-    Args:
-        name: the provider's.
-
-    """
-    return (own_variable(name, "API_KEY"), *customary_key_variables(name))
+    return list(key_variables())
 
 
 def key_variable_set(name: str) -> str | None:
-    """Return the environment variable that does hold a provider's key; None where none does."""
-    return next((each for each in key_variables(name) if os.environ.get(each)), None)
+    """Return the environment variable that holds a provider's key; None where none does."""
+    return next((each for each in key_variables().get(name, ()) if os.environ.get(each)), None)
+
+
+def usual_key_variable(name: str) -> str:
+    """Return the variable in which the vendor's own programs look for a key; "" for none."""
+    ours, *customary = key_variables().get(name) or ("",)
+    return customary[0] if customary else ours
 
 
 def needs_key(name: str) -> bool:
@@ -111,19 +82,30 @@ def needs_key(name: str) -> bool:
     return provider_class(name).needs_auth
 
 
-def configured_providers() -> Iterator[str]:
-    """Yield the names of the providers that the environment has a key for, or an address.
+def configured_providers() -> list[str]:
+    """Return the names of the providers that the environment has a key for, or an address.
 
-    An address counts where a server of one's own is meant: the provider needs no key.
+    A key that several could use is the first one's. An address counts where a server of one's own
+    is meant, which needs no key.
     """
-    for name in provider_names():
-        told = [own_variable(name, "API_KEY")]
-        if name not in VARIANTS:
-            told += customary_key_variables(name)
-        if not needs_key(name):
-            told += [own_variable(name, "BASE_URL"), _HOSTS.get(name, "")]
-        if any(os.environ.get(each) for each in told if each):
-            yield name
+    found, used = [], set[str]()
+    for name, variables in key_variables().items():
+        keys = {each for each in variables if os.environ.get(each)} - used
+        used.update(variables)
+        has_address = any(map(os.environ.get, _address_variables(name)))
+        if keys or (has_address and not needs_key(name)):
+            found.append(name)
+    return found
+
+
+def _address_variables(name: str) -> tuple[str, ...]:
+    """Return the environment variables that say where a server of one's own is."""
+    host = "OLLAMA_HOST" if name == "ollama" else ""
+    called = name
+    if name not in SERVICES:
+        place = provider_classes()[name]
+        called = name if place.startswith("asyncllm.") else place.rpartition(":")[2]
+    return tuple(filter(None, (f"ASYNCLLM_{called.upper().replace('-', '_')}_BASE_URL", host)))
 
 
 def first_chat_model(models: Sequence[str]) -> str:
