@@ -28,14 +28,20 @@ _ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run `work` to its end.
+    """Run `work` to its end; what ends the program otherwise cancels it, as Ctrl-C does.
 
     Raises:
         Exit: it did not end well; one line on standard error says why.
 
     """
-    with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
-        runner.run(work())
+    received = list[int]()
+    try:
+        with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(_until_told_to_end(work(), received))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise typer.Exit(_BY_SIGNAL + received[0]) from None
 
 
 @contextlib.contextmanager
