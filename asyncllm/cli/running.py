@@ -55,9 +55,11 @@ def ending_well() -> Iterator[None]:
         hint = ""
         if isinstance(error, TransportError):
             hint = "; is it the right server? --base-url says where it is"
+        if isinstance(error, ConfigurationError):  # what is wrong was typed, or is in a file
+            say(f"asyncllm: {error}")
+            raise typer.Exit(WRONG_USAGE) from None
         say(f"asyncllm: {type(error).__name__}: {error}{hint}")
-        status = WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
-        raise typer.Exit(status) from None
+        raise typer.Exit(FAILED) from None
 
 
 @contextlib.contextmanager
