@@ -135,7 +135,8 @@ def clear(
             if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
                 say("asyncllm: nothing was deleted")
                 raise typer.Exit(FAILED)
-        say(f"asyncllm: {log_reading.clear()} answers deleted")
+        count = log_reading.clear()
+        say(f"asyncllm: {count} answer{'' if count == 1 else 's'} deleted")
 
 
 @commands.command("path")
