@@ -39,7 +39,8 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
         ConfigurationError: there is none of that name, or what is there is no provider.
 
     """
-    known = provider_classes()
+    # Looking for those of others takes long: it reads a file of each package there is.
+    known = OWN if name.lower() in OWN else provider_classes()
     place = known.get(name.lower())
     if place is None and name.lower() in RETIRED:
         raise ConfigurationError(f"there is no provider {name!r}: {RETIRED[name.lower()]}")

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 _NOTHING = "-"
-_WIDE = 150  # cells of a terminal that has room for the address
 _GONE = "its public server no longer responds"
 _ABOUT = {
     "chatui": "a chat-ui server of today",
@@ -81,72 +80,76 @@ def providers(
 
 
 def _print(rows: list[_Row]) -> None:
-    import shutil  # noqa: PLC0415 - as above
-
-    from asyncllm.cli.tables import print_table  # noqa: PLC0415
+    from asyncllm.cli.tables import print_table  # noqa: PLC0415 - as above
 
     if not sys.stdout.isatty():
         heads = "provider", "key", "found", "format", "address", "default", "models", "about"
-        print_table(heads, [_cells(row) for row in rows])
+        print_table(heads, [tuple(cell or _NOTHING for cell in _all_cells(row)) for row in rows])
         return
-    is_wide = shutil.get_terminal_size().columns >= _WIDE
-    print_table(
-        ("  provider", "key", *(["format", "address"] if is_wide else []), "about"),
-        [
-            (
-                f"{'*' if row.key_found else ' '} {row.name}",
-                row.usual_variable,
-                *([row.format, row.base_url] if is_wide else []),
-                row.about,
-            )
-            for row in rows
-        ],
-    )
+    columns = _for_a_terminal(rows)
+    print_table([*columns], [*zip(*columns.values(), strict=True)])
     sys.stdout.write("\nA star: you have a key for it. To keep one: asyncllm keys set NAME\n")
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
-    cells = (
-        row.name,
-        row.usual_variable,
-        row.key_found,
-        row.format,
-        row.base_url,
-        row.default_model,
-        ", ".join(row.models),
-        row.about,
-    )
-    return tuple(cell or _NOTHING for cell in cells)
+def _all_cells(row: _Row) -> tuple[str, ...]:
+    models = ", ".join(row.models)
+    key = row.usual_variable, row.key_found
+    return (row.name, *key, row.format, row.base_url, row.default_model, models, row.about)
+
+
+def _for_a_terminal(rows: list[_Row]) -> dict[str, list[str]]:
+    """Return the columns that a terminal has room for, by their heads."""
+    import shutil  # noqa: PLC0415 - as above
+
+    from asyncllm.cli.tables import GAP, LEAST_OF_LAST, width_of  # noqa: PLC0415
+
+    columns = {
+        "  provider": [f"{'*' if row.key_found else ' '} {row.name}" for row in rows],
+        "key": [row.usual_variable for row in rows],
+    }
+    room = shutil.get_terminal_size().columns - LEAST_OF_LAST
+    for more in (
+        {"format": [row.format for row in rows], "address": [row.base_url for row in rows]},
+        {
+            "default": [row.default_model for row in rows],
+            "models": [", ".join(row.models) for row in rows],
+        },
+    ):
+        wider = {**columns, **more}
+        widths = [max(map(width_of, (head, *cells))) for head, cells in wider.items()]
+        if sum(widths) + len(GAP) * len(widths) <= room:
+            columns = wider
+    return {**columns, "about": [row.about for row in rows]}
 
 
 def _rows() -> list[_Row]:
     """Return what is told of each: first those with a key, last those that nobody runs any more."""
     from asyncllm.cli.keys_file import stored_keys  # noqa: PLC0415
     from asyncllm.cli.known import VARIANTS  # noqa: PLC0415
-    from asyncllm.registry import key_variables  # noqa: PLC0415
+    from asyncllm.registry import key_variables, provider_classes  # noqa: PLC0415
 
-    stored = stored_keys()
+    stored, classes = stored_keys(), provider_classes()
     rows: list[_Row] = []
     for name, variables in key_variables().items():
         found = next(filter(os.environ.get, variables), "")
         if not found and variables and not stored.keys().isdisjoint({name, VARIANTS.get(name)}):
             found = "keys file"
-        rows.append(_row(name, variables, found))
+        rows.append(_row(name, variables, found, has_class=name in classes))
     return sorted(rows, key=lambda row: (not row.key_found, not row.needs_key, row.about == _GONE))
 
 
-def _row(name: str, variables: tuple[str, ...], found: str) -> _Row:
+def _row(name: str, variables: tuple[str, ...], found: str, *, has_class: bool) -> _Row:
     from asyncllm.cli.known import DEFAULT_MODELS  # noqa: PLC0415
     from asyncllm.errors import ConfigurationError  # noqa: PLC0415
     from asyncllm.providers.services import SERVICES  # noqa: PLC0415
-    from asyncllm.registry import provider_class, provider_classes  # noqa: PLC0415
+    from asyncllm.registry import provider_class  # noqa: PLC0415
 
-    service, classes = SERVICES.get(name), provider_classes()
+    service = SERVICES.get(name)
     about = _ABOUT.get(name) or (service.notes if service else "")
     wire, model, models, url, needs_key = "openai", "", tuple[str, ...](), "", False
     if service:
         url, needs_key = service.base_url, service.needs_auth
-    if name in classes:
+    if has_class:
         try:
             cls = provider_class(name)
         except (ConfigurationError, ImportError) as error:  # of somebody else's package

@@ -12,8 +12,8 @@ from asyncllm.redaction.one_line import in_one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_GAP = "  "
-_LEAST_OF_LAST = 24  # cells of the last column, whatever the others take
+GAP = "  "
+LEAST_OF_LAST = 24  # cells of the last column, whatever the others take
 _WIDE = "WF"
 
 
@@ -44,12 +44,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None
     cells = [[in_one_line(cell) for cell in row] for row in ((heads, *rows) if heads else rows)]
     *first, _last = zip(*cells, strict=True)
     widths = [max(map(width_of, column)) for column in first]
-    before = sum(widths) + len(_GAP) * len(widths)
-    room = None if width is None else max(width - before, _LEAST_OF_LAST)
+    before = sum(widths) + len(GAP) * len(widths)
+    room = None if width is None else max(width - before, LEAST_OF_LAST)
     lines: list[str] = []
     for *others, last in cells:
         start = "".join(
-            cell + " " * (wide - width_of(cell)) + _GAP
+            cell + " " * (wide - width_of(cell)) + GAP
             for cell, wide in zip(others, widths, strict=True)
         )
         for number, piece in enumerate(wrapped(last, room)):

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import re
 import signal
 import socket
 import subprocess
@@ -216,15 +215,6 @@ def test_a_closed_pipe_ends_quietly(server):
         asking.stdout.close()
         assert asking.stderr.read() == ""
         assert asking.wait(60) == 141
-
-
-def test_providers_is_a_table():
-    done = run("providers")
-    assert done.returncode == 0
-    row = next(line for line in done.stdout.splitlines() if "h2o" in line)
-    for cell in ("chat-ui", "falcon-40b, falcon-7b, llama-13b", "none", "https://gpt-gm.h2o.ai"):
-        assert cell in row
-    assert re.search(r"│ mistral +│ mistral +│", done.stdout)  # a service with a class of its own
 
 
 def test_the_sandbox_serves_until_ctrl_c():
