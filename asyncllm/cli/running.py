@@ -14,7 +14,7 @@ import typer
 
 from asyncllm.cli import INTERRUPTED
 from asyncllm.cli.text import say
-from asyncllm.errors import AsyncLLMError, ConfigurationError
+from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -69,7 +69,10 @@ def ending_well() -> Iterator[None]:
 def described(error: AsyncLLMError) -> str:
     """Return what a user is told of an error, with the advice that is among its notes."""
     kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
-    return kind + "; ".join([str(error), *getattr(error, "__notes__", ())])
+    notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, TransportError) and not notes:
+        notes = ["is it the right server? --base-url says where it is"]
+    return kind + "; ".join([str(error), *notes])
 
 
 async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:
