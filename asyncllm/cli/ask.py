@@ -103,12 +103,9 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     from asyncllm.cli.asking import answer, asked  # noqa: PLC0415
     from asyncllm.cli.choosing import Choice  # noqa: PLC0415
     from asyncllm.cli.env_file import read_env_file  # noqa: PLC0415
+    from asyncllm.cli.home import refused  # noqa: PLC0415
     from asyncllm.cli.running import run  # noqa: PLC0415
 
-    if sys.stdout is None:
-        raise typer.BadParameter("standard output is closed: there is nowhere to write the answer")
-    if env_file is not None:
-        read_env_file(env_file)
     params = dict(name_and_value(text) for text in param or [])
     _check_params(params)
     choice = Choice(
@@ -121,6 +118,10 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     output = Lines() if events else Object() if as_json else Text(shows_reasoning=reasoning)
 
     def work() -> Coroutine[object, object, None]:
+        if sys.stdout is None:
+            raise refused("standard output is closed: there is nowhere to write the answer")
+        if env_file is not None:
+            read_env_file(env_file)
         what = asked(
             prompt or [], attach or [], system=system, params=params, choice=choice, go_on=go_on
         )

@@ -61,8 +61,8 @@ def asked(
         go_on: whether the last conversation goes on.
 
     Raises:
-        BadParameter: there is nothing to ask, or something can't be sent.
-        ConfigurationError: as above, or there is no last conversation.
+        ConfigurationError: there is nothing to ask, something can't be sent, or there is no last
+            conversation.
 
     """
     last = load_last() if go_on else None
