@@ -72,7 +72,7 @@ def test_it_starts_in_at_most_one_and_a_half_times_what_typer_takes():
     runs = {"typer": ("import typer", [], {})}
     runs |= {way: (ENTRY, *WAYS[way]) for way in WAYS}
     took = {name: [] for name in runs}
-    for _ in range(15):  # by turns, so that what else the machine does is the same for all
+    for _ in range(10):  # by turns, so that what else the machine does is the same for all
         for name, run in runs.items():
             took[name].append(seconds(*run))
     least = {name: min(each) for name, each in took.items()}
