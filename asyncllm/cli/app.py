@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -18,6 +17,7 @@ from asyncllm.cli.light_values import lighten
 from asyncllm.cli.models import models
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
+from asyncllm.cli.standard_input import is_piped
 
 _OF_ASYNCLLM_ITSELF = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
 _COMPLETE = "_ASYNCLLM_COMPLETE"  # by which the shell asks what to offer
@@ -64,7 +64,7 @@ def with_command(arguments: list[str]) -> list[str]:
 
     """
     if not arguments:
-        return arguments if sys.stdin.isatty() else ["ask"]
+        return ["ask"] if is_piped() else arguments
     first = arguments[0]
     if first in _NAMES or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
         return arguments

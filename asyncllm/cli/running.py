@@ -23,16 +23,25 @@ FAILED = 1
 WRONG_USAGE = 2
 BROKEN_PIPE = 141
 
+_BY_SIGNAL = 128  # plus its number
+_ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
+
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run `work` to its end.
+    """Run `work` to its end; what ends the program otherwise cancels it, as Ctrl-C does.
 
     Raises:
         Exit: it did not end well; one line on standard error says why.
 
     """
-    with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
-        runner.run(work())
+    received = list[int]()
+    try:
+        with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(_until_told_to_end(work(), received))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise typer.Exit(_BY_SIGNAL + received[0]) from None
 
 
 @contextlib.contextmanager
@@ -52,14 +61,36 @@ def ending_well() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except AsyncLLMError as error:
-        hint = ""
-        if isinstance(error, TransportError):
-            hint = "; is it the right server? --base-url says where it is"
-        if isinstance(error, ConfigurationError):  # what is wrong was typed, or is in a file
-            say(f"asyncllm: {error}")
-            raise typer.Exit(WRONG_USAGE) from None
-        say(f"asyncllm: {type(error).__name__}: {error}{hint}")
-        raise typer.Exit(FAILED) from None
+        say(f"asyncllm: {described(error)}")
+        status = WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
+        raise typer.Exit(status) from None
+
+
+def described(error: AsyncLLMError) -> str:
+    """Return what a user is told of an error, with the advice that is among its notes."""
+    kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
+    notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, TransportError) and not notes:
+        notes = ["is it the right server? --base-url says where it is"]
+    return kind + "; ".join([str(error), *notes])
+
+
+async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:
+    """Await `work`, and cancel it at a signal that would end the program, such as `timeout` sends.
+
+    Ctrl-C is left to asyncio, and a signal that is ignored, as under `nohup`, is left alone.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in _ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            loop.add_signal_handler(number, end, number)
+    await work
 
 
 @contextlib.contextmanager
