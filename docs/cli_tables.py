@@ -8,7 +8,6 @@ that of the commands, `<!-- table: ask -->` that of the arguments and options of
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -19,92 +18,93 @@ from asyncllm.cli.app import app
 
 PAGE = Path(__file__).with_name("cli.md")
 _PLACE = re.compile(r"(<!-- table: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_HEAD = ("argument or option", "meaning")
 
 
 def commands() -> dict[str, Any]:
-    """Return every command by what is typed after `asyncllm`, with the groups before their own."""
+    """Return every command by what is typed after `asyncllm`, a group before its own commands."""
     found = {}
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in below(get_command(app)).items():
         found[name] = command
-        found |= {f"{name} {each}": below for each, below in _below(command).items()}
+        found |= {f"{name} {each}": one for each, one in below(command).items()}
     return found
 
 
+def below(command: Any) -> dict[str, Any]:
+    """Return the commands of a group by their names; none of a command that is no group."""
+    return dict(getattr(command, "commands", {}))
+
+
+def parameters(command: Any) -> list[Any]:
+    """Return the arguments and the options of a command, without --help."""
+    return list(command.params)
+
+
+def names_of(param: Any) -> list[str]:
+    """Return how an argument or an option is written, the short way first."""
+    if param.param_type_name == "argument":
+        return [param.metavar or param.name.upper()]
+    return sorted(param.opts, key=len)
+
+
+def meaning(param: Any) -> str:
+    """Return what an argument or an option means, and its default."""
+    text = " ".join((param.help or "").split())
+    if param.default not in (None, "", (), []) and not getattr(param, "is_flag", False):
+        text += f" Default: `{param.default}`."
+    if getattr(param, "multiple", False):
+        text += " May be repeated."
+    return text
+
+
+def said(command: Any) -> str:
+    """Return what a command does, as one line."""
+    return " ".join((command.help or "").partition("\n\n")[0].split())
+
+
 def table(name: str) -> list[str]:
-    """Return the table of a command, or of `asyncllm` itself.
+    """Return the lines of a command's tables.
 
     Args:
-        name: what is typed after `asyncllm`, or "asyncllm".
+        name: what is typed after `asyncllm`; "asyncllm" for that itself.
 
     """
     command = get_command(app) if name == "asyncllm" else commands()[name]
-    if not _below(command):
-        return _table(_HEAD, [_row(param) for param in command.params])
-    below = [(f"`asyncllm {_typed(each, name)}`", _help(each)) for each in _below(command).values()]
-    rows = [
-        (f"`{each.name}`", *_row(param)) for each in _below(command).values() for param in each.params
-    ]
-    if name == "asyncllm":
-        rows = []
-    lines = _table(("command", "what it does"), below)
-    if command.params:
-        lines += ["", *_table(_HEAD, [_row(param) for param in command.params])]
-    return lines + (["", *_table(("command", *_HEAD), rows)] if rows else [])
+    own = [_row(param) for param in parameters(command)]
+    tables = [_table(("argument or option", "meaning"), own)] if own else []
+    if each := below(command):
+        prefix = "asyncllm" if name == "asyncllm" else f"asyncllm {name}"
+        rows = [(f"`{_typed(prefix, one)}`", said(one)) for one in each.values()]
+        tables.insert(0, _table(("command", "what it does"), rows))
+    if each and name != "asyncllm":
+        rows = [(f"`{one.name}`", *_row(param)) for one in each.values() for param in one.params]
+        tables += [_table(("of", "argument or option", "meaning"), rows)] if rows else []
+    return "\n\n".join("\n".join(lines) for lines in tables).splitlines()
+
+
+def places(page: str) -> list[str]:
+    """Return the names of a page's tables, in their order."""
+    return [found[2] for found in _PLACE.finditer(page)]
 
 
 def written(page: str) -> str:
     """Return the text of the page with its tables anew."""
-    return _PLACE.sub(lambda match: f"{match[1]}{'\n'.join(table(match[2]))}\n{match[3]}", page)
 
+    def anew(found: re.Match[str]) -> str:
+        return "\n".join((found[1].rstrip("\n"), *table(found[2]), found[3]))
 
-def places(page: str) -> list[str]:
-    """Return the names of the tables of a page, as they follow each other."""
-    return [match[2] for match in _PLACE.finditer(page)]
-
-
-def names_of(param: Any) -> str:
-    """Return how a parameter is written."""
-    if param.param_type_name == "argument":
-        return f"`{param.metavar or param.name.upper()}`"
-    return ", ".join(f"`{name}`" for name in sorted(param.opts, key=len))
+    return _PLACE.sub(anew, page)
 
 
 def _row(param: Any) -> tuple[str, str]:
-    text = " ".join((param.help or "").split())
-    is_flag = getattr(param, "is_flag", False)
-    if param.default not in (None, "", (), []) and not is_flag:
-        text += f" Default: `{param.default}`."
-    if getattr(param, "multiple", False):
-        text += " May be repeated."
-    return names_of(param), text.replace("|", r"\|")
+    names = ", ".join(f"`{name}`" for name in names_of(param))
+    return names, meaning(param).replace("|", r"\|")
 
 
-def _below(command: Any) -> dict[str, Any]:
-    return getattr(command, "commands", {})
-
-
-def _help(command: Any) -> str:
-    """Return the first paragraph of a command's help as one line."""
-    return " ".join(inspect.cleandoc(command.help or "").split("\n\n")[0].split())
-
-
-def _typed(command: Any, group: str) -> str:
+def _typed(prefix: str, command: Any) -> str:
     """Return a command with its arguments, as it is typed."""
-    arguments = [
-        param.metavar or param.name.upper()
-        for param in command.params
-        if param.param_type_name == "argument"
-    ]
-    shown = [
-        name if param.required else f"[{name}]"
-        for name, param in zip(
-            arguments,
-            (each for each in command.params if each.param_type_name == "argument"),
-            strict=True,
-        )
-    ]
-    return " ".join([*([] if group == "asyncllm" else [group]), command.name, *shown])
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    shown = [names_of(each)[0] if each.required else f"[{names_of(each)[0]}]" for each in arguments]
+    return " ".join((prefix, command.name, *shown))
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
