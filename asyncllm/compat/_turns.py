@@ -42,14 +42,14 @@ def checked_provider(given: object) -> Provider:
 def is_able(provider: Provider, what: str) -> bool:
     """Tell whether a provider's format has a place for `what`, such as "tools".
 
-    One made of other providers does not say: it is taken to have a place for everything.
+    One without a format of its own, such as `Fallback`, is taken to have a place for everything.
 
     Args:
         provider: the provider.
         what: one of the names in `Provider.carries`.
 
     """
-    return not provider.carries or what in provider.carries
+    return not provider.wire or what in provider.carries
 
 
 def kept_of(reply: Reply) -> dict[str, object]:
