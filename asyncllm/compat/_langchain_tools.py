@@ -17,7 +17,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from asyncllm.compat._turns import is_able
+from asyncllm.compat._turns import has_place_for, is_able
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +69,10 @@ def choice_of(choice: str | dict[str, Any] | bool | None) -> str | dict[str, Any
 
 def method_for(provider: Provider) -> Method:
     """Return how a provider is best asked for an answer in the form of a schema."""
-    only_schemas = not is_able(provider, "tools") and is_able(provider, "structured output")
-    return "json_schema" if only_schemas else "function_calling"
+    if not is_able(provider, "structured output"):
+        return "function_calling"
+    is_forced = is_able(provider, "tools") and has_place_for(provider, tool_choice="required")
+    return "function_calling" if is_forced else "json_schema"
 
 
 def format_of(schema: Schema, method: Method, *, strict: bool | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.settings import ModelSettings, ToolOrOutput
 
-from asyncllm.compat._turns import is_able
+from asyncllm.compat._turns import has_place_for, is_able
 
 if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
@@ -49,8 +49,10 @@ def profile_of(provider: Provider) -> ModelProfile:
     """Return what a provider's format has a place for, as pydantic-ai has it."""
     has_tools, has_schemas = is_able(provider, "tools"), is_able(provider, "structured output")
     has_files = is_able(provider, "files")
+    is_forced = has_tools and has_place_for(provider, tool_choice="required")
     return ModelProfile(
         supports_tools=has_tools,
+        supports_forced_tool_choice=is_forced,
         supports_json_schema_output=has_schemas,
         supports_thinking=True,
         supports_image_input=is_able(provider, "images"),
@@ -58,19 +60,24 @@ def profile_of(provider: Provider) -> ModelProfile:
         supports_audio_file_input=has_files,
         supports_video_input=has_files,
         default_structured_output_mode=(
-            "tool" if has_tools else "native" if has_schemas else "prompted"
+            "tool"
+            if is_forced or (has_tools and not has_schemas)
+            else "native"
+            if has_schemas
+            else "prompted"
         ),
     )
 
 
 def parameters_of(
-    settings: Mapping[str, Any], params: ModelRequestParameters
+    settings: Mapping[str, Any], params: ModelRequestParameters, profile: ModelProfile
 ) -> dict[str, Any]:
     """Return the parameters of a call.
 
     Args:
         settings: the model's settings.
         params: what the agent asks for, as pydantic-ai has prepared it.
+        profile: what the model can do.
 
     Raises:
         UserError: `tool_choice` names no tool that there is.
@@ -91,12 +98,13 @@ def parameters_of(
         }
         held = {name: value for name, value in named.items() if value is not None}
         asked["response_format"] = {"type": "json_schema", "json_schema": held}
-    asked |= _tools(settings.get("tool_choice"), params)
+    is_forced = profile.get("supports_forced_tool_choice", True)
+    asked |= _tools(settings.get("tool_choice"), params, is_forced=is_forced)
     given = {**asked, **settings.get("asyncllm_params", {})}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _tools(choice: Any, params: ModelRequestParameters) -> dict[str, Any]:
+def _tools(choice: Any, params: ModelRequestParameters, *, is_forced: bool) -> dict[str, Any]:
     declared = params.declared_tool_defs
     outputs = {tool.name for tool in params.output_tools}
     if not declared:
@@ -105,7 +113,8 @@ def _tools(choice: Any, params: ModelRequestParameters) -> dict[str, Any]:
         # They are declared all the same, as there may be calls of them in the messages.
         return {"tools": [_tool(each) for each in declared.values()], "tool_choice": "none"}
     allowed, must = _allowed(choice, declared, outputs)
-    must = must or not (params.allow_text_output or params.allow_image_output)
+    if is_forced:
+        must = must or not (params.allow_text_output or params.allow_image_output)
     chosen = [_tool(tool) for name, tool in declared.items() if name in allowed]
     if not chosen:
         raise UserError(f"tool_choice={choice!r} names no tool: there are {sorted(declared)}")

@@ -7,7 +7,7 @@ as one JSON object, and put in its place when the message comes back.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from asyncllm.base import Provider
 from asyncllm.errors import ConfigurationError, StreamInterrupted
@@ -22,6 +22,11 @@ KEPT = "asyncllm"
 """The name under which a framework's message keeps what its server wants back."""
 
 _CALLS = "tool_calls"
+_QUESTION = "?"
+_TOOL = {
+    "type": "function",
+    "function": {"name": "any", "parameters": {"type": "object", "properties": {}}},
+}
 _OF_A_CALL = frozenset({"id", "type", "function"})
 
 
@@ -50,6 +55,28 @@ def is_able(provider: Provider, what: str) -> bool:
 
     """
     return not provider.wire or what in provider.carries
+
+
+def has_place_for(provider: Provider, **asked: Any) -> bool:
+    """Tell whether a provider can be asked with a tool and these parameters; nothing is sent.
+
+    A framework wants some by itself, such as that a tool must be called, and not every format has
+    a place for them.
+
+    Args:
+        provider: the provider.
+        asked: the parameters.
+
+    """
+    try:
+        provider.stream(_QUESTION, tools=[_TOOL])
+    except ConfigurationError:
+        return True  # it will say what is wrong when it is asked
+    try:
+        provider.stream(_QUESTION, tools=[_TOOL], **asked)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def kept_of(reply: Reply) -> dict[str, object]:

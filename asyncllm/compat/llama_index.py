@@ -37,7 +37,7 @@ from asyncllm.compat._llama_index_messages import (
     response_of,
     so_far,
 )
-from asyncllm.compat._turns import check_restart, is_able
+from asyncllm.compat._turns import check_restart, has_place_for, is_able
 from asyncllm.events import Reasoning
 from asyncllm.sync import run_sync
 
@@ -197,13 +197,16 @@ class AsyncLLM(FunctionCallingLLM):
         if not tools:
             return asked
         asked["tools"] = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
-        choice = asked.pop("tool_choice", None) or ("required" if tool_required else None)
+        choice = asked.pop("tool_choice", None)
+        if tool_required and not choice and has_place_for(self.provider, tool_choice="required"):
+            choice = "required"
         if isinstance(choice, str) and choice not in _CHOICES:
             choice = {"type": "function", "function": {"name": choice}}
         if choice is not None:
             asked["tool_choice"] = choice
-        if not allow_parallel_tool_calls:
-            asked["parallel_tool_calls"] = False
+        alone = {"parallel_tool_calls": False}
+        if not allow_parallel_tool_calls and has_place_for(self.provider, **alone):
+            asked |= alone
         return asked
 
     @override

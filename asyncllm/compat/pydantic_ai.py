@@ -168,7 +168,7 @@ class AsyncLLMModel(Model[Any]):
         settings, params = self.prepare_request(settings, params)
         instructions = self._get_instruction_parts(messages, params) or []
         told = await messages_of(messages, [part.content for part in instructions])
-        asked = parameters_of(settings or {}, params)
+        asked = parameters_of(settings or {}, params, self.profile)
         return self._answering.stream(told, model=self._model_name or None, **asked), params
 
 

@@ -204,14 +204,14 @@ async def test_images_and_the_systems_messages_are_sent(wire):
 
 
 async def test_what_an_answer_took_is_told():
-    async with asked("openai", UsageDetails()) as (_, provider):
+    async with asked("openai", UsageDetails(cost=0.25)) as (_, provider):
         whole = await chat(provider).ainvoke("Hi")
         chunks = [chunk async for chunk in chat(provider).astream("Hi")]
         for message in (whole, sum(chunks[1:], chunks[0])):
             told = message.usage_metadata
             assert told["total_tokens"] == told["input_tokens"] + told["output_tokens"]
             assert told["input_token_details"]["cache_read"] > 0
-            assert message.response_metadata["cost"] > 0
+            assert message.response_metadata["cost"] == 0.25
 
 
 async def test_why_an_answer_ended_is_told():
