@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -49,6 +48,8 @@ _THEIRS: Mapping[type[AsyncLLMError], type[ModelError]] = {
     TransportError: ModelConnectionError,
 }
 
+_made: dict[tuple[type[AsyncLLMError], type[ModelError]], type[AsyncLLMError]] = {}
+
 
 def make_theirs(error: AsyncLLMError) -> None:
     """Make an error one of LangChain's kind too, where LangChain has a word for it.
@@ -71,14 +72,16 @@ def _theirs(error: AsyncLLMError) -> type[ModelError] | None:
     return next(found, None)
 
 
-@cache
 def _both(ours: type[AsyncLLMError], theirs: type[ModelError]) -> type[AsyncLLMError]:
-    """Return the class of errors that are of both kinds; it is called as ours is."""
+    """Return the class, by the name of ours, of errors that are of both kinds."""
 
     def reduce(error: AsyncLLMError) -> tuple[object, ...]:
-        return _revived, (ours, error.args, vars(error))  # as pickle can't find this class
+        return _revived, (ours, error.args, vars(error))  # as pickle can't find the class
 
-    return type(ours.__name__, (ours, theirs), {"__reduce__": reduce, "__module__": ours.__module__})
+    if (ours, theirs) not in _made:
+        members = {"__reduce__": reduce, "__module__": ours.__module__}
+        _made[ours, theirs] = type(ours.__name__, (ours, theirs), members)
+    return _made[ours, theirs]
 
 
 def _revived(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import (
@@ -24,6 +23,8 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.events import Media, Reasoning, Refusal, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asyncllm.events import Item, Usage
     from asyncllm.reply import Reply
 
@@ -91,7 +92,9 @@ def _part(block: dict[str, Any]) -> object:
     data = block.get("base64")
     source = base64.b64decode(data) if data else block.get("url")
     if not source:
-        raise ConfigurationError(f"a {kind!r} block needs base64 or a url: ids of files aren't sent")
+        raise ConfigurationError(
+            f"a {kind!r} block needs base64 or a url: ids of files aren't sent"
+        )
     part = {"type": "image" if kind == "image" else "file", "source": source}
     told = {
         "media_type": block.get("mime_type"),
@@ -184,7 +187,11 @@ def _metadata(reply: Reply) -> dict[str, Any]:
     told: dict[str, Any] = {name: getattr(reply, name) for name in _OF_A_REPLY}
     told["citations"] = [citation_of(citation) for citation in reply.citations]
     told["logprobs"] = [
-        {"token": each.token, "logprob": each.logprob, "top": {t.token: t.logprob for t in each.top}}
+        {
+            "token": each.token,
+            "logprob": each.logprob,
+            "top": {t.token: t.logprob for t in each.top},
+        }
         for each in reply.logprobs
     ]
     told["tool_results"] = [
@@ -210,15 +217,13 @@ def _usage(usage: Usage | None) -> UsageMetadata | None:
         output_tokens=usage.output_tokens or 0,
         total_tokens=total_of(usage),
     )
-    read, written = usage.cached_tokens, usage.cache_write_tokens
-    if read is not None or written is not None:
-        said["input_token_details"] = InputTokenDetails(
-            **_known(cache_read=read, cache_creation=written)
-        )
+    cached = InputTokenDetails()
+    if usage.cached_tokens is not None:
+        cached["cache_read"] = usage.cached_tokens
+    if usage.cache_write_tokens is not None:
+        cached["cache_creation"] = usage.cache_write_tokens
+    if cached:
+        said["input_token_details"] = cached
     if usage.reasoning_tokens is not None:
         said["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
     return said
-
-
-def _known(**counts: int | None) -> Any:
-    return {name: count for name, count in counts.items() if count is not None}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 Schema: TypeAlias = dict[str, Any] | type
+Choice: TypeAlias = str | dict[str, Any] | bool | None
 Model: TypeAlias = "Runnable[LanguageModelInput, AIMessage]"
 
 _OF_SCHEMAS = frozenset({"function", "object"})
@@ -51,7 +52,7 @@ def tool_of(
     return convert_to_openai_tool(tool, strict=strict)
 
 
-def choice_of(choice: str | dict[str, Any] | bool | None) -> str | dict[str, Any] | None:
+def choice_of(choice: Choice) -> str | dict[str, Any] | None:
     """Return which tools are to be called; None where nothing is said of it.
 
     Args:
@@ -100,11 +101,11 @@ def parser_of(schema: Schema, method: Method) -> BaseOutputParser[Any]:
         method: how the answer was asked for.
 
     """
-    is_model = isinstance(schema, type) and is_basemodel_subclass(schema)
+    kind: Any = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
     if method != "function_calling":
-        return PydanticOutputParser(pydantic_object=schema) if is_model else JsonOutputParser()
-    if is_model:
-        return PydanticToolsParser(tools=[schema], first_tool_only=True)
+        return PydanticOutputParser(pydantic_object=kind) if kind else JsonOutputParser()
+    if kind:
+        return PydanticToolsParser(tools=[kind], first_tool_only=True)
     name = convert_to_openai_tool(schema)["function"]["name"]
     return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
 

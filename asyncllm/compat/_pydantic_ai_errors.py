@@ -80,14 +80,12 @@ def _theirs(error: AsyncLLMError, model_name: str, *, in_stream: bool) -> ModelA
         return _of_status(error, model_name, in_stream=in_stream)
     said: dict[str, Any] = {"message": str(error), "in_stream": in_stream}
     if isinstance(error, StreamTimeout):
-        phase = "connect" if error.phase == "connect" else "read"
-        return ModelTimeoutError(model_name, phase=phase, **said)
+        is_early = error.phase == "connect"
+        return ModelTimeoutError(model_name, phase="connect" if is_early else "read", **said)
     if isinstance(error, StreamInterrupted):
         return ModelConnectionError(model_name, phase="read", **said)
     if isinstance(error, TransportError):
-        return ModelConnectionError(
-            model_name, phase=None if error.was_sent else "connect", **said
-        )
+        return ModelConnectionError(model_name, phase=None if error.was_sent else "connect", **said)
     return ModelAPIError(model_name, **said)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,8 @@ from asyncllm.compat._turns import KEPT, assistant_turn, call_of, citation_of, k
 from asyncllm.parts import file, image, text
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+
     from asyncllm.events import Usage
     from asyncllm.reply import Reply
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping  # noqa: TC003 - pydantic may read the settings' annotations
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import UserError
@@ -12,6 +12,8 @@ from pydantic_ai.settings import ModelSettings, ToolOrOutput
 from asyncllm.compat._turns import has_place_for, is_able
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.tools import ToolDefinition
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from asyncllm.compat._langchain_tools import Method, Schema
+    from asyncllm.compat._langchain_tools import Choice, Method, Schema
     from asyncllm.reply import Reply
     from asyncllm.stream import Stream
 
@@ -109,7 +109,7 @@ class ChatAsyncLLM(BaseChatModel):
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
-        tool_choice: str | dict[str, Any] | bool | None = None,
+        tool_choice: Choice = None,
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:

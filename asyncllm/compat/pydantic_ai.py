@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 try:
-    from pydantic_ai.messages import FilePart, ModelResponse
+    from pydantic_ai.messages import ModelResponse
     from pydantic_ai.models import (
         Model,
         ModelRequestParameters,

@@ -195,7 +195,9 @@ async def test_images_and_the_systems_messages_are_sent(wire):
     async with asked(wire) as (sandbox, provider):
         for shape in shapes:
             content = [{"type": "text", "text": "What is it?"}, shape]
-            answer = await chat(provider).ainvoke([SystemMessage("Be brief."), HumanMessage(content)])
+            answer = await chat(provider).ainvoke(
+                [SystemMessage("Be brief."), HumanMessage(content)]
+            )
             assert answer.text.startswith("This is the asyncllm sandbox")
             sent = b"".join(request.body for request in sandbox.requests)
             assert encoded.encode() in sent or PNG in sent
@@ -333,9 +335,11 @@ async def test_structured_output_by_the_servers_own_form_sends_the_schema():
         form = body(sandbox)["response_format"]["json_schema"]
         assert (form["name"], form["strict"]) == ("City", True)
         assert form["schema"]["properties"]["city"]["type"] == "string"
-        told = await chat(provider).with_structured_output(
-            City, method="json_mode", include_raw=True
-        ).ainvoke("Hi")
+        told = (
+            await chat(provider)
+            .with_structured_output(City, method="json_mode", include_raw=True)
+            .ainvoke("Hi")
+        )
         assert body(sandbox)["response_format"] == {"type": "json_object"}
         assert isinstance(told["parsing_error"], OutputParserException)
 
@@ -397,7 +401,11 @@ async def test_what_can_not_be_sent_says_so():
             await chat(provider).ainvoke([RemoveMessage(id="1")])
         assert not sandbox.requests
         await chat(provider).ainvoke([("user", "Hi"), FunctionMessage("12", name="count")])
-        assert body(sandbox)["messages"][1] == {"role": "function", "name": "count", "content": "12"}
+        assert body(sandbox)["messages"][1] == {
+            "role": "function",
+            "name": "count",
+            "content": "12",
+        }
 
 
 async def test_many_answers_at_once_do_not_mix():

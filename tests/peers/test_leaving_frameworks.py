@@ -206,12 +206,14 @@ async def test_pydantic_ai_cancels_a_stream_by_its_own_method():
 
     from asyncllm.compat.pydantic_ai import AsyncLLMModel
 
-    async with asked("h2o", Stall(after=2)) as (sandbox, provider):
-        async with Agent(AsyncLLMModel(provider)).run_stream("Hello") as answer:
-            async for _ in answer.stream_text(delta=True, debounce_by=None):
-                await answer.cancel()
-            assert answer.response.state == "interrupted"
-            await at_rest(sandbox)
+    async with (
+        asked("h2o", Stall(after=2)) as (sandbox, provider),
+        Agent(AsyncLLMModel(provider)).run_stream("Hello") as answer,
+    ):
+        async for _ in answer.stream_text(delta=True, debounce_by=None):
+            await answer.cancel()
+        assert answer.response.state == "interrupted"
+        await at_rest(sandbox)
 
 
 def weather(city: str) -> str:

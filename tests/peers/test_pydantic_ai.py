@@ -427,9 +427,7 @@ async def test_a_fallback_of_pydantic_ais_gives_way_also_for_a_stream():
     from asyncllm.compat.pydantic_ai import AsyncLLMModel
 
     async with Sandbox(faults=[Status(429)]) as busy, Sandbox() as free:
-        models = [
-            AsyncLLMModel(on_wire("openai", each.url, retry=QUICK)) for each in (busy, free)
-        ]
+        models = [AsyncLLMModel(on_wire("openai", each.url, retry=QUICK)) for each in (busy, free)]
         helper = Agent(FallbackModel(*models))
         assert (await helper.run("Hi")).output == ANSWER.format("Hi")
         async with helper.run_stream("Hi") as stream:
