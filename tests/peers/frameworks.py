@@ -1,6 +1,8 @@
 """What the tests of the adapters share: who answers, and that nothing is left behind."""
 
+import re
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +19,8 @@ ANSWER = (
     "A real model would now say something about it."
 )
 PNG = (
-    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89\0\0\0\nIDATx\x9cc\0\1\0"
-    b"\0\5\0\1\r\n-\xb4\0\0\0\0IEND\xaeB`\x82"
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89"
+    b"\0\0\0\nIDATx\x9cc\0\1\0\0\5\0\1\r\n-\xb4\0\0\0\0IEND\xaeB`\x82"
 )
 
 
@@ -36,3 +38,20 @@ async def at_rest(sandbox):
     server = sandbox._site._runner.server
     await until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0))
     await until(lambda: not server.connections)
+
+
+def documented_options(name):
+    """Return what the reference says that a class takes, by its names, with the defaults."""
+    page = (Path(__file__).parents[2] / "docs/api.md").read_text("utf-8")
+    [listed] = re.findall(rf"py:class:: [\w.]+\.{name}\((.*)\)", page)
+    return [each for each in listed.split(", ") if each != "*"]
+
+
+def options_of(model):
+    """Return what a class of pydantic's takes and its base does not, as the reference has it."""
+    own = [each for each in model.model_fields if each not in model.__base__.model_fields]
+    return [
+        each if field.is_required() else f"{each}={field.get_default(call_default_factory=True)}"
+        for each in own
+        for field in (model.model_fields[each],)
+    ]

@@ -23,7 +23,15 @@ from asyncllm.sandbox import (
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
-from peers.frameworks import ANSWER, PNG, asked, every_kind, every_wire_with_tools
+from peers.frameworks import (
+    ANSWER,
+    PNG,
+    asked,
+    documented_options,
+    every_kind,
+    every_wire_with_tools,
+    options_of,
+)
 from support.wires import on_wire
 
 pytestmark = pytest.mark.peers
@@ -413,3 +421,9 @@ async def test_many_answers_at_once_do_not_mix():
         questions = [f"question {n}" for n in range(20)]
         answers = await asyncio.gather(*map(chat(provider).ainvoke, questions))
         assert [each.text for each in answers] == [ANSWER.format(each) for each in questions]
+
+
+def test_the_reference_names_every_option():
+    from asyncllm.compat.langchain import ChatAsyncLLM
+
+    assert documented_options("ChatAsyncLLM") == options_of(ChatAsyncLLM)

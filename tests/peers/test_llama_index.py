@@ -19,7 +19,15 @@ from asyncllm.sandbox import (
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
-from peers.frameworks import ANSWER, PNG, asked, every_kind, every_wire_with_tools
+from peers.frameworks import (
+    ANSWER,
+    PNG,
+    asked,
+    documented_options,
+    every_kind,
+    every_wire_with_tools,
+    options_of,
+)
 from support.wires import on_wire
 
 pytestmark = [
@@ -330,3 +338,9 @@ def test_no_text_about_a_model_has_its_key_and_what_is_no_provider_is_refused():
     assert key not in f"{model!r} {model.to_payload()} {model.to_dict()}"
     with pytest.raises(ValueError, match="Provider"):
         llm("h2o")
+
+
+def test_the_reference_names_every_option():
+    from asyncllm.compat.llama_index import AsyncLLM
+
+    assert documented_options("AsyncLLM") == options_of(AsyncLLM)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import inspect
 import json
 
 import pytest
@@ -23,7 +24,14 @@ from asyncllm.sandbox import (
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
-from peers.frameworks import ANSWER, PNG, asked, every_kind, every_wire_with_tools
+from peers.frameworks import (
+    ANSWER,
+    PNG,
+    asked,
+    documented_options,
+    every_kind,
+    every_wire_with_tools,
+)
 from support.wires import TOOL_WIRES, on_wire
 
 pytestmark = pytest.mark.peers
@@ -488,3 +496,11 @@ async def test_a_message_that_is_not_prepared_says_what_to_do():
     message = ModelRequest(parts=[part])
     with pytest.raises(UserError, match="prepare_messages"):
         await AsyncLLMModel(asyncllm.H2o()).request([message], None, ModelRequestParameters())
+
+
+def test_the_reference_names_every_option():
+    from asyncllm.compat.pydantic_ai import AsyncLLMModel
+
+    options = inspect.signature(AsyncLLMModel.__init__).parameters.values()
+    told = [each.name if each.default is each.empty else f"{each.name}=None" for each in options]
+    assert documented_options("AsyncLLMModel") == told[1:]
