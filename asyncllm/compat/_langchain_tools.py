@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from langchain_core.language_models import ModelProfile
 from langchain_core.output_parsers import (
     BaseOutputParser,
     JsonOutputKeyToolsParser,
@@ -74,6 +75,16 @@ def method_for(provider: Provider) -> Method:
         return "function_calling"
     is_forced = is_able(provider, "tools") and has_place_for(provider, tool_choice="required")
     return "function_calling" if is_forced else "json_schema"
+
+
+def profile_of(provider: Provider) -> ModelProfile:
+    """Return what a provider's format has a place for, as LangChain's agents ask for it."""
+    profile = ModelProfile(
+        tool_calling=is_able(provider, "tools"), image_inputs=is_able(provider, "images")
+    )
+    if method_for(provider) == "json_schema":
+        profile["structured_output"] = True  # which agents prefer to tools, where they are told
+    return profile
 
 
 def format_of(schema: Schema, method: Method, *, strict: bool | None) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _blocks(reply: Reply) -> list[Any]:
     if reply.reasoning:
         blocks.append(ThinkingBlock(content=reply.reasoning, num_tokens=thought))
     said = reply.text or reply.refusal
-    if said or not reply.tool_calls:
+    if said or not (reply.tool_calls or reply.media):
         blocks.append(TextBlock(text=said))
     blocks += [_media(media) for media in reply.media]
     blocks += [

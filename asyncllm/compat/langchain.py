@@ -27,6 +27,7 @@ from asyncllm.compat._langchain_tools import (
     method_for,
     parsed,
     parser_of,
+    profile_of,
     tool_of,
 )
 from asyncllm.compat._turns import check_restart
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         AsyncCallbackManagerForLLMRun,
         CallbackManagerForLLMRun,
     )
-    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.language_models import LanguageModelInput, ModelProfile
     from langchain_core.language_models.base import LangSmithParams
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.runnables import Runnable
@@ -103,6 +104,10 @@ class ChatAsyncLLM(BaseChatModel):
         params["ls_provider"] = self.provider.name
         params["ls_model_name"] = kwargs.get("model") or self.model or self.provider.model
         return params
+
+    @override
+    def _resolve_model_profile(self) -> ModelProfile:
+        return profile_of(self.provider)
 
     @override
     def bind_tools(

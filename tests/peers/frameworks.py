@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncllm import AsyncGeneratorProvider
 from asyncllm.sandbox import Sandbox
 from support.leftovers import settled
 from support.waiting import until
@@ -22,6 +23,24 @@ PNG = (
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89"
     b"\0\0\0\nIDATx\x9cc\0\1\0\0\5\0\1\r\n-\xb4\0\0\0\0IEND\xaeB`\x82"
 )
+
+
+class Scripted(AsyncGeneratorProvider):
+    """Answers with the items that it was made with; an error among them is raised."""
+
+    url = "https://scripted.example.org"
+
+    def __init__(self, *items):
+        super().__init__()
+        self._items = items
+        self.heard = []
+
+    async def generate(self, request, http):
+        self.heard.append(request.messages)
+        for item in self._items:
+            if isinstance(item, Exception):
+                raise item
+            yield [item]
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
     PNG,
+    Scripted,
     asked,
     documented_options,
     every_kind,
@@ -352,6 +353,38 @@ async def test_structured_output_by_the_servers_own_form_sends_the_schema():
         assert isinstance(told["parsing_error"], OutputParserException)
 
 
+@pytest.mark.parametrize("wire", ["openai", "anthropic", "ollama"])
+async def test_an_agent_has_its_answer_in_the_form_of_a_schema(wire):
+    from langchain.agents import create_agent
+    from pydantic import BaseModel
+
+    class City(BaseModel):
+        """Say which."""
+
+        city: str
+
+    async with asked(wire) as (sandbox, provider):
+        agent = create_agent(chat(provider), [], response_format=City)
+        question = {"messages": [("user", "use a tool")]}
+        if wire == "ollama":  # which can't be made to call one: the sandbox answers in words
+            with pytest.raises(Exception, match="structured output"):
+                await agent.ainvoke(question)
+            assert body(sandbox)["format"]["properties"]["city"]["type"] == "string"
+        else:
+            told = await agent.ainvoke(question)
+            assert told["structured_response"] == City(city="use a tool")
+
+
+@pytest.mark.filterwarnings("ignore:.* is in beta")
+async def test_the_newest_events_of_langchains_stream_too():
+    async with asked("anthropic") as (_, provider):
+        model = chat(provider, model_kwargs={"reasoning_effort": "low"}).bind_tools([weather])
+        stream = await model.astream_events("use a tool", version="v3")
+        assert [each async for each in stream.reasoning][:2] == ["The", " user"]
+        [call] = (await stream.output).tool_calls
+        assert call["args"] == {"city": "use a tool"}
+
+
 def test_the_form_is_the_one_that_the_provider_has_a_place_for():
     from asyncllm.compat._langchain_tools import method_for
 
@@ -414,6 +447,57 @@ async def test_what_can_not_be_sent_says_so():
             "name": "count",
             "content": "12",
         }
+
+
+async def test_images_and_sounds_of_an_answer_are_blocks_of_its_content():
+    provider = Scripted(
+        "See: ",
+        asyncllm.Media("image/png", PNG),
+        asyncllm.Media("audio/wav", url="https://x/a.wav"),
+        asyncllm.Media("", url="https://x/b"),
+        asyncllm.ToolResult("1", "search", "found"),
+        asyncllm.Finish("stop", raw="end"),
+    )
+    chunks = [chunk async for chunk in chat(provider).astream("Hi")]
+    whole = await chat(provider).ainvoke("Hi")
+    for message in (sum(chunks[1:], chunks[0]), whole):
+        text, picture, sound, other = message.content
+        assert (text, message.text) == ("See: ", "See: ")
+        assert base64.b64decode(picture["base64"]) == PNG
+        assert sound == {"type": "audio", "url": "https://x/a.wav", "mime_type": "audio/wav"}
+        assert other == {"type": "file", "url": "https://x/b"}
+        assert message.response_metadata["tool_results"][0]["content"] == "found"
+        assert message.response_metadata["raw_finish_reason"] == "end"
+
+
+async def test_a_call_whose_arguments_are_no_json_is_told_as_such_and_goes_back():
+    from langchain_core.messages import ToolMessage
+
+    call = asyncllm.ToolCall("1", "weather", "[no")
+    provider = Scripted(call, asyncllm.Finish("tool_calls"))
+    turn = await chat(provider).ainvoke("Hi")
+    assert [each["args"] for each in turn.invalid_tool_calls] == ["[no"]
+    failed = ToolMessage("that is no JSON", tool_call_id="1", status="error")
+    await chat(provider).ainvoke([("user", "Hi"), turn, failed])
+    _, told, result = provider.heard[-1]
+    assert told["tool_calls"][0]["function"] == {"name": "weather", "arguments": "[no"}
+    assert (result["is_error"], result["tool_call_id"]) == (True, "1")
+
+
+async def test_other_roles_names_and_recordings_are_sent():
+    from langchain_core.messages import ChatMessage, HumanMessage
+
+    provider = Scripted("ok", asyncllm.Finish("stop"))
+    sound = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
+    marked = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    await chat(provider).ainvoke(
+        [ChatMessage("Be brief.", role="developer"), HumanMessage([marked, sound], name="Ann")]
+    )
+    [first, second] = provider.heard[-1]
+    assert first == {"role": "developer", "content": "Be brief."}
+    assert second["name"] == "Ann"
+    assert second["content"][0] == marked
+    assert second["content"][1]["media_type"] == "audio/wav"
 
 
 async def test_many_answers_at_once_do_not_mix():

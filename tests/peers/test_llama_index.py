@@ -22,6 +22,7 @@ from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
     PNG,
+    Scripted,
     asked,
     documented_options,
     every_kind,
@@ -286,6 +287,32 @@ async def test_how_likely_each_token_was_is_told():
         told = await llm(provider).acomplete("Hi", logprobs=True, top_logprobs=2)
         assert [each[0].token for each in told.logprobs[:2]] == ["This", " is"]
         assert len(told.logprobs[0]) == 3
+
+
+async def test_images_sounds_and_files_of_an_answer_are_blocks():
+    provider = Scripted(
+        asyncllm.Media("image/png", PNG),
+        asyncllm.Media("audio/wav", b"RIFF"),
+        asyncllm.Media("application/pdf", b"%PDF-1.7"),
+        asyncllm.Finish("stop"),
+    )
+    told = await llm(provider).achat([said("Hi")])
+    kinds = [block.block_type for block in told.message.blocks]
+    assert kinds == ["image", "audio", "document"]
+    assert told.message.blocks[0].resolve_image().read() == PNG
+    again = [said("Hi"), told.message, said([told.message.blocks[2]])]
+    await llm(provider).achat(again)
+    assert provider.heard[-1][2]["content"][0]["source"] == b"%PDF-1.7"
+
+
+async def test_a_call_whose_arguments_are_no_json_goes_back_as_it_came():
+    provider = Scripted(asyncllm.ToolCall("1", "weather", "[no"), asyncllm.Finish("tool_calls"))
+    told = await llm(provider).achat([said("Hi")])
+    [call] = llm(provider).get_tool_calls_from_response(told)
+    assert call.tool_kwargs == {}
+    result = said("no JSON", "tool", additional_kwargs={"tool_call_id": "1"})
+    await llm(provider).achat([said("Hi"), told.message, result])
+    assert provider.heard[-1][1]["tool_calls"][0]["function"]["arguments"] == "[no"
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

@@ -27,6 +27,7 @@ from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
     PNG,
+    Scripted,
     asked,
     documented_options,
     every_kind,
@@ -426,6 +427,68 @@ async def test_a_server_that_is_slow_or_away_is_told_as_such():
     nobody = OpenAICompatible(base_url="http://127.0.0.1:9/v1", model="m", retry=QUICK)
     with pytest.raises(ModelConnectionError):
         await agent(nobody).run("Hi")
+
+
+@pytest.mark.parametrize(
+    ("error", "theirs", "phase"),
+    [
+        (asyncllm.TransportError("no"), "ModelConnectionError", None),
+        (asyncllm.StreamTimeout("connect", 1), "ModelTimeoutError", "connect"),
+        (asyncllm.ProviderError("it failed"), "ModelAPIError", ...),
+        (
+            asyncllm.ContextLengthError("", "", status=400, message="too long", body="no JSON"),
+            "ModelContextWindowExceededError",
+            ...,
+        ),
+        (asyncllm.HTTPStatusError("", "", status=418, message="tea"), "ModelHTTPError", ...),
+    ],
+)
+async def test_every_error_is_one_of_pydantic_ais(error, theirs, phase):
+    from pydantic_ai import exceptions
+
+    with pytest.raises(exceptions.ModelAPIError) as caught:
+        await agent(Scripted(error)).run("Hi")
+    assert type(caught.value).__name__ == theirs
+    assert caught.value.__cause__ is error
+    assert getattr(caught.value, "phase", ...) == phase
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_images_of_an_answer_are_parts_and_addresses_of_them_are_told(is_streamed):
+    from pydantic_ai import Agent, BinaryImage
+
+    from asyncllm.compat.pydantic_ai import AsyncLLMModel
+
+    provider = Scripted(
+        asyncllm.Media("image/png", PNG),
+        asyncllm.Media("image/png", url="https://x/a.png"),
+        "There.",
+        asyncllm.Finish("stop"),
+    )
+    helper = Agent(AsyncLLMModel(provider))
+    if is_streamed:
+        async with helper.run_stream("Hi") as stream:
+            await stream.get_output()
+        response = stream.response
+    else:
+        response = (await helper.run("Hi")).response
+    assert [each.data for each in response.images] == [PNG]
+    assert isinstance(response.images[0], BinaryImage)
+    assert response.provider_details["media_urls"] == ["https://x/a.png"]
+
+
+async def test_a_file_is_downloaded_where_that_is_wanted():
+    from pydantic_ai import DocumentUrl, ImageUrl
+
+    provider = Scripted("ok", asyncllm.Finish("stop"))
+    async with Sandbox() as sandbox:
+        state = DocumentUrl(f"{sandbox.url}/_sandbox/state", force_download="allow-local")
+        paper = DocumentUrl("https://x/paper.pdf")
+        await agent(provider).run([state, paper, ImageUrl("https://x/cat.png")])
+    _, downloaded, linked, picture = [None, *provider.heard[-1][-1]["content"]]
+    assert b"conversations" in downloaded["source"]
+    assert (linked["source"], linked["media_type"]) == (paper.url, "application/pdf")
+    assert picture["source"] == "https://x/cat.png"
 
 
 async def test_a_fallback_of_pydantic_ais_gives_way_also_for_a_stream():
