@@ -93,7 +93,7 @@ def _part(block: dict[str, Any]) -> object:
     source = base64.b64decode(data) if data else block.get("url")
     if not source:
         raise ConfigurationError(
-            f"a {kind!r} block needs base64 or a url: ids of files aren't sent"
+            f"a {kind!r} block needs base64 or a url: a file's id can't be sent"
         )
     part = {"type": "image" if kind == "image" else "file", "source": source}
     told = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asyncllm.base import Provider
 from asyncllm.errors import ConfigurationError, StreamInterrupted
-from asyncllm.events import Restart
+from asyncllm.events import Restart, object_in
 
 if TYPE_CHECKING:
     from asyncllm.events import Citation, Item, Usage
@@ -22,6 +22,7 @@ KEPT = "asyncllm"
 """The name under which a framework's message keeps what its server wants back."""
 
 _CALLS = "tool_calls"
+_ARGUMENTS = "arguments"
 _QUESTION = "?"
 _TOOL = {
     "type": "function",
@@ -92,12 +93,12 @@ def kept_of(reply: Reply) -> dict[str, object]:
         str(call["id"]): {name: call[name] for name in call.keys() - _OF_A_CALL}
         for call in cast("Iterable[dict[str, object]]", message.get(_CALLS, ()))
     }
-    if calls := {identifier: besides for identifier, besides in calls.items() if besides}:
-        kept[_CALLS] = calls
-    return kept
+    for call in reply.tool_calls:  # to the byte, or the server's prompt cache would miss the rest
+        calls[call.id][_ARGUMENTS] = call.arguments
+    return {**kept, _CALLS: calls} if calls else kept
 
 
-def call_of(identifier: str, name: str, arguments: object) -> dict[str, object]:
+def call_of(identifier: str, name: str, arguments: object) -> dict[str, Any]:
     """Return a tool call of an assistant's message.
 
     Args:
@@ -106,11 +107,11 @@ def call_of(identifier: str, name: str, arguments: object) -> dict[str, object]:
         arguments: JSON as a `str`, or a mapping.
 
     """
-    function = {"name": name, "arguments": arguments}
+    function = {"name": name, _ARGUMENTS: arguments}
     return {"id": identifier, "type": "function", "function": function}
 
 
-def assistant_turn(text: str, calls: list[dict[str, object]], kept: object) -> dict[str, object]:
+def assistant_turn(text: str, calls: list[dict[str, Any]], kept: object) -> dict[str, object]:
     """Return an assistant's message as `Reply.message` would have it.
 
     Args:
@@ -124,10 +125,25 @@ def assistant_turn(text: str, calls: list[dict[str, object]], kept: object) -> d
     message: dict[str, object] = {"role": "assistant", "content": text or None, **opaque}
     if calls:
         of_calls = besides if isinstance(besides, Mapping) else {}
-        message[_CALLS] = [{**call, **of_calls.get(call["id"], {})} for call in calls]
+        message[_CALLS] = [_as_it_came(call, of_calls.get(call["id"])) for call in calls]
     elif not text:
         message["content"] = ""
     return message
+
+
+def _as_it_came(call: dict[str, Any], besides: object) -> dict[str, object]:
+    """Return a call with what was kept of it; its arguments as they came, unless they changed."""
+    if not isinstance(besides, Mapping):
+        return call
+    opaque = dict(besides)
+    came = opaque.pop(_ARGUMENTS, None)
+    function = call["function"]
+    now = function[_ARGUMENTS]
+    if isinstance(came, str):
+        said = object_in(now) if isinstance(now, str) else now
+        if said is not None and said == object_in(came or "{}"):
+            function = {**function, _ARGUMENTS: came}
+    return {**call, **opaque, "function": function}
 
 
 def total_of(usage: Usage) -> int:
@@ -155,7 +171,7 @@ async def check_restart(stream: Stream, item: Item) -> None:
     if isinstance(item, Restart) and item.discarded:
         await stream.aclose()
         error = StreamInterrupted(
-            "the server took back what it had written, and began anew: ask again without streaming"
+            "the server took back its text and started again: ask again without streaming"
         )
         error.reply = stream.reply
         raise error

@@ -65,8 +65,8 @@ class ChatAsyncLLM(BaseChatModel):
     the provider by the names that its `stream()` has.
 
     Attributes:
-        provider: who answers. One that has a session manager answers blocking calls only where
-            that was opened by `run_sync`.
+        provider: who answers. Blocking calls need one without a session manager, or with one
+            that `run_sync` opened.
         model: a short name or a full id; default: the provider's.
         temperature: how freely words are chosen, from 0.
         top_p: the share of probability from which they are chosen, up to 1.

@@ -61,8 +61,8 @@ class AsyncLLM(FunctionCallingLLM):
     a call go to the provider by the names that its `stream()` has.
 
     Attributes:
-        provider: who answers. One that has a session manager answers blocking calls only where
-            that was opened by `run_sync`.
+        provider: who answers. Blocking calls need one without a session manager, or with one
+            that `run_sync` opened.
         model: a short name or a full id; default: the provider's.
         temperature: how freely words are chosen, from 0.
         max_tokens: the most tokens of an answer.
@@ -169,7 +169,7 @@ class AsyncLLM(FunctionCallingLLM):
         """
         calls = [each for each in response.message.blocks if isinstance(each, ToolCallBlock)]
         if not calls and error_on_no_tool_call:
-            raise ValueError("the model was to call a tool, and called none")
+            raise ValueError("the model called no tool, and it had to call one")
         return [
             ToolSelection(
                 tool_id=call.tool_call_id or "",

@@ -141,7 +141,7 @@ async def test_a_tool_is_called_at_once(wire):
         assert str(one) == "sunny in use a tool"
         both = await model.apredict_and_call(tools, "use a tool", allow_parallel_tool_calls=True)
         assert str(both) == "sunny in use a tool\n\nnoon in use a tool"
-        with pytest.raises(ValueError, match="called none"):
+        with pytest.raises(ValueError, match="called no tool"):
             await model.apredict_and_call(tools, "Hi")
 
 
