@@ -55,10 +55,7 @@ html_sidebars = {
 }
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {
-    "navigation_with_keys": True,
-    "light_css_variables": {"color-code-background": "#f2f4f8"},
-}
+html_theme_options = {"navigation_with_keys": True}
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
@@ -98,6 +95,7 @@ nitpick_ignore_regex = [
 
 _NAMES = {"argument", "argument or option", "option", "parameter"}
 _COMPACT_CHARS = 12  # a number with its unit
+_WHOLE_CHARS = 16  # longer ones may break at a hyphen
 _PAGES = {"asyncllm": asyncllm.__all__, "asyncllm.sandbox": asyncllm.sandbox.__all__}
 
 
@@ -134,19 +132,22 @@ class InlineDiagrams(SphinxPostTransform):
                 image.replace_self(nodes.raw("", figure, format="html"))
 
 
-class CompactTables(SphinxPostTransform):
-    """Marks the tables that say no more than yes or no, or a number, of each thing."""
+class MarkedTables(SphinxPostTransform):
+    """Marks what in tables is short: names, and whole tables of yes and no or of numbers."""
 
     default_priority = 5
     formats = ("html",)
 
     def run(self, **_: Any) -> None:
-        """Give each such table a class, by which the style sheet knows it."""
+        """Give each of them a class, by which the style sheet knows it."""
         for table in self.document.findall(nodes.table):
             body = next(table.findall(nodes.tbody))
             cells = [cell.astext() for row in body for cell in row[1:]]
             if max(map(len, cells), default=0) <= _COMPACT_CHARS:
                 table["classes"].append("compact")
+            for name in table.findall(nodes.literal):
+                if len(name.astext()) <= _WHOLE_CHARS:
+                    name["classes"].append("whole")
 
 
 class IndexedNames(SphinxTransform):
@@ -169,25 +170,37 @@ class IndexedNames(SphinxTransform):
 
 
 _PARAMETERS = re.compile(r"<dl>\n((?:<dd>.*</dd>\n)+)</dl>")
+_COMMANDS = re.compile(r'<div class="highlight-(?:sh|console) .*?</pre>', re.DOTALL)
+_OPTION = re.compile(r"(?<=[\s>])(--?[a-z][\w-]*)(?=[\s=<])")
+_INLINE_OPTION = re.compile(r'<span class="pre">(-[^<]{1,24})</span>')
 
 
-def _list_parameters(
+def _finish(
     _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
 ) -> None:
-    """Make a list of the parameters below each other; definitions without terms are none."""
+    """Mend what Sphinx writes.
+
+    Parameters below each other become a list, as definitions without terms are none. Options of
+    commands are marked, as a browser would break a line behind their hyphens.
+    """
 
     def listed(found: re.Match[str]) -> str:
         items = found[1].replace("<dd>", "<li>").replace("</dd>", "</li>")
         return f'<ul class="sig-params">\n{items}</ul>'
 
+    def marked(found: re.Match[str]) -> str:
+        return _OPTION.sub(r'<span class="whole">\1</span>', found[0])
+
     if "body" in context:
-        context["body"] = _PARAMETERS.sub(listed, context["body"])
+        body = _PARAMETERS.sub(listed, context["body"])
+        body = _INLINE_OPTION.sub(r'<span class="pre whole">\1</span>', body)
+        context["body"] = _COMMANDS.sub(marked, body)
 
 
 def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.connect("missing-reference", _find_public_name)
-    app.connect("html-page-context", _list_parameters)
+    app.connect("html-page-context", _finish)
     app.add_transform(IndexedNames)
     app.add_post_transform(InlineDiagrams)
-    app.add_post_transform(CompactTables)
+    app.add_post_transform(MarkedTables)

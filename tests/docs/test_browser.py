@@ -109,6 +109,14 @@ def visit(screen, page):
     return screen.tab
 
 
+# What ends beside the screen, and is not in one of the boxes that scroll by themselves.
+CUT_OFF = """() => [...document.querySelectorAll('.content *')].filter(it => {
+  const box = it.getBoundingClientRect();
+  return box.width && box.left < innerWidth && box.right > innerWidth + 1
+    && !it.closest('.highlight, .table-wrapper, .diagram, .toc-drawer, .visually-hidden');
+}).map(it => it.outerHTML.slice(0, 120))"""
+
+
 def violations(tab, options):
     if not tab.evaluate("'axe' in window"):
         tab.add_script_tag(path=AXE)
@@ -128,6 +136,7 @@ def test_a_page_fits_the_screen_and_breaks_no_rule_of_access(screen, page):
         tab.wait_for_selector("#search-results li")
     wide = tab.evaluate("document.documentElement.scrollWidth")
     assert wide <= screen.width, f"it scrolls sideways: {wide} of {screen.width} px"
+    assert tab.evaluate(CUT_OFF) == []
     for scheme, options in RULES.items():
         tab.emulate_media(color_scheme=scheme)
         assert violations(tab, options) == [], scheme
