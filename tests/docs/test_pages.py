@@ -1,5 +1,6 @@
 """Every code block of every page, run against the sandbox."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -65,7 +66,17 @@ def server():
 
 
 @pytest.fixture
-def run(server, monkeypatch, tmp_path):
+def _log():
+    """Take back what a page does to the log."""
+    log = logging.getLogger("asyncllm")
+    handlers, level = [*log.handlers], log.level
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
+
+
+@pytest.fixture
+def run(server, monkeypatch, tmp_path, _log):
     def run_page(path):
         page = Page(ROOT / path, server.url)
         monkeypatch.chdir(tmp_path)
