@@ -4,13 +4,19 @@ import ast
 import asyncio
 import re
 from collections import defaultdict
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
 from page_runner import FENCE, ROOT, Page
 
+import asyncllm.sandbox
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
+from support.wires import TOOL_WIRES
 
 READMES = ["README.md", "README.ru.md"]
 
@@ -37,23 +43,47 @@ def _environment(readme, monkeypatch):
         monkeypatch.setenv(name, value)
 
 
+@asynccontextmanager
+async def serving(readme):
+    """Serve the service; a `TestServer` cancels handlers too, as its last line asks for."""
+    assert "handler_cancellation=True" in readme.path.read_text("utf-8")
+    async with TestServer(readme.namespace["app"]) as server, ClientSession() as client:
+        yield partial(client.post, server.make_url("/ask"), data="Hello")
+
+
 @pytest.mark.usefixtures("_environment")
 async def test_what_the_readme_defines_works_when_called(readme):
-    shown = []
-
-    async def show(*what):
-        shown.append(what[-1])
-
-    async def questions():
-        yield "Hello"
-        yield "Goodbye"
-
-    await readme.namespace["serve"](questions(), show)
-    await readme.namespace["on_message"]("chat", "Hello", show)
-    assert "".join(shown).count("sandbox speaking") == 3
-    reply = await readme.namespace["ask"]("ollama", "Hello", model="llama3.2")
-    assert reply.finish_reason == "stop"
     await readme.namespace["test_my_bot_survives_a_dropped_connection"]()
+
+
+async def test_the_service_of_the_readme_answers_and_stops_when_its_client_leaves(
+    readme, monkeypatch
+):
+    async with Sandbox(tokens=10_000, token_rate=100) as sandbox:
+        monkeypatch.setenv("ASYNCLLM_OPENAI_BASE_URL", f"{sandbox.url}/v1")
+        async with serving(readme) as ask:
+            async with ask() as response:
+                assert (await response.content.readexactly(7)).startswith(b"This is")
+                assert sandbox.generating == 1
+                response.close()
+            await until(lambda: sandbox.generating == 0)
+
+
+def test_each_thing_that_a_newcomer_may_have_leads_to_an_answer(readme):
+    text = readme.path.read_text("utf-8")
+    commands = re.findall(r'^\|.*`(asyncllm [^`]*"Hello")`', text, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert "sandbox speaking" in readme.command(command)
+
+
+@pytest.mark.parametrize("path", [*READMES, "docs/index.md"])
+def test_the_numbers_of_the_front_pages_are_true(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert set(re.findall(r"\b(\d+) (?:faults|неисправност)", text)) == {
+        str(len(asyncllm.sandbox.__all__) - len({"Fault", "Request", "Sandbox"}))
+    }
+    assert set(re.findall(r"\b(\d+) (?:pairs|пар)", text)) == {str(len(TOOL_WIRES) ** 2)}
 
 
 @pytest.mark.usefixtures("_environment")
@@ -107,14 +137,19 @@ def test_both_readmes_have_the_same_sections_tables_and_links():
     assert shape("README.md") == shape("README.ru.md")
 
 
+def anchors_of(path):
+    """Return the anchors that the headings of a page have."""
+    prose = FENCE.sub("", path.read_text(encoding="utf-8"))
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    }
+
+
 @pytest.mark.parametrize("name", READMES)
 def test_every_link_of_the_readme_leads_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
-    }
     for target in re.findall(r"\]\(([^)]+)\)", text):
         path, _, anchor = target.partition("#")
         assert (ROOT / path).exists(), target
-        assert not anchor or path or anchor in headings, target
+        assert not anchor or anchor in anchors_of(ROOT / (path or name)), target
