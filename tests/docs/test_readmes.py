@@ -2,7 +2,11 @@
 
 import ast
 import asyncio
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +15,7 @@ import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
 from page_runner import FENCE, ROOT, Page
+from proxies.launcher import free_port
 
 import asyncllm.sandbox
 from asyncllm.sandbox import Sandbox
@@ -19,6 +24,11 @@ from support.waiting import until
 from support.wires import TOOL_WIRES
 
 READMES = ["README.md", "README.ru.md"]
+
+
+def blocks(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [(match["info"], match[0]) for match in FENCE.finditer(text)]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +87,60 @@ def test_each_thing_that_a_newcomer_may_have_leads_to_an_answer(readme):
         assert "sandbox speaking" in readme.command(command)
 
 
+def programs():
+    """Return the programs of the README, by what they begin to do."""
+    return [block.split("\n", 1)[1][:-4] for kind, block in blocks("README.md") if kind == "python"]
+
+
+def pasted(program, folder, **variables):
+    """Run a program as somebody does who has pasted it into a file."""
+    (folder / "program.py").write_text(program, encoding="utf-8")
+    names = ("PATH", "PYTHONPATH", "SYSTEMROOT", "HOME")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "program.py"], env={**kept, **variables}, cwd=folder,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("program", [each for each in programs() if "run_app(" not in each])
+def test_a_program_of_the_readme_runs_as_pasted_or_says_in_a_line_what_it_lacks(program, tmp_path):
+    with running_in_background(Sandbox(token_rate=100)) as sandbox:
+        done = pasted(program, tmp_path, OPENAI_BASE_URL=f"{sandbox.url}/v1")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "sandbox speaking" in done.stdout or "def test_" in program
+    alone = pasted(program, tmp_path)
+    if "OpenAI(" not in program or "Sandbox(" in program:
+        assert alone.returncode == 0
+    else:
+        assert (
+            "needs an API key: give api_key=, or set OPENAI_API_KEY" in alone.stderr + alone.stdout
+        )
+
+
+@pytest.mark.programs
+async def test_the_service_of_the_readme_runs_as_pasted(tmp_path):
+    [program] = [each for each in programs() if "run_app(" in each]
+    port = free_port()
+    path = tmp_path / "service.py"
+    path.write_text(program.replace("8090", str(port)), encoding="utf-8")
+    async with Sandbox() as sandbox, ClientSession() as client:
+        variables = {**os.environ, "OPENAI_BASE_URL": f"{sandbox.url}/v1"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, path, env=variables, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(60):
+                while b"Running on" not in await process.stdout.readline():
+                    pass
+            async with client.post(f"http://127.0.0.1:{port}/ask", data="Hello") as response:
+                assert "sandbox speaking" in await response.text()
+        finally:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+
+
 @pytest.mark.parametrize("path", [*READMES, "docs/index.md"])
 def test_the_numbers_of_the_front_pages_are_true(path):
     text = (ROOT / path).read_text(encoding="utf-8")
@@ -106,11 +170,6 @@ async def test_of_messages_that_come_at_once_the_bot_answers_only_the_last(readm
     assert texts["Third"].endswith("about it.")
     assert texts.keys() == {"First", "Third"}
     assert not texts["First"].endswith("about it.")
-
-
-def blocks(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return [(match["info"], match[0]) for match in FENCE.finditer(text)]
 
 
 def without_comments(language, block):
