@@ -1,5 +1,6 @@
 """Every code block of every page, run against the sandbox."""
 
+import asyncio
 import logging
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from page_runner import ROOT, Page, files
 
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
 
 # These have tests of their own beside this one.
 ELSEWHERE = {"services.md", "bots.md", "scripts.md"}
@@ -62,7 +64,8 @@ def test_nothing_tells_to_install_the_stranger_that_is_named_asyncllm_on_pypi():
 def server():
     with running_in_background(Sandbox(token_rate=50, models=["llama3.2", "my-model"])) as sandbox:
         yield sandbox
-        assert (sandbox.conversations, sandbox.generating) == (0, 0)
+        # A server hears a moment later that its last client has left.
+        asyncio.run(until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0)))
 
 
 @pytest.fixture

@@ -182,6 +182,13 @@ def test_both_readmes_have_the_same_commands_and_the_same_code():
     assert english == russian
 
 
+def test_the_front_page_of_the_site_has_the_programs_of_the_readme():
+    shown, front = ([block for kind, block in blocks(name) if kind == "python"]
+                    for name in ("README.md", "docs/index.md"))  # fmt: skip
+    assert len(front) >= 5
+    assert [block for block in front if block not in shown] == []
+
+
 def test_both_readmes_have_the_same_sections_tables_and_links():
     def shape(name):
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -87,5 +87,7 @@ async def test_the_aiohttp_recipe_stops_the_generation_when_its_client_leaves(mo
 
 def test_each_recipe_has_a_program():
     sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
+    *sections, more = sections
     assert len(sections) >= 20
+    assert more.startswith("More\n")
     assert [each.splitlines()[0] for each in sections if "```python" not in each] == []
