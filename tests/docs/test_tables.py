@@ -183,6 +183,16 @@ def test_the_costs_in_the_comparison_are_those_that_were_measured():
         assert figures == measured("cpu")[library] + measured("streams")[library]
 
 
+def test_a_token_costs_the_part_that_the_front_pages_say():
+    ours, theirs = (
+        [float(figure.removesuffix(" µs")) for figure in measured("cpu")[name]]
+        for name in ("asyncllm", "openai")
+    )
+    http, https = (mine / other for mine, other in zip(ours, theirs, strict=True))
+    assert http < 0.12
+    assert https < 0.22
+
+
 def test_the_comparison_knows_how_many_names_there_are():
     names = {*provider_classes(), *SERVICES}
     assert f"asyncllm knows {len(names)}," in page("comparison.md")
