@@ -83,6 +83,8 @@ def run(server, monkeypatch, tmp_path, _log):
     def run_page(path):
         page = Page(ROOT / path, server.url)
         monkeypatch.chdir(tmp_path)
+        if path.name == "comparison.md":
+            pytest.importorskip("openai", reason="it is asked for with the extra `peers`")
         if path.name == "llamacpp.md":
             pytest.importorskip("xllamacpp")
             pytest.importorskip("gguf")
