@@ -148,8 +148,9 @@ class Page:
 
     def _call(self, argv: list[str]) -> str:
         with (
+            Path(os.devnull).open(encoding="utf-8") as nothing,
+            mock.patch.object(sys, "stdin", nothing),
             mock.patch.object(sys, "argv", argv),
-            mock.patch.object(sys, "stdin", _Keyboard()),
             mock.patch.dict(os.environ, self._env()),
             contextlib.redirect_stdout(io.StringIO()) as out,
             contextlib.redirect_stderr(io.StringIO()) as err,
@@ -177,13 +178,6 @@ class Page:
         """Put the sandbox in the place of every address that a page shows as an example."""
         text = re.sub(r"http://(localhost|127\.0\.0\.1):(3000|8000)", self.url, text)
         return text.replace("https://chat.example.org", self.url)
-
-
-class _Keyboard(io.StringIO):
-    """The standard input of a terminal at which nobody types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def _status(program) -> int:
