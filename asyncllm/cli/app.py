@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from asyncllm import __version__
+from asyncllm.cli import aliases, keys, logs
 from asyncllm.cli.ask import ask
+from asyncllm.cli.completing import complete_bare
+from asyncllm.cli.light_values import lighten
+from asyncllm.cli.models import models
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
+from asyncllm.cli.standard_input import is_piped
 
 _OF_ASYNCLLM_ITSELF = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
+_COMPLETE = "_ASYNCLLM_COMPLETE"  # by which the shell asks what to offer
 
 app = typer.Typer(
     name="asyncllm",
@@ -24,7 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {command.__name__: command for command in (ask, providers, sandbox)}
+GROUPS = {"keys": keys.commands, "aliases": aliases.commands, "logs": logs.commands}
+COMMANDS = {command.__name__: command for command in (ask, models, providers, sandbox)}
+_NAMES = (*COMMANDS, *GROUPS)
 
 
 def run(arguments: list[str]) -> None:
@@ -34,7 +44,14 @@ def run(arguments: list[str]) -> None:
         arguments: what was typed, less the name of the program.
 
     """
-    app(with_command(arguments))
+    command = get_command(app)
+    lighten(command)
+    if _COMPLETE in os.environ:
+        # To look for markup in help texts, which have none, typer would import it for most shells.
+        sys.modules["rich"] = None  # type: ignore[assignment]
+        complete_bare(os.environ, {*_NAMES, *_OF_ASYNCLLM_ITSELF})
+        command(prog_name="asyncllm")
+    command(with_command(arguments), prog_name="asyncllm")
 
 
 def with_command(arguments: list[str]) -> list[str]:
@@ -48,11 +65,11 @@ def with_command(arguments: list[str]) -> list[str]:
 
     """
     if not arguments:
-        return arguments if sys.stdin.isatty() else ["ask"]
+        return ["ask"] if is_piped() else arguments
     first = arguments[0]
-    if first in COMMANDS or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
+    if first in _NAMES or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
         return arguments
-    near = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(first, _NAMES, n=1, cutoff=0.75)
     if len(arguments) == 1 and near:
         typer.echo(
             f"asyncllm: there is no command {first!r}: did you mean {near[0]!r}? "
@@ -84,3 +101,5 @@ def _asyncllm(
 
 for command in COMMANDS.values():
     app.command()(command)
+for name, commands in GROUPS.items():
+    app.add_typer(commands, name=name)

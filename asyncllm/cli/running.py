@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -23,17 +24,39 @@ FAILED = 1
 WRONG_USAGE = 2
 BROKEN_PIPE = 141
 
+_OPTIONS = {"base_url": "--base-url ", "api_key": "--key ", "model": "-m ", "proxy": "--proxy "}
+_AS_OPTIONS = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?=[\s…,;:.'\"]|$)")
+_BY_SIGNAL = 128  # plus its number
+_ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
+
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run `work` to its end.
+    """Run `work` to its end; what ends the program otherwise cancels it, as Ctrl-C does.
+
+    Raises:
+        Exit: it did not end well; one line on standard error says why.
+
+    """
+    received = list[int]()
+    try:
+        with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(_until_told_to_end(work(), received))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise typer.Exit(_BY_SIGNAL + received[0]) from None
+
+
+@contextlib.contextmanager
+def ending_well() -> Iterator[None]:
+    """End a command with the status that says how its block ended.
 
     Raises:
         Exit: it did not end well; one line on standard error says why.
 
     """
     try:
-        with asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
-            runner.run(work())
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
@@ -41,12 +64,38 @@ def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except AsyncLLMError as error:
-        hint = ""
-        if isinstance(error, TransportError):
-            hint = "; is it the right server? --base-url says where it is"
-        say(f"asyncllm: {type(error).__name__}: {error}{hint}")
+        say(f"asyncllm: {described(error)}")
         status = WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
         raise typer.Exit(status) from None
+
+
+def described(error: AsyncLLMError) -> str:
+    """Return what a user is told of an error, with the advice that is among its notes."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, ConfigurationError):  # which says how to write it in a program
+        said = _AS_OPTIONS.sub(lambda found: _OPTIONS[found[1]], str(error))
+    notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, TransportError) and not notes:
+        notes = ["is it the right server? --base-url says where it is"]
+    return "; ".join([said, *notes])
+
+
+async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:
+    """Await `work`, and cancel it at a signal that would end the program, such as `timeout` sends.
+
+    Ctrl-C is left to asyncio, and a signal that is ignored, as under `nohup`, is left alone.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in _ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            loop.add_signal_handler(number, end, number)
+    await work
 
 
 @contextlib.contextmanager

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
 import re
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,17 +15,43 @@ if TYPE_CHECKING:
 
 
 def sandbox(  # noqa: PLR0917 - typer's way to declare options
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port.")] = 3000,
-    rtt: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
-    token_rate: Annotated[float | None, typer.Option(help="Tokens per second.")] = None,
-    tokens: Annotated[int | None, typer.Option(help="Tokens in each answer.")] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="The address to listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="PORT", help="The port to listen at; 0 takes a free one."),
+    ] = 3000,
+    rtt: Annotated[
+        float, typer.Option("--rtt", metavar="SECONDS", help="Seconds before each answer.")
+    ] = 0.0,
+    token_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--token-rate", metavar="RATE", help="Tokens per second; without it, all at once."
+        ),
+    ] = None,
+    tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--tokens",
+            metavar="NUMBER",
+            help="Tokens in each answer; without it, as many as there are.",
+        ),
+    ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="A fault to show, such as Drop:after=3,times=1; see asyncllm.sandbox."),
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="A fault to show, such as Drop:after=3,times=1; see asyncllm.sandbox.",
+        ),
     ] = None,
 ) -> None:
-    """Serve the built-in sandbox until Ctrl-C: every API that asyncllm speaks, and no model."""
+    """Serve the built-in sandbox, which has no model, until Ctrl-C."""
+    import asyncio  # noqa: PLC0415 - it makes half of the time of --help
+    import contextlib  # noqa: PLC0415
+
     from asyncllm.cli.running import FAILED, run  # noqa: PLC0415 - heavy, as all of these are
     from asyncllm.sandbox import Sandbox  # noqa: PLC0415
 
@@ -54,6 +77,8 @@ def sandbox(  # noqa: PLR0917 - typer's way to declare options
 
 def _fault(text: str) -> Fault:
     """Return the fault that `Name:field=value,field=value` describes."""
+    import dataclasses  # noqa: PLC0415 - heavy
+
     from asyncllm import sandbox as sandboxes  # noqa: PLC0415
 
     name, _, fields = text.partition(":")
