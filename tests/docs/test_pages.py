@@ -1,13 +1,18 @@
 """Every code block of every page, run against the sandbox."""
 
+import asyncio
+import logging
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 from page_runner import ROOT, Page, files
+from peers.conftest import _require
 
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
+from support.waiting import until
 
 # These have tests of their own beside this one.
 ELSEWHERE = {"services.md", "bots.md", "scripts.md"}
@@ -61,20 +66,39 @@ def test_nothing_tells_to_install_the_stranger_that_is_named_asyncllm_on_pypi():
 def server():
     with running_in_background(Sandbox(token_rate=50, models=["llama3.2", "my-model"])) as sandbox:
         yield sandbox
-        assert (sandbox.conversations, sandbox.generating) == (0, 0)
+        # A server hears a moment later that its last client has left.
+        asyncio.run(until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0)))
 
 
 @pytest.fixture
-def run(server, monkeypatch, tmp_path):
+def _log():
+    """Take back what a page does to the log."""
+    log = logging.getLogger("asyncllm")
+    handlers, level = [*log.handlers], log.level
+    yield
+    log.handlers[:] = handlers
+    log.setLevel(level)
+
+
+@pytest.fixture
+def run(server, monkeypatch, tmp_path, _log):
     def run_page(path):
         page = Page(ROOT / path, server.url)
         monkeypatch.chdir(tmp_path)
+        if path.name == "comparison.md":
+            pytest.importorskip("openai", reason="it is asked for with the extra `peers`")
         if path.name == "llamacpp.md":
             pytest.importorskip("xllamacpp")
             pytest.importorskip("gguf")
             from peers.tiny_model import write_tiny_model
 
             write_tiny_model(tmp_path / "my-model.gguf")
+        if path.name == "frameworks.md":
+            _require("langchain", "pydantic_ai", "llama_index")
+            import pydantic
+
+            # LlamaIndex looks at every attribute of its agents, pydantic's old ones included.
+            warnings.filterwarnings("ignore", category=pydantic.PydanticDeprecationWarning)
         for name, value in page.environment.items():
             monkeypatch.setenv(name, value)
         page.run()
