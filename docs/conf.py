@@ -39,6 +39,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "asyncllm"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["asyncllm.css"]
 html_js_files = ["reachable.js"]
 templates_path = ["_templates"]
@@ -161,7 +162,7 @@ class IndexedNames(SphinxTransform):
             head, *_rest = (entry.astext() for entry in table.findall(nodes.entry))
             for row in next(table.findall(nodes.tbody)) if head in _NAMES else ():
                 for name in row[0].findall(nodes.literal):
-                    target = nodes.make_id(f"{head}-{name.astext()}")
+                    target = nodes.make_id(f"{head.split()[-1]}-{name.astext()}")
                     if target not in self.document.ids:
                         entry = ("single", name.astext(), target, "main", None)
                         row[0].insert(0, addnodes.index(entries=[entry]))
