@@ -126,11 +126,15 @@ def test_the_script_prints_what_the_newest_entries_say():
         )
         if found[1].strip()
     )
-    done = run(version)
-    assert (done.returncode, done.stderr) == (0, "")
+    said = notes(CHANGELOG, version, "https://example.org/sdk")
     for sign in ("- ", "#"):
-        lines = [line for line in done.stdout.splitlines() if line.startswith(sign)]
+        lines = [line for line in said.splitlines() if line.startswith(sign)]
         assert len(lines) == len([line for line in text.splitlines() if line.startswith(sign)]) > 0
+    done = run(version)
+    if not done.returncode:
+        assert re.sub(r"\]\(.*?\)", "", done.stdout) == re.sub(r"\]\(.*?\)", "", said)
+    else:  # as long as the repository has no address
+        assert "name the repository in pyproject.toml" in done.stderr
 
 
 def test_the_script_says_in_a_line_what_it_does_not_find():
