@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import ConfigurationError
 from asyncllm.hints import nearest_match
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.providers.openai import OpenAICompatible
 from asyncllm.providers.services import RETIRED, SERVICES
 
@@ -37,6 +38,7 @@ _OWN = {
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",
 }
+_CALLED_IN_VARIABLES = {"openai-responses": "openai"}  # of those with another name there
 
 
 def provider_classes() -> Mapping[str, str]:
@@ -86,3 +88,26 @@ def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
     if service is not None and service.name not in provider_classes():
         return OpenAICompatible(service=service, **options)
     return provider_class(name)(**options)
+
+
+def key_variables() -> dict[str, tuple[str, ...]]:
+    """Return the environment variables that hold API keys, by the names of all providers.
+
+    Those of a provider stand in the order in which it looks at them; one that takes no key has
+    none. Providers with a class of their own come first, then the services.
+    """
+    classes = provider_classes()
+    return {name: _key_variables(name, classes.get(name, "")) for name in {**classes, **SERVICES}}
+
+
+def _key_variables(name: str, place: str) -> tuple[str, ...]:
+    if name in _OWN:
+        name = _CALLED_IN_VARIABLES.get(name, name)
+        if name not in KEY_VARIABLES:
+            return ()
+        customary = KEY_VARIABLES[name]
+    elif place:
+        customary, name = (), place.rpartition(":")[2]  # by which the environment calls it
+    else:
+        customary = SERVICES[name].key_variables
+    return (f"ASYNCLLM_{name.upper().replace('-', '_')}_API_KEY", *customary)

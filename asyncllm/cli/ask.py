@@ -38,7 +38,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     ] = False,
 ) -> None:
     """Stream the answer to standard output."""
-    from asyncllm.cli.choosing import chosen  # noqa: PLC0415 - heavy, as it knows all providers
+    from asyncllm.cli.choosing import Choice, chosen  # noqa: PLC0415 - heavy, as it knows all providers
     from asyncllm.cli.running import run  # noqa: PLC0415
 
     messages = [{"role": "user", "content": _prompt(prompt)}]
@@ -48,8 +48,11 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         raise typer.BadParameter(f"{name} can't be given by --param: {hint}")
 
     async def answer() -> None:
-        async with chosen(provider, base_url) as one:
-            stream = one.stream(messages, model=model, system=system, proxy=proxy, **params)
+        choice = Choice(model=model or "", provider=provider or "", base_url=base_url or "")
+        async with chosen(choice) as found:
+            stream = found.provider.stream(
+                messages, model=found.model or None, system=system, proxy=proxy, **params
+            )
             async with stream:
                 await _print(stream, stats=stats)
 

@@ -31,9 +31,20 @@ def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
         Exit: it did not end well; one line on standard error says why.
 
     """
+    with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+        runner.run(work())
+
+
+@contextlib.contextmanager
+def ending_well() -> Iterator[None]:
+    """End a command with the status that says how its block ended.
+
+    Raises:
+        Exit: it did not end well; one line on standard error says why.
+
+    """
     try:
-        with asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
-            runner.run(work())
+        yield
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:

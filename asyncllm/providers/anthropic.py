@@ -17,6 +17,7 @@ from asyncllm.errors import ConfigurationError
 from asyncllm.events import About
 from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.wires.anthropic import MessageTranslator, body_of
 from asyncllm.wires.anthropic.caching import mark
 from asyncllm.wires.anthropic.models import page_of
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from asyncllm.wires import Translator
 
 _MESSAGES, _MODELS = "/v1/messages", "/v1/models"
-_KEY, _TOKEN, _URL = "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"
+_KEY, _TOKEN = KEY_VARIABLES["anthropic"]
+_URL = "ANTHROPIC_BASE_URL"
 _BETA = "anthropic-beta"
 _TOLD = ("request-id", "anthropic-ratelimit-", "anthropic-priority-")  # what headers begin with
 _MOST_TOKENS = 16_384

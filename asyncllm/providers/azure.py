@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from asyncllm.errors import ConfigurationError
 from asyncllm.hints import check_kind
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.providers.openai import OpenAICompatible
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from asyncllm.base.request import ProviderOptions, Request
     from asyncllm.errors import HTTPStatusError
 
-_ENDPOINT, _KEY, _VERSION = "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"
+_ENDPOINT, _VERSION = "AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION"
+(_KEY,) = KEY_VARIABLES["azure"]
 _BY_HEADER = 'write headers={"Authorization": "Bearer …"}'
 _ENDS = ("/completions", "/responses")
 _NO_DATES = ("v1", "preview", "latest")  # of the API v1

@@ -15,6 +15,7 @@ from asyncllm.base.ask import Ask
 from asyncllm.base.carried import EVERYTHING
 from asyncllm.base.common import on_the_wire
 from asyncllm.errors import ConfigurationError, HTTPStatusError
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.providers.own_wire import OwnWire
 from asyncllm.wires.cohere import CohereTranslator, cohere_fields, cohere_messages
 from asyncllm.wires.cohere.models import page_of_models
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from asyncllm.errors import AsyncLLMError
     from asyncllm.http.http import Http
 
-_KEYS, _URL = ("CO_API_KEY", "COHERE_API_KEY"), "CO_API_URL"
+_KEYS, _URL = KEY_VARIABLES["cohere"], "CO_API_URL"
 _CANCELLED = 499  # by whoever runs the model: Cohere says to ask again
 _MOST_PAGES = 100
 

@@ -20,6 +20,7 @@ from asyncllm.hints import check_kind
 from asyncllm.http import warn_of_plain_http
 from asyncllm.options import Timeouts
 from asyncllm.providers.google_cloud import check_token, given_token, place_of
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.wires.failures import explained
 from asyncllm.wires.gemini import GeminiTranslator, gemini_contents, gemini_parameters
 from asyncllm.wires.gemini.models import models_of
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from asyncllm.wires import Translator
 
 _HOME = "https://generativelanguage.googleapis.com"
-_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+_KEYS = KEY_VARIABLES["gemini"]
 _ENDS_IN_VERSION = re.compile(r"/v\d+\w*$").search
 _ENDS_IN_OPENAI = "/openai"
 _OTHER_ENDS = r"/models/[^/]+:\w+|(?<=/v1beta)/models|(?<=/v1)/models"

@@ -18,6 +18,7 @@ from asyncllm.base.common import on_the_wire
 from asyncllm.errors import AsyncLLMError, ConfigurationError, HTTPStatusError
 from asyncllm.hints import check_kind
 from asyncllm.options import Timeouts
+from asyncllm.providers.keys import KEY_VARIABLES
 from asyncllm.providers.own_wire import OwnWire
 from asyncllm.providers.services import url_of_host
 from asyncllm.session import SessionManager
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from asyncllm.http.response import Response
     from asyncllm.wires.ollama import PullProgress
 
-_HOST, _KEY = "OLLAMA_HOST", "OLLAMA_API_KEY"
+_HOST = "OLLAMA_HOST"
+(_KEY,) = KEY_VARIABLES["ollama"]
 
 
 class Ollama(OwnWire):

@@ -1,0 +1,118 @@
+"""What the command line knows of each provider: where its key stands, and which model is asked."""
+
+from __future__ import annotations
+
+import os
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from asyncllm.providers.services import SERVICES
+from asyncllm.registry import key_variables, provider_class, provider_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Names that their vendors document, aliases of the newest model where there are such. A provider
+# that is not here has a model of its own, or is asked which models it has.
+DEFAULT_MODELS = MappingProxyType(
+    {
+        "openai": "gpt-5.4-mini",
+        "openai-responses": "gpt-5.4-mini",
+        "anthropic": "claude-sonnet-5",
+        "anthropic-openai": "claude-sonnet-5",
+        "gemini": "gemini-flash-latest",
+        "gemini-openai": "gemini-flash-latest",
+        "mistral": "mistral-small-latest",
+        "cohere": "command-a-03-2025",
+        "cohere-openai": "command-a-03-2025",
+        "deepseek": "deepseek-v4-flash",
+        "xai": "grok-4.5-latest",
+        "openrouter": "openrouter/auto",
+        "perplexity": "sonar",
+        "groq": "openai/gpt-oss-120b",
+        "together": "openai/gpt-oss-120b",
+        "huggingface": "openai/gpt-oss-120b",
+        "cerebras": "gpt-oss-120b",
+        "bedrock": "openai.gpt-oss-120b-1:0",
+    }
+)
+
+# Other endpoints of a vendor, which have the vendor's keys: only who names one asks it.
+VARIANTS = MappingProxyType(
+    {
+        "openai-responses": "openai",
+        "anthropic-openai": "anthropic",
+        "gemini-openai": "gemini",
+        "cohere-openai": "cohere",
+        "ollama-openai": "ollama",
+    }
+)
+
+_HOSTS = {"ollama": "OLLAMA_HOST"}
+
+_CAN_NOT_CHAT = re.compile(
+    r"embed|minilm|\bbge\b|rerank|whisper|transcri|\btts\b|speech|audio|realtime|voice|\blive\b|"
+    r"dall-?e|imag|video|sora|\bocr\b|moderation|guard|davinci|babbage",
+    re.IGNORECASE,
+).search
+
+
+def provider_names() -> list[str]:
+    """Return the name of every provider and every service."""
+    return list(key_variables())
+
+
+def key_variable_set(name: str) -> str | None:
+    """Return the environment variable that holds a provider's key; None where none does."""
+    return next((each for each in key_variables().get(name, ()) if os.environ.get(each)), None)
+
+
+def usual_key_variable(name: str) -> str:
+    """Return the variable in which the vendor's own programs look for a key; "" for none."""
+    ours, *customary = key_variables().get(name) or ("",)
+    return customary[0] if customary else ours
+
+
+def needs_key(name: str) -> bool:
+    """Tell whether a provider's own server answers nobody without a key."""
+    service = SERVICES.get(name)
+    if service is not None and name not in provider_classes():
+        return service.needs_auth
+    return provider_class(name).needs_auth
+
+
+def configured_providers() -> list[str]:
+    """Return the names of the providers that the environment has a key for, or an address.
+
+    A key that several could use is the first one's. An address counts where a server of one's own
+    is meant, which needs no key.
+    """
+    found, used = [], set[str]()
+    for name, variables in key_variables().items():
+        keys = {each for each in variables if os.environ.get(each)} - used
+        used.update(variables)
+        has_address = any(map(os.environ.get, _address_variables(name)))
+        if keys or (has_address and not needs_key(name)):
+            found.append(name)
+    return found
+
+
+def _address_variables(name: str) -> tuple[str, ...]:
+    """Return the environment variables that say where a server of one's own is."""
+    host = "OLLAMA_HOST" if name == "ollama" else ""
+    called = name
+    if name not in SERVICES:
+        place = provider_classes()[name]
+        called = name if place.startswith("asyncllm.") else place.rpartition(":")[2]
+    return tuple(filter(None, (f"ASYNCLLM_{called.upper().replace('-', '_')}_BASE_URL", host)))
+
+
+def first_chat_model(models: Sequence[str]) -> str:
+    """Return the first of a server's models that can chat, as far as its name tells; "" for none.
+
+    Args:
+        models: their ids, as the server lists them.
+
+    """
+    return next((model for model in models if not _CAN_NOT_CHAT(model)), "")
