@@ -10,6 +10,7 @@ import typer
 
 from asyncllm import __version__
 from asyncllm.cli.ask import ask
+from asyncllm.cli.chat import chat
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {command.__name__: command for command in (ask, providers, sandbox)}
+COMMANDS = {command.__name__: command for command in (ask, chat, providers, sandbox)}
 
 
 def run(arguments: list[str]) -> None:

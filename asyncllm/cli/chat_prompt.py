@@ -17,7 +17,7 @@ from asyncllm.cli.chat_commands import COMMANDS, goes_on
 from asyncllm.cli.chat_history import ChatHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 
@@ -31,11 +31,11 @@ class Prompt:
     Whatever a terminal would obey in what was typed, pasted or kept, prompt_toolkit shows as `^[`.
 
     Args:
-        models: returns the models that `/model` completes.
+        models: returns what `/model` completes.
 
     """
 
-    def __init__(self, models: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, models: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._session: PromptSession[str] = PromptSession(
             history=ChatHistory(),
             completer=_Commands(models),
@@ -110,7 +110,7 @@ def _bindings() -> KeyBindings:
 class _Commands(Completer):
     """Completes commands, and what some of them take."""
 
-    def __init__(self, models: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, models: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._models = models
         self._paths = PathCompleter(expanduser=True)
 
@@ -127,10 +127,20 @@ class _Commands(Completer):
                 if command.startswith(name):
                     end = " " if how.argument else ""
                     yield Completion(command + end, -len(name), display_meta=how.meaning)
-        elif name == "model":
-            # What is typed may stand anywhere in a name, as names begin with who made a model.
-            for model in self._models():
-                if argument.strip().lower() in model.lower():
-                    yield Completion(model, -len(argument))
         elif name in _TAKE_FILES:
             yield from self._paths.get_completions(Document(argument), complete_event)
+
+    @override
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncGenerator[Completion, None]:
+        text = document.text_before_cursor
+        name, space, argument = text.partition(" ")
+        if name != "/model" or not space:
+            for completion in self.get_completions(document, complete_event):
+                yield completion
+            return
+        # What is typed may stand anywhere in a name, as names begin with who made a model.
+        for model in await self._models():
+            if argument.strip().lower() in model.lower():
+                yield Completion(model, -len(argument))

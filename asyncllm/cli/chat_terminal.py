@@ -1,4 +1,4 @@
-"""What a chat needs of the terminal and the system: signals, a quiet keyboard, lines, a clipboard."""
+"""What a chat needs of its terminal: Ctrl-C, a quiet keyboard, lines, a clipboard."""
 
 from __future__ import annotations
 
@@ -32,18 +32,15 @@ _READ_BYTES = 65_536
 
 
 @contextlib.contextmanager
-def heard_signals(
-    interrupt: Callable[[], None], end: Callable[[signal.Signals], None]
-) -> Generator[None]:
-    """Have signals heard by the running event loop within the block.
+def heard_interrupts(interrupt: Callable[[], None]) -> Generator[None]:
+    """Have the running event loop hear of Ctrl-C within the block.
 
     Args:
-        interrupt: called for Ctrl-C.
-        end: called for what ends a process.
+        interrupt: called for each.
 
     """
     loop = asyncio.get_running_loop()
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # whose loop is woken by signals all the same
         before = signal.signal(
             signal.SIGINT, lambda *_: loop.call_soon_threadsafe(interrupt) and None
         )
@@ -52,15 +49,13 @@ def heard_signals(
         finally:
             signal.signal(signal.SIGINT, before)
         return
-    ending = (signal.SIGTERM, signal.SIGHUP)
+    before = signal.getsignal(signal.SIGINT)
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    for each in ending:
-        loop.add_signal_handler(each, end, each)
     try:
         yield
     finally:
-        for each in (signal.SIGINT, *ending):
-            loop.remove_signal_handler(each)
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -95,6 +90,7 @@ class Lines:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pending = ""
         self._has_ended = False
+        self._reading: asyncio.Future[bytes] | None = None
 
     async def read(self, before: str = "") -> str:
         """Return the next question or command, with all its lines.
@@ -104,6 +100,7 @@ class Lines:
 
         Raises:
             EOFError: there is none.
+            KeyboardInterrupt: Ctrl-C.
 
         """
         lines: list[str] = []
@@ -118,11 +115,14 @@ class Lines:
                 return joined(lines)
 
     def interrupt(self) -> None:
-        """Do nothing: no key can be pressed here."""
+        """End `read`."""
+        if self._reading is not None and not self._reading.done():
+            self._reading.set_exception(KeyboardInterrupt())
 
     async def _line(self) -> str | None:
         while "\n" not in self._pending and not self._has_ended:
-            data = await _read_in_a_thread(sys.stdin.fileno())
+            self._reading = _read_in_a_thread(sys.stdin.fileno())
+            data = await self._reading
             self._has_ended = not data
             self._pending += self._decoder.decode(data, final=not data)
         if not self._pending:
@@ -131,7 +131,7 @@ class Lines:
         return line.removesuffix("\r")
 
 
-async def _read_in_a_thread(number: int) -> bytes:
+def _read_in_a_thread(number: int) -> asyncio.Future[bytes]:
     loop = asyncio.get_running_loop()
     read: asyncio.Future[bytes] = loop.create_future()
 
@@ -148,7 +148,7 @@ async def _read_in_a_thread(number: int) -> bytes:
             loop.call_soon_threadsafe(give, data)
 
     threading.Thread(target=work, name="asyncllm-chat-input", daemon=True).start()
-    return await read
+    return read
 
 
 def copy(text: str) -> str:
@@ -181,3 +181,10 @@ def copy(text: str) -> str:
     sys.stdout.write(f"\x1b]52;c;{packed}\a")
     sys.stdout.flush()
     return "Sent to the terminal, which copies it where it allows that."
+
+
+def has_prompt() -> bool:
+    """Tell whether somebody can type at a prompt here, and see it."""
+    is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown"} and sys.platform != "win32"
+    is_seen = sys.stdout.isatty() or sys.stderr.isatty()
+    return sys.stdin.isatty() and is_seen and not is_dumb

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from asyncllm.cli.markdown import Planner
 from asyncllm.cli.markdown_lines import Painter
 from asyncllm.cli.tail import Tail
-from asyncllm.cli.text import harmless, shown
+from asyncllm.cli.text import harmless, shown, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 
     from asyncllm.cli.markdown import Piece
 
@@ -38,6 +38,9 @@ class View(Protocol):
     def note(self, text: str) -> None:
         """Show a line that is no part of the answer."""
 
+    def source(self, url: str, title: str) -> None:
+        """Show a source that the answer names."""
+
     def restart(self) -> None:
         """Show that what came is taken back."""
 
@@ -47,35 +50,52 @@ class PlainView:
 
     Args:
         output: where to.
+        begin: called before something is written.
 
     """
 
-    def __init__(self, output: TextIO) -> None:
-        self._output = output
+    def __init__(self, output: TextIO, begin: Callable[[], None]) -> None:
+        self._output, self._begin = output, begin
         self._ends_line = True
+        self._sources: dict[str, str] = {}
 
     def text(self, text: str) -> None:
         """Write a piece of the answer."""
-        self._output.write(harmless(text, self._output))
-        self._output.flush()
-        self._ends_line = text.endswith("\n") if text else self._ends_line
+        if text:
+            self._begin()
+            write(harmless(text, self._output), self._output)
+            self._ends_line = text.endswith("\n")
 
     def reasoning(self, text: str) -> None:
         """Leave it out: it is no part of the answer."""
 
     def note(self, text: str) -> None:
         """Write a line to standard error."""
-        self.end_line()
+        self._begin()
+        self._end_line()
         tell(text)
+
+    def source(self, url: str, title: str) -> None:
+        """Keep it for the end."""
+        self._sources[url] = title
 
     def restart(self) -> None:
         """Say so: what has been written can't be taken back."""
         self.note(RESTARTED)
 
-    def end_line(self) -> None:
-        """Begin a new line, unless one begins here."""
+    def end(self) -> None:
+        """End the last line, and write the sources to standard error."""
+        self._end_line()
+        for line in _listed(self._sources):
+            tell(line)
+
+    def _end_line(self) -> None:
         if not self._ends_line:
             self.text("\n")
+
+
+def _listed(sources: Mapping[str, str]) -> list[str]:
+    return [f"[{number}] {title} {url}" for number, (url, title) in enumerate(sources.items(), 1)]
 
 
 RESTARTED = "The server took back what is above, and begins anew:"
@@ -95,6 +115,7 @@ class TerminalView:
         self._planner, self._tail = Planner(), Tail()
         self._pieces: list[Piece] = []  # which have ended, and are not drawn yet
         self._above: list[str] = []  # lines to print above them
+        self._sources: dict[str, str] = {}
         self._reasoning, self._began = "", time.monotonic()
         self._thinking_since: float | None = None
         self._is_waiting, self._is_thinking = True, False
@@ -126,6 +147,10 @@ class TerminalView:
         self._above += self._painter.plain_lines(text, "dim")
         self._changed.set()
 
+    def source(self, url: str, title: str) -> None:
+        """Keep it for the end."""
+        self._sources[url] = title
+
     def restart(self) -> None:
         """Say so: what has been printed can't be taken back."""
         self.note(RESTARTED)
@@ -140,8 +165,10 @@ class TerminalView:
                 yield
             finally:
                 drawing.cancel()
-                await asyncio.wait([drawing])
-                self._finish()
+                try:
+                    await asyncio.wait([drawing])
+                finally:
+                    self._finish()
 
     async def _draw_on(self) -> None:
         while True:
@@ -168,6 +195,8 @@ class TerminalView:
         if self._thinking_since is not None:
             self._above.append(self._folded(time.monotonic() - self._thinking_since))
         self._end_block()
+        for line in _listed(self._sources):
+            self._above += self._painter.plain_lines(line, "dim")
         self._write(self._tail.close(self._take_ended()))
 
     def _end_block(self) -> None:
@@ -198,16 +227,14 @@ class TerminalView:
         return Painter(columns - 1, has_colours="NO_COLOR" not in os.environ)
 
     def _write(self, text: str) -> None:
-        self._output.write(text)
-        self._output.flush()
+        with contextlib.suppress(OSError):  # a terminal that has gone has ended us by a signal
+            write(text, self._output)
 
 
 def tell(text: str) -> None:
     """Write a line that is no part of an answer to standard error; dim on a terminal."""
     text = harmless(text, sys.stderr)
-    is_dim = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    sys.stderr.write(f"\x1b[2m{text}\x1b[0m\n" if is_dim else f"{text}\n")
-    sys.stderr.flush()
+    write(f"\x1b[2m{text}\x1b[0m\n" if can_draw(sys.stderr) else f"{text}\n", sys.stderr)
 
 
 def can_draw(output: TextIO) -> bool:
@@ -224,8 +251,10 @@ def _size_of(output: TextIO) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _told_of_resizing(loop: asyncio.AbstractEventLoop, resized: object) -> Generator[None]:
-    if sys.platform == "win32" or not callable(resized):  # which has no such signal
+def _told_of_resizing(
+    loop: asyncio.AbstractEventLoop, resized: Callable[[], None]
+) -> Generator[None]:
+    if sys.platform == "win32":  # which has no such signal
         yield
         return
     try:

@@ -1,0 +1,132 @@
+"""`asyncllm chat`: its options."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from asyncllm.cli.values import name_and_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asyncllm.cli.chat_answer import Answering
+    from asyncllm.cli.chat_session import Session
+    from asyncllm.cli.choosing import Choice
+
+
+def chat(  # noqa: PLR0917 - typer's way to declare options
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A model, provider/model, a provider, an alias or a GGUF file."
+        ),
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="A system message.")] = None,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option("--attach", "-a", help="A file or a URL to send with the first question."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param", "-p", help="A parameter such as temperature=0.2, the value as JSON or text."
+        ),
+    ] = None,
+    go_on: Annotated[  # noqa: FBT002 - typer's way
+        bool, typer.Option("--continue", "-c", help="Continue the last conversation.")
+    ] = False,
+    plain: Annotated[  # noqa: FBT002 - as above
+        bool, typer.Option("--plain", help="Print answers as they are, and not as Markdown.")
+    ] = False,
+    stats: Annotated[  # noqa: FBT002 - as above
+        bool, typer.Option("--stats", help="Say after each answer how fast it was.")
+    ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Which provider answers, as `asyncllm providers` names it.")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="The API key. Other users may see it: `asyncllm keys set` hides it."),
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="A .env file with variables that are not set yet.")
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="As scheme://user:password@host:port.")] = None,
+) -> None:
+    """Chat with a model. /help lists the commands, Ctrl-D leaves.
+
+    Where standard input is no terminal, each of its lines is a question or a command.
+    """
+    from asyncllm.cli.chat_answer import Answering  # noqa: PLC0415 - heavy, as all of these
+    from asyncllm.cli.chat_session import Session  # noqa: PLC0415
+    from asyncllm.cli.chat_view import can_draw  # noqa: PLC0415
+    from asyncllm.cli.choosing import Choice  # noqa: PLC0415
+    from asyncllm.cli.env_file import read_env_file  # noqa: PLC0415
+    from asyncllm.cli.running import ending_well, run  # noqa: PLC0415
+
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None:
+            raise typer.BadParameter(f"standard {name} is closed: a chat needs it")
+    if env_file is not None:
+        read_env_file(env_file)
+    params = dict(name_and_value(text) for text in param or [])
+    _check_params(params)
+    session = Session(system=system, params=params)
+    choice = Choice(
+        model=model or "",
+        provider=provider or "",
+        base_url=base_url or "",
+        key=key or "",
+        proxy=proxy or "",
+    )
+    with ending_well():
+        if go_on:
+            choice = _going_on(session, choice)
+    answering = Answering(
+        is_plain=plain or not can_draw(sys.stdout), stats=stats, secrets=(key or "", proxy or "")
+    )
+    run(lambda: _chat(session, choice, answering, attach or []))
+
+
+def _check_params(params: dict[str, object]) -> None:
+    from asyncllm.cli.chat_session import NOT_PARAMETERS  # noqa: PLC0415
+
+    for name in NOT_PARAMETERS & params.keys():
+        raise typer.BadParameter(f"{name} can't be given by --param; --help lists the options")
+
+
+def _going_on(session: Session, choice: Choice) -> Choice:
+    """Have the last conversation in the chat, and return who answers then."""
+    import msgspec  # noqa: PLC0415
+
+    from asyncllm.cli.last import load_last  # noqa: PLC0415
+    from asyncllm.errors import ConfigurationError  # noqa: PLC0415
+
+    last = load_last()
+    if last is None:
+        raise ConfigurationError("there is no conversation to continue yet: begin without -c")
+    session.go_on_with(last.messages)
+    if session.system is None:
+        session.system = last.system
+    return msgspec.structs.replace(choice, last=last)
+
+
+async def _chat(
+    session: Session, choice: Choice, answering: Answering, attached: Sequence[str]
+) -> None:
+    from asyncllm.cli.chat_loop import Chat  # noqa: PLC0415
+    from asyncllm.cli.chat_terminal import Lines, has_prompt  # noqa: PLC0415
+
+    is_alive = has_prompt()
+    talk = Chat(session, choice, answering, is_alive=is_alive)
+    if is_alive:
+        from asyncllm.cli.chat_prompt import Prompt  # noqa: PLC0415
+
+        await talk.run(Prompt(talk.models), attached)
+    else:
+        await talk.run(Lines(), attached)
