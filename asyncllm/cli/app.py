@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from asyncllm.cli.ask import ask
 from asyncllm.cli.chat import chat
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
+from asyncllm.cli.standard_input import is_piped
 
 _OF_ASYNCLLM_ITSELF = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
 
@@ -49,7 +49,7 @@ def with_command(arguments: list[str]) -> list[str]:
 
     """
     if not arguments:
-        return arguments if sys.stdin.isatty() else ["ask"]
+        return ["ask"] if is_piped() else arguments
     first = arguments[0]
     if first in COMMANDS or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
         return arguments

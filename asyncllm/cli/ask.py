@@ -1,18 +1,17 @@
-"""`asyncllm ask`."""
+"""`asyncllm ask`: its options."""
 
 from __future__ import annotations
 
 import sys
-import time
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncllm.cli.text import harmless, say
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
-    from asyncllm.stream.stream import Stream
+    from collections.abc import Coroutine
 
 _OWN_OPTIONS = {"model", "proxy", "system"}
 _NO_PARAMETERS = _OWN_OPTIONS | {"messages", "self", "keep", "extra"}
@@ -20,73 +19,93 @@ _NO_PARAMETERS = _OWN_OPTIONS | {"messages", "self", "keep", "extra"}
 
 def ask(  # noqa: PLR0917 - typer's way to declare options
     prompt: Annotated[
-        str | None, typer.Argument(help="What to ask; '-' or nothing reads standard input.")
+        list[str] | None,
+        typer.Argument(
+            help="What to ask. What is piped in comes before it; '-' or nothing asks that alone.",
+            show_default=False,
+        ),
     ] = None,
-    provider: Annotated[
-        str | None, typer.Option(help="Which provider, as `asyncllm providers` names it.")
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A model, provider/model, a provider, an alias or a GGUF file."
+        ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A short name or a full id.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
-    proxy: Annotated[str | None, typer.Option(help="As scheme://user:password@host:port.")] = None,
-    system: Annotated[str | None, typer.Option(help="A system message before the prompt.")] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", help="A system message before the prompt.")
+    ] = None,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attach", "-a", help="A file or a URL to send along; '-' is standard input."
+        ),
+    ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option(help="A parameter for the wire as name=value, the value as JSON or text."),
+        typer.Option(
+            "--param", "-p", help="A parameter such as temperature=0.2, the value as JSON or text."
+        ),
     ] = None,
+    go_on: Annotated[  # noqa: FBT002 - typer's way
+        bool, typer.Option("--continue", "-c", help="Continue the last conversation.")
+    ] = False,
+    as_json: Annotated[  # noqa: FBT002 - as above
+        bool, typer.Option("--json", help="Print the answer as one JSON object, at the end.")
+    ] = False,
+    events: Annotated[  # noqa: FBT002 - as above
+        bool, typer.Option("--events", help="Print a line of JSON for each event, as it comes.")
+    ] = False,
+    reasoning: Annotated[  # noqa: FBT002 - as above
+        bool, typer.Option("--reasoning", help="Show the model's thinking, on standard error.")
+    ] = False,
     stats: Annotated[  # noqa: FBT002 - as above
         bool, typer.Option("--stats", help="Say on standard error how fast it was.")
     ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Which provider answers, as `asyncllm providers` names it.")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="The API key. Other users may see it: `asyncllm keys set` hides it."),
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(help="A .env file with variables that are not set yet.")
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(help="As scheme://user:password@host:port.")] = None,
 ) -> None:
     """Stream the answer to standard output."""
-    from asyncllm.cli.choosing import Choice, chosen  # noqa: PLC0415 - heavy, as it knows all providers
+    from asyncllm.cli.answers import Lines, Object, Text  # noqa: PLC0415 - heavy, as all of these
+    from asyncllm.cli.asking import answer, asked  # noqa: PLC0415
+    from asyncllm.cli.choosing import Choice  # noqa: PLC0415
+    from asyncllm.cli.env_file import read_env_file  # noqa: PLC0415
     from asyncllm.cli.running import run  # noqa: PLC0415
 
-    messages = [{"role": "user", "content": _prompt(prompt)}]
+    if sys.stdout is None:
+        raise typer.BadParameter("standard output is closed: there is nowhere to write the answer")
+    if env_file is not None:
+        read_env_file(env_file)
     params = dict(name_and_value(text) for text in param or [])
+    _check_params(params)
+    choice = Choice(
+        model=model or "",
+        provider=provider or "",
+        base_url=base_url or "",
+        key=key or "",
+        proxy=proxy or "",
+    )
+    output = Lines() if events else Object() if as_json else Text(shows_reasoning=reasoning)
+
+    def work() -> Coroutine[object, object, None]:
+        what = asked(
+            prompt or [], attach or [], system=system, params=params, choice=choice, go_on=go_on
+        )
+        return answer(what, output, stats=stats)
+
+    run(work)
+
+
+def _check_params(params: dict[str, object]) -> None:
     for name in _NO_PARAMETERS & params.keys():
         hint = f"write --{name}" if name in _OWN_OPTIONS else "it is no parameter for the wire"
         raise typer.BadParameter(f"{name} can't be given by --param: {hint}")
-
-    async def answer() -> None:
-        choice = Choice(model=model or "", provider=provider or "", base_url=base_url or "")
-        async with chosen(choice) as found:
-            stream = found.provider.stream(
-                messages, model=found.model or None, system=system, proxy=proxy, **params
-            )
-            async with stream:
-                await _print(stream, stats=stats)
-
-    run(answer)
-
-
-def _prompt(prompt: str | None) -> str:
-    if prompt is None and sys.stdin.isatty():
-        raise typer.BadParameter("say what to ask: asyncllm ask 'Hello'")
-    return sys.stdin.read() if prompt in (None, "-") else str(prompt)
-
-
-async def _print(stream: Stream, *, stats: bool) -> None:
-    start = time.perf_counter()
-    first, pieces = None, 0
-    try:
-        async for token in stream:
-            first = first or time.perf_counter()
-            pieces += 1
-            sys.stdout.write(harmless(token, sys.stdout))
-            sys.stdout.flush()
-    finally:
-        if pieces:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-        if stats:
-            _print_stats(stream, start, first or time.perf_counter(), pieces)
-
-
-def _print_stats(stream: Stream, start: float, first: float, pieces: int) -> None:
-    reply, end = stream.reply, time.perf_counter()
-    tokens = (reply.usage and reply.usage.completion_tokens) or pieces
-    say(
-        f"first token {first - start:.3f} s, {tokens} tokens, "
-        f"{tokens / max(end - first, 1e-6):.1f} tokens/s, "
-        f"ended: {reply.finish_reason or 'failed'}"
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -141,7 +142,8 @@ def _place_in_environment(choice: Choice, model: str) -> _Place:
 def _read(written: str) -> _Place:
     """Return what `-m` means: perhaps a provider, and perhaps one of its models."""
     written = _by_alias(written)
-    if written.lower().endswith(".gguf"):
+    is_path = "/" in written and Path(written).expanduser().is_file()
+    if is_path or written.lower().endswith(".gguf"):
         return _Place("llamacpp", written)
     first, slash, rest = written.partition("/")
     names = {*known.provider_names(), SANDBOX, OPENAI_COMPATIBLE}
@@ -216,6 +218,8 @@ def _provider(place: _Place, choice: Choice) -> AsyncGeneratorProvider:
     if name == OPENAI_COMPATIBLE:
         # A key of OpenAI's in the environment is not for whatever server this is.
         return OpenAICompatible(**_told(given))
+    if name == "llamacpp":
+        given["model"] = place.model  # before what the environment has for it
     is_in_environment = known.key_variable_set(name) is not None
     if not (choice.key or is_in_environment):
         given["api_key"] = _stored_key(name) or ""

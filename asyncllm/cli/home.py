@@ -80,9 +80,8 @@ def read_private(path: Path) -> bytes | None:
 
     """
     try:
-        with path.open("rb") as file:
-            _keep_private(path, file.fileno())
-            return file.read()
+        keep_private(path)
+        return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -200,20 +199,21 @@ def _as_json(texts: Mapping[str, str]) -> bytes:
     return json.dumps(texts, indent=2, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
 
-def _keep_private(path: Path, number: int) -> None:
-    """Make an open file private again where it is not.
+def keep_private(path: Path) -> None:
+    """Make a file private again where it is not, and say so in a line on standard error.
 
     Raises:
         ConfigurationError: it can't be made private.
+        OSError: it is not there.
 
     """
     if sys.platform == "win32":  # whose modes say nothing of other users
         return
-    mode = stat.S_IMODE(os.fstat(number).st_mode)
+    mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & _OTHERS:
         return
     try:
-        os.fchmod(number, mode & ~_OTHERS)
+        path.chmod(mode & ~_OTHERS)
     except OSError:
         raise refused(f"other users can read {path}: type chmod 600 {path}") from None
     say(f"asyncllm: other users could read {path}: now only you can")

@@ -14,7 +14,7 @@ import typer
 
 from asyncllm.cli import INTERRUPTED
 from asyncllm.cli.text import say
-from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
+from asyncllm.errors import AsyncLLMError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FAILED = 1
 WRONG_USAGE = 2
 BROKEN_PIPE = 141
+
+_BY_SIGNAL = 128  # plus its number
+_ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -52,12 +55,33 @@ def ending_well() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(BROKEN_PIPE) from None
     except AsyncLLMError as error:
-        hint = ""
-        if isinstance(error, TransportError):
-            hint = "; is it the right server? --base-url says where it is"
-        say(f"asyncllm: {type(error).__name__}: {error}{hint}")
+        say(f"asyncllm: {described(error)}")
         status = WRONG_USAGE if isinstance(error, ConfigurationError) else FAILED
         raise typer.Exit(status) from None
+
+
+def described(error: AsyncLLMError) -> str:
+    """Return what a user is told of an error, with the advice that is among its notes."""
+    kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
+    return kind + "; ".join([str(error), *getattr(error, "__notes__", ())])
+
+
+async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:
+    """Await `work`, and cancel it at a signal that would end the program, such as `timeout` sends.
+
+    Ctrl-C is left to asyncio, and a signal that is ignored, as under `nohup`, is left alone.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in _ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            loop.add_signal_handler(number, end, number)
+    await work
 
 
 @contextlib.contextmanager

@@ -21,7 +21,17 @@ def shown(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+def write(text: str, output: TextIO) -> None:
+    """Write to standard output or standard error at once, escaping what its encoding lacks."""
+    try:
+        output.write(text)
+    except UnicodeEncodeError:
+        encoding = output.encoding
+        output.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
+    output.flush()
+
+
 def say(text: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(harmless(text, sys.stderr) + "\n")
-    sys.stderr.flush()
+    """Write a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        write(harmless(text, sys.stderr) + "\n", sys.stderr)

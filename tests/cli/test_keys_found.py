@@ -7,6 +7,7 @@ from asyncllm.registry import key_variables, provider
 KEY = "sk-a-key-that-nobody-has-0123456789"
 VARIABLES = key_variables()
 NEEDED = {
+    "tgi": {"base_url": "https://tgi.example"},
     "lockchat": {"base_url": "https://lockchat.example"},
     "azure": {"endpoint": "https://res.openai.azure.com"},
 }
