@@ -9,6 +9,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion, Path
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected, is_searching
 from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.bindings.search import abort_search
 from prompt_toolkit.output import create_output
 from prompt_toolkit.styles import Style
 from typing_extensions import override
@@ -96,8 +97,11 @@ def _bindings() -> KeyBindings:
     def _new_line(event: KeyPressEvent) -> None:
         event.current_buffer.newline(copy_margin=False)
 
-    @bindings.add("c-c")
-    @bindings.add("<sigint>")
+    bindings.add("c-c", filter=is_searching)(abort_search)
+    bindings.add("<sigint>", filter=is_searching)(abort_search)
+
+    @bindings.add("c-c", filter=~is_searching)
+    @bindings.add("<sigint>", filter=~is_searching)
     def _clear(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.reset()

@@ -17,7 +17,7 @@ def harmless(text: str, output: TextIO) -> str:
 
 
 def shown(text: str) -> str:
-    """Return `text` with whatever a terminal would obey written out, such as `\\x1b`."""
+    r"""Return `text` with whatever a terminal would obey written out, such as `\x1b`."""
     return text.translate(_SHOWN)
 
 
