@@ -43,9 +43,7 @@ class Answering:
         self._is_plain, self._stats, self._secrets = is_plain, stats, secrets
         self._has_complained = False
 
-    async def answer(
-        self, found: Chosen, session: Session, message: Mapping[str, object]
-    ) -> bool:
+    async def answer(self, found: Chosen, session: Session, message: Mapping[str, object]) -> bool:
         """Ask, show the answer while it comes, and keep what came; tell whether it is whole.
 
         Being cancelled stops the answer: what has come of it is kept, and marked.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, assert_never
 import typer
 
 from asyncllm.cli import INTERRUPTED
-from asyncllm.cli import chat_session as effects
+from asyncllm.cli import chat_effects as effects
 from asyncllm.cli.aliases import aliases
 from asyncllm.cli.asked import attachment
 from asyncllm.cli.chat_terminal import copy, heard_interrupts, quiet_keyboard
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from asyncllm.cli.chat_answer import Answering
-    from asyncllm.cli.chat_session import Effect, Session
+    from asyncllm.cli.chat_effects import Effect
+    from asyncllm.cli.chat_session import Session
 
 _MOST_LISTED = 40
 _LIST_SECONDS = 10.0
@@ -38,6 +39,7 @@ class Reader(Protocol):
 
     async def read(self, before: str = "") -> str:
         """Return the next; see `Prompt` and `Lines`."""
+        ...
 
     def interrupt(self) -> None:
         """Do what Ctrl-C does while the next one is typed."""

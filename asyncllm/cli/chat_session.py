@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
 
+from asyncllm.cli import chat_effects as do
 from asyncllm.cli.chat_commands import HELP, Command, Mistake, read_typed
 from asyncllm.cli.chat_file import SUFFIXES, document
 from asyncllm.cli.chat_turn import Turn, question_text
@@ -16,98 +17,8 @@ from asyncllm.cli.values import name_and_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from asyncllm.cli.chat_effects import Effect
     from asyncllm.reply import Reply
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """A question is to be sent.
-
-    Attributes:
-        message: the user's message.
-
-    """
-
-    message: Mapping[str, object]
-
-
-class Tell(msgspec.Struct, frozen=True):
-    """Something is to be said to whoever types.
-
-    Attributes:
-        text: one line or several.
-        is_wrong: whether it says that something was typed wrongly.
-
-    """
-
-    text: str
-    is_wrong: bool = False
-
-
-class Switch(msgspec.Struct, frozen=True):
-    """Another model is to answer from now on.
-
-    Attributes:
-        model: as `-m` takes it.
-
-    """
-
-    model: str
-
-
-class ListModels(msgspec.Struct, frozen=True):
-    """Which model answers is to be said, and which others there are."""
-
-
-class Save(msgspec.Struct, frozen=True):
-    """A file is to be written.
-
-    Attributes:
-        path: where.
-        text: what.
-        may_replace: whether a file that is there may be replaced.
-
-    """
-
-    path: str
-    text: str
-    may_replace: bool
-
-
-class Attach(msgspec.Struct, frozen=True):
-    """A file is to be read, to go with the next question.
-
-    Attributes:
-        source: a path, or a URL.
-
-    """
-
-    source: str
-
-
-class Copy(msgspec.Struct, frozen=True):
-    """A text is to go to the clipboard.
-
-    Attributes:
-        text: the text.
-
-    """
-
-    text: str
-
-
-class Edit(msgspec.Struct, frozen=True):
-    """A question is to stand at the prompt again, to be changed.
-
-    Attributes:
-        text: what it was.
-
-    """
-
-    text: str
-
-
-class Quit(msgspec.Struct, frozen=True):
-    """The chat is over."""
 
 
 NOT_PARAMETERS = MappingProxyType(
@@ -115,8 +26,6 @@ NOT_PARAMETERS = MappingProxyType(
     | {"proxy": "--proxy takes one when the chat begins"}
     | dict.fromkeys(("messages", "self", "keep", "extra"), "it would not be sent")
 )
-
-Effect: TypeAlias = Ask | Tell | Switch | ListModels | Save | Attach | Copy | Edit | Quit
 
 
 class Session:
@@ -149,9 +58,9 @@ class Session:
         """
         typed = read_typed(line)
         if isinstance(typed, Command):
-            return self._do[typed.name](self, typed.argument)
+            return self._done(typed)
         if isinstance(typed, Mistake):
-            return Tell(typed.text, is_wrong=True)
+            return do.Tell(typed.text, is_wrong=True)
         return None if typed is None else self._ask(typed.text)
 
     @property
@@ -217,72 +126,89 @@ class Session:
         """The names of what goes with the next question."""
         return [name for name, _ in self._attached]
 
+    def _done(self, command: Command) -> Effect:
+        commands: dict[str, Callable[[str], Effect]] = {
+            "help": self._help,
+            "model": self._model,
+            "system": self._system,
+            "param": self._param,
+            "attach": self._attach,
+            "retry": self._retry,
+            "undo": self._undo,
+            "new": self._new,
+            "save": self._save,
+            "copy": self._copy,
+            "reasoning": self._reasoning,
+            "quit": self._quit,
+        }
+        return commands[command.name](command.argument)
+
     def _ask(self, text: str) -> Effect:
         if not self._attached:
-            return Ask({"role": "user", "content": text})
+            return do.Ask({"role": "user", "content": text})
         texts = [part for _, part in self._attached if isinstance(part, str)]
         parts = [part for _, part in self._attached if not isinstance(part, str)]
         content: Any = "\n\n".join([*texts, text])
-        return Ask({"role": "user", "content": [*parts, _text(content)] if parts else content})
+        return do.Ask({"role": "user", "content": [*parts, _text(content)] if parts else content})
 
     def _help(self, _: str) -> Effect:
-        return Tell(HELP)
+        return do.Tell(HELP)
 
     def _model(self, argument: str) -> Effect:
-        return Switch(argument) if argument else ListModels()
+        return do.Switch(argument) if argument else do.ListModels()
 
     def _system(self, argument: str) -> Effect:
         if not argument:
-            return Tell(
+            return do.Tell(
                 f"The system message is: {self.system} (/system - removes it)"
                 if self.system
                 else "There is no system message: /system TEXT sets one."
             )
         self.system = None if argument == "-" else argument
-        return Tell("The system message is set." if self.system else "There is none any more.")
+        return do.Tell("The system message is set." if self.system else "There is none any more.")
 
     def _param(self, argument: str) -> Effect:
         if not argument:
             named = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-            return Tell(named or "No parameter is set: /param temperature=0.2 sets one.")
+            return do.Tell(named or "No parameter is set: /param temperature=0.2 sets one.")
         name, equals, value = argument.partition("=")
         if equals and name and not value:
             self.params.pop(name, None)
-            return Tell(f"{name} is not sent any more.")
+            return do.Tell(f"{name} is not sent any more.")
         if name.strip() in NOT_PARAMETERS:
-            return Tell(f"{name} is no parameter: {NOT_PARAMETERS[name.strip()]}", is_wrong=True)
+            return do.Tell(f"{name} is no parameter: {NOT_PARAMETERS[name.strip()]}", is_wrong=True)
         try:
             name, parsed = name_and_value(argument)
         except typer.BadParameter as error:
-            return Tell(error.message, is_wrong=True)
+            return do.Tell(error.message, is_wrong=True)
         self.params[name] = parsed
-        return Tell(f"{name} is {parsed!r} from now on; /param {name}= removes it.")
+        return do.Tell(f"{name} is {parsed!r} from now on; /param {name}= removes it.")
 
     def _retry(self, _: str) -> Effect:
         if not self.turns:
-            return Tell("There is no question yet to ask again.", is_wrong=True)
-        return Ask(self.turns.pop().question)
+            return do.Tell("There is no question yet to ask again.", is_wrong=True)
+        return do.Ask(self.turns.pop().question)
 
     def _undo(self, _: str) -> Effect:
         if not self.turns:
-            return Tell("There is nothing to take back.", is_wrong=True)
-        return Edit(question_text(self.turns.pop().question))
+            return do.Tell("There is nothing to take back.", is_wrong=True)
+        return do.Edit(question_text(self.turns.pop().question))
 
     def _new(self, _: str) -> Effect:
         self.turns.clear()
         self._attached.clear()
-        return Tell("A new conversation begins; the model and the settings stay.")
+        return do.Tell("A new conversation begins; the model and the settings stay.")
 
     def _save(self, argument: str) -> Effect:
         path = argument.removeprefix("-f ").strip()
         if not path:
-            return Tell("Write where: /save chat.md, or /save chat.json.", is_wrong=True)
+            return do.Tell("Write where: /save chat.md, or /save chat.json.", is_wrong=True)
         if not self.turns:
-            return Tell("There is nothing to save yet.", is_wrong=True)
+            return do.Tell("There is nothing to save yet.", is_wrong=True)
         form = document(path, self.turns, system=self.system, params=self.params)
         if form is None:
-            return Tell(f"The name must end in one of {', '.join(SUFFIXES)}.", is_wrong=True)
-        return Save(path, form, may_replace=path in self._saved or path != argument)
+            return do.Tell(f"The name must end in one of {', '.join(SUFFIXES)}.", is_wrong=True)
+        return do.Save(path, form, may_replace=path in self._saved or path != argument)
 
     def saved(self, path: str) -> None:
         """Remember a file of this chat, which it may replace."""
@@ -290,36 +216,21 @@ class Session:
 
     def _attach(self, argument: str) -> Effect:
         if argument:
-            return Attach(argument)
+            return do.Attach(argument)
         if self._attached:
-            return Tell(f"With the next question go: {', '.join(self.attachments)}.")
-        return Tell("Write what: /attach picture.png, or a URL.", is_wrong=True)
+            return do.Tell(f"With the next question go: {', '.join(self.attachments)}.")
+        return do.Tell("Write what: /attach picture.png, or a URL.", is_wrong=True)
 
     def _copy(self, _: str) -> Effect:
         text = next((turn.text for turn in reversed(self.turns) if turn.text), "")
-        return Copy(text) if text else Tell("There is no answer to copy yet.", is_wrong=True)
+        return do.Copy(text) if text else do.Tell("There is no answer to copy yet.", is_wrong=True)
 
     def _reasoning(self, _: str) -> Effect:
         text = self.turns[-1].reasoning if self.turns else ""
-        return Tell(text or "The last answer came without any reasoning.")
+        return do.Tell(text or "The last answer came without any reasoning.")
 
     def _quit(self, _: str) -> Effect:
-        return Quit()
-
-    _do: Mapping[str, Callable[[Session, str], Effect]] = {
-        "help": _help,
-        "model": _model,
-        "system": _system,
-        "param": _param,
-        "attach": _attach,
-        "retry": _retry,
-        "undo": _undo,
-        "new": _new,
-        "save": _save,
-        "copy": _copy,
-        "reasoning": _reasoning,
-        "quit": _quit,
-    }
+        return do.Quit()
 
 
 def _text(text: str) -> dict[str, str]:

@@ -12,8 +12,8 @@ from asyncllm.cli.markdown import CODE_LINES, Block, Code, Planner, parser
 # Whatever begins, ends or goes on a block, so that texts of it are full of near misses.
 STARTS = [
     "", "", "", " ", "   ", "    ", "\t", "- ", "  - ", "* ", "1. ", "3. ", "2) ", "   10. ",
-    "> ", ">> ", "# ", "#", "### ", "```", "````py", "~~~", "  ```", "---", "===", "***", "| a | b |",
-    "|---|---|", "--|--", "    code", "<div>", "</div>", "<!--", "-->", "[a]: b", "[a]", "- - a",
+    "> ", ">> ", "# ", "#", "### ", "```", "````py", "~~~", "  ```", "---", "===", "***",
+    "| a | b |", "|---|---|", "--|--", "    code", "<div>", "</div>", "<!--", "-->", "[a]: b", "[a]", "- - a",
     "- ```", "> ```", "![x](y)", "a\\", "&#27;", "\\",
 ]  # fmt: skip
 LINES = st.builds(

@@ -29,7 +29,10 @@ class Terminal:
     @property
     def text(self):
         """Everything there is, from the first line that was ever written."""
-        rows = [*self.screen.history.top, *(self.screen.buffer[n] for n in range(self.screen.lines))]
+        rows = [
+            *self.screen.history.top,
+            *(self.screen.buffer[n] for n in range(self.screen.lines)),
+        ]
         columns = range(self.screen.columns)
         lines = ["".join(row[n].data for n in columns).rstrip() for row in rows]
         return "\n".join(lines).rstrip("\n")
@@ -110,7 +113,9 @@ def test_an_answer_longer_than_the_terminal_is_all_there_in_the_end(step):
 # --- control characters ---------------------------------------------------------------------------
 
 
-OURS = re.compile(r"\x1b\[[0123479](;[0123479])*m")  # bold, say, and no colour: they have two digits
+OURS = re.compile(
+    r"\x1b\[[0123479](;[0123479])*m"
+)  # bold, say, and no colour: they have two digits
 
 
 @given(st.text(alphabet="\x1b[]31m0;\x07\x9b&#x1b;013\r\x08\x7f`*-|>\n ab", max_size=60))
@@ -119,7 +124,9 @@ def test_nothing_of_an_answer_is_obeyed(text):
     painter, planner = Painter(40, has_colours=False), Planner()
     lines = painter.lines(planner.feed(shown(text)) + planner.close())
     for line in lines:
-        assert not set(OURS.sub("", line)) & {chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]}
+        assert not set(OURS.sub("", line)) & {
+            chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]
+        }
 
 
 @pytest.mark.parametrize("entity", ["&#13;", "&#12;", "&#27;", "&#155;", "&#8;"])
