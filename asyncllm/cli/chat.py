@@ -122,11 +122,10 @@ async def _chat(
     from asyncllm.cli.chat_loop import Chat  # noqa: PLC0415
     from asyncllm.cli.chat_terminal import Lines, has_prompt  # noqa: PLC0415
 
-    is_alive = has_prompt()
-    talk = Chat(session, choice, answering, is_alive=is_alive)
-    if is_alive:
+    talk = Chat(session, choice, answering, is_alive=sys.stdin.isatty())
+    if has_prompt():
         from asyncllm.cli.chat_prompt import Prompt  # noqa: PLC0415
 
         await talk.run(Prompt(talk.models), attached)
     else:
-        await talk.run(Lines(), attached)
+        await talk.run(Lines("> " if sys.stdin.isatty() else ""), attached)

@@ -15,7 +15,7 @@ from asyncllm.cli.last import Conversation, save_last
 from asyncllm.cli.log_file import log_answer
 from asyncllm.cli.running import described
 from asyncllm.cli.spinner import Spinner
-from asyncllm.cli.text import say
+from asyncllm.cli.text import say, shown
 from asyncllm.errors import AsyncLLMError, ConfigurationError
 from asyncllm.events import Citation, Media, Reasoning, Refusal, Restart, ToolCall
 from asyncllm.reply import Reply
@@ -82,7 +82,7 @@ class Answering:
     @contextlib.asynccontextmanager
     async def _view(self, label: str) -> AsyncGenerator[View]:
         if self._is_plain:
-            async with Spinner(f"waiting for {label}") as spinner:
+            async with Spinner(f"waiting for {shown(label)}") as spinner:
                 plain = PlainView(sys.stdout, spinner.stop)
                 try:
                     yield plain
@@ -128,6 +128,16 @@ class Answering:
             error=error,
             secrets=(*found.provider.secrets, *self._secrets),
         )
+        self.keep_last(found, session)
+
+    def keep_last(self, found: Chosen, session: Session) -> None:
+        """Keep the conversation for `-c`; where that can't be, a line says so, once.
+
+        Args:
+            found: who answers.
+            session: the chat.
+
+        """
         conversation = Conversation(
             messages=session.messages,
             model=found.model,

@@ -83,7 +83,7 @@ class Chat:
         """
         self._reader = reader
         try:
-            with heard_interrupts(self._interrupt), quiet_keyboard():
+            with heard_interrupts(self._interrupt):
                 if not await self._until_stopped(self._switch(self._choice)):
                     raise typer.Exit(INTERRUPTED)
                 for source in attached:
@@ -119,6 +119,7 @@ class Chat:
                 return
             if isinstance(effect, effects.Edit):
                 before = effect.text
+                self._answering.keep_last(self._chosen, self._session)
                 tell("Taken back.")
             elif effect is not None:
                 await self._perform(effect)
@@ -169,14 +170,15 @@ class Chat:
     async def _until_stopped(self, work: Coroutine[object, object, None]) -> bool:
         """Do it, and tell whether it came to its end; Ctrl-C stops it."""
         self._work = task = asyncio.ensure_future(work)
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait([task])
-            raise
-        finally:
-            self._work = None
+        with quiet_keyboard():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.wait([task])
+                raise
+            finally:
+                self._work = None
         if task.cancelled():
             return False
         task.result()
@@ -254,8 +256,9 @@ class Chat:
                 file.write(effect.text)
         except FileExistsError:
             self._complain(f"{path} is there already: /save -f {effect.path} replaces it")
-        except OSError as error:
-            self._complain(f"{path} can't be written: {error.strerror}")
+        except (OSError, ValueError) as error:  # the latter of what is no name of a file
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._complain(f"{path} can't be written: {reason}")
         else:
             self._session.saved(effect.path)
             tell(f"Saved as {path}.")

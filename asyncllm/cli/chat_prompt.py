@@ -45,6 +45,7 @@ class Prompt:
             prompt_continuation=lambda width, *_: [("class:more", "… ".rjust(width))],
             key_bindings=_bindings(),
             enable_open_in_editor=True,
+            enable_suspend=True,
             enable_history_search=True,
             output=create_output(always_prefer_tty=True),
             style=_STYLE,

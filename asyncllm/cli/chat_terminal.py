@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncllm.cli.chat_commands import goes_on, joined
+from asyncllm.cli.text import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,6 +72,7 @@ def quiet_keyboard() -> Generator[None]:
     quiet = termios.tcgetattr(number)
     quiet[0] &= ~termios.ICRNL  # or Enter would come as Ctrl-J
     quiet[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C still is a signal
+    quiet[6][termios.VSUSP] = os.fpathconf(number, "PC_VDISABLE").to_bytes()  # for the prompt
     termios.tcsetattr(number, termios.TCSANOW, quiet)
     try:
         yield
@@ -80,23 +82,29 @@ def quiet_keyboard() -> Generator[None]:
 
 
 class Lines:
-    """Reads questions from standard input where that is no terminal: one a line.
+    """Reads questions a line at a time: from a file or a pipe, or a terminal that can do no more.
 
     A thread reads, as neither a file nor every pipe can be waited for by an event loop. It reads no
     more than is asked for, and holds nothing that the end of the process would wait for.
+
+    Args:
+        prompt: what to write to standard error before each; "" for nothing.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prompt: str = "") -> None:
+        self._prompt = prompt
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pending = ""
         self._has_ended = False
         self._reading: asyncio.Future[bytes] | None = None
+        self._interrupted: asyncio.Future[None] | None = None
 
     async def read(self, before: str = "") -> str:
         """Return the next question or command, with all its lines.
 
         Args:
-            before: is for terminals.
+            before: is for other terminals.
 
         Raises:
             EOFError: there is none.
@@ -105,6 +113,8 @@ class Lines:
         """
         lines: list[str] = []
         while True:
+            if self._prompt:
+                write("… " if lines else self._prompt, sys.stderr)
             line = await self._line()
             if line is None:
                 if not lines:
@@ -116,19 +126,29 @@ class Lines:
 
     def interrupt(self) -> None:
         """End `read`."""
-        if self._reading is not None and not self._reading.done():
-            self._reading.set_exception(KeyboardInterrupt())
+        if self._interrupted is not None and not self._interrupted.done():
+            self._interrupted.set_result(None)
 
     async def _line(self) -> str | None:
         while "\n" not in self._pending and not self._has_ended:
-            self._reading = _read_in_a_thread(sys.stdin.fileno())
-            data = await self._reading
+            data = await self._more()
             self._has_ended = not data
             self._pending += self._decoder.decode(data, final=not data)
         if not self._pending:
             return None
         line, _, self._pending = self._pending.partition("\n")
         return line.removesuffix("\r")
+
+    async def _more(self) -> bytes:
+        # After Ctrl-C the thread goes on to wait, and what it gets is the next one's.
+        self._reading = reading = self._reading or _read_in_a_thread(sys.stdin.fileno())
+        self._interrupted = asyncio.get_running_loop().create_future()
+        either: list[asyncio.Future[Any]] = [reading, self._interrupted]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise KeyboardInterrupt
+        self._reading = None
+        return reading.result()
 
 
 def _read_in_a_thread(number: int) -> asyncio.Future[bytes]:

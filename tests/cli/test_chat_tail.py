@@ -2,10 +2,10 @@
 
 import re
 
-import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.screens import Terminal
 
 from asyncllm.cli.markdown import Planner
 from asyncllm.cli.markdown_lines import Painter
@@ -14,28 +14,6 @@ from asyncllm.cli.text import shown
 
 LINE = st.sampled_from(["", "a", "bc", "漢字", "👩‍👩‍👧 x", "-" * 15, "✂️✂️"])
 STEP = st.tuples(st.lists(LINE, max_size=4), st.lists(LINE, max_size=9))
-
-
-class Terminal:
-    """A terminal of some lines, with what has scrolled out of it."""
-
-    def __init__(self, columns=16, lines=6):
-        self.screen = pyte.HistoryScreen(columns, lines, history=1000, ratio=0.5)
-        self._stream = pyte.Stream(self.screen)
-
-    def write(self, text):
-        self._stream.feed(text)
-
-    @property
-    def text(self):
-        """Everything there is, from the first line that was ever written."""
-        rows = [
-            *self.screen.history.top,
-            *(self.screen.buffer[n] for n in range(self.screen.lines)),
-        ]
-        columns = range(self.screen.columns)
-        lines = ["".join(row[n].data for n in columns).rstrip() for row in rows]
-        return "\n".join(lines).rstrip("\n")
 
 
 @given(st.lists(STEP, max_size=12), st.lists(LINE, max_size=3))
