@@ -14,6 +14,7 @@ from asyncllm.base.server import AsyncGeneratorProvider
 from asyncllm.errors import ConfigurationError
 from asyncllm.hints import nearest_match
 from asyncllm.providers.keys import KEY_VARIABLES
+from asyncllm.providers.names import OWN
 from asyncllm.providers.openai import OpenAICompatible
 from asyncllm.providers.services import RETIRED, SERVICES
 
@@ -22,29 +23,13 @@ if TYPE_CHECKING:
 
 ENTRY_POINT_GROUP = "asyncllm.providers"
 
-_OWN = {
-    "chatui": "asyncllm.providers.chatui:ChatUI",
-    "h2o": "asyncllm.providers.h2o:H2o",
-    "llamacpp": "asyncllm.providers.llamacpp:LlamaCpp",
-    "gravityengine": "asyncllm.providers.gravityengine:Gravityengine",
-    "lockchat": "asyncllm.providers.lockchat:Lockchat",
-    "openai": "asyncllm.providers.openai:OpenAI",
-    "openai-responses": "asyncllm.providers.openai_responses:OpenAIResponses",
-    "azure": "asyncllm.providers.azure:AzureOpenAI",
-    "mistral": "asyncllm.providers.mistral:Mistral",
-    "anthropic": "asyncllm.providers.anthropic:Anthropic",
-    "gemini": "asyncllm.providers.gemini:Gemini",
-    "ollama": "asyncllm.providers.ollama:Ollama",
-    "cohere": "asyncllm.providers.cohere:Cohere",
-    "tgi": "asyncllm.providers.tgi:TGI",
-}
 _CALLED_IN_VARIABLES = {"openai-responses": "openai"}  # of those with another name there
 
 
 def provider_classes() -> Mapping[str, str]:
     """Return where each provider class is, by its name: as `module:class`; our own come first."""
     points = entry_points(group=ENTRY_POINT_GROUP)
-    return {point.name.lower(): f"{point.module}:{point.attr}" for point in points} | _OWN
+    return {point.name.lower(): f"{point.module}:{point.attr}" for point in points} | OWN
 
 
 def provider_class(name: str) -> type[AsyncGeneratorProvider]:
@@ -54,16 +39,15 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
         ConfigurationError: there is none of that name, or what is there is no provider.
 
     """
-    known = provider_classes()
+    # Looking for those of others takes long: it reads a file of each package there is.
+    known = OWN if name.lower() in OWN else provider_classes()
     place = known.get(name.lower())
     if place is None and name.lower() in RETIRED:
         raise ConfigurationError(f"there is no provider {name!r}: {RETIRED[name.lower()]}")
     if place is None:
         names = {**known, **SERVICES}
-        raise ConfigurationError(
-            f"there is no provider {name!r}{nearest_match(name, names)}; "
-            f"there are {', '.join(names)}"
-        )
+        near = nearest_match(name, names) or f"; there are {', '.join(names)}"
+        raise ConfigurationError(f"there is no provider {name!r}{near}")
     module, _, attribute = place.partition(":")
     found = getattr(import_module(module), attribute, None)
     if not (isinstance(found, type) and issubclass(found, AsyncGeneratorProvider)):
@@ -101,7 +85,7 @@ def key_variables() -> dict[str, tuple[str, ...]]:
 
 
 def _key_variables(name: str, place: str) -> tuple[str, ...]:
-    if name in _OWN:
+    if name in OWN:
         name = _CALLED_IN_VARIABLES.get(name, name)
         if name not in KEY_VARIABLES:
             return ()

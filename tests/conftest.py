@@ -61,11 +61,15 @@ def h2o(sandbox: Sandbox, sessions: SessionManager) -> H2o:
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     kept = "ASYNCLLM_ACCELERATE"  # so that all tests can be run without what `speed` brings
     for name in os.environ:
         if (name.startswith("ASYNCLLM_") and name != kept) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    # Where the command line keeps its files: not where whoever runs the tests has theirs.
+    monkeypatch.setenv("ASYNCLLM_HOME", str(tmp_path_factory.getbasetemp() / "asyncllm-home"))
 
 
 @pytest.fixture(params=["plain", "accelerated"])

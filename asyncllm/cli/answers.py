@@ -143,7 +143,7 @@ class Lines(Output):
     @override
     def shows(self, item: Item) -> bool:
         """Tell whether it is an event that the last line does not tell of."""
-        return not isinstance(item, _UNTOLD)
+        return item != "" and not isinstance(item, _UNTOLD)
 
     @override
     def add(self, item: Item) -> None:
@@ -223,9 +223,10 @@ def _error(error: AsyncLLMError) -> dict[str, object]:
 
 
 def _write_json(value: dict[str, object], indent: int | None = None) -> None:
-    is_unicode = sys.stdout.encoding.lower().startswith("utf")
-    written = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
-    write(written.translate(_CONTROLS) + "\n", sys.stdout)
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    written = json.dumps(value, ensure_ascii=not is_unicode, indent=indent).translate(_CONTROLS)
+    # Of half a character no UTF-8 can be made; escaped so, it is as JSON has it.
+    write(written.encode(errors="backslashreplace").decode() + "\n", sys.stdout)
 
 
 def _dimmed(text: str) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import os
 from typing import Annotated
 
 import typer
 
 from asyncllm import __version__
+from asyncllm.cli import aliases, keys, logs
 from asyncllm.cli.ask import ask
 from asyncllm.cli.chat import chat
+from asyncllm.cli.completing import complete_bare
+from asyncllm.cli.models import models
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
 from asyncllm.cli.standard_input import is_piped
 
 _OF_ASYNCLLM_ITSELF = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
+_COMPLETE = "_ASYNCLLM_COMPLETE"  # by which the shell asks what to offer
 
 app = typer.Typer(
     name="asyncllm",
@@ -25,7 +30,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = {command.__name__: command for command in (ask, chat, providers, sandbox)}
+GROUPS = {"keys": keys.commands, "aliases": aliases.commands, "logs": logs.commands}
+COMMANDS = {command.__name__: command for command in (ask, chat, models, providers, sandbox)}
+_NAMES = (*COMMANDS, *GROUPS)
 
 
 def run(arguments: list[str]) -> None:
@@ -35,7 +42,10 @@ def run(arguments: list[str]) -> None:
         arguments: what was typed, less the name of the program.
 
     """
-    app(with_command(arguments))
+    if _COMPLETE in os.environ:
+        complete_bare(os.environ, {*_NAMES, *_OF_ASYNCLLM_ITSELF})
+        app(prog_name="asyncllm")
+    app(with_command(arguments), prog_name="asyncllm")
 
 
 def with_command(arguments: list[str]) -> list[str]:
@@ -51,9 +61,9 @@ def with_command(arguments: list[str]) -> list[str]:
     if not arguments:
         return ["ask"] if is_piped() else arguments
     first = arguments[0]
-    if first in COMMANDS or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
+    if first in _NAMES or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
         return arguments
-    near = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(first, _NAMES, n=1, cutoff=0.75)
     if len(arguments) == 1 and near:
         typer.echo(
             f"asyncllm: there is no command {first!r}: did you mean {near[0]!r}? "
@@ -85,3 +95,5 @@ def _asyncllm(
 
 for command in COMMANDS.values():
     app.command()(command)
+for name, commands in GROUPS.items():
+    app.add_typer(commands, name=name)

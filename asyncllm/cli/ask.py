@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncllm.cli.completing import complete_model, complete_provider
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="A model, provider/model, a provider, an alias or a GGUF file."
+            "--model",
+            "-m",
+            help="A model, provider/model, a provider, an alias or a GGUF file.",
+            autocompletion=complete_model,
         ),
     ] = None,
     system: Annotated[
@@ -62,7 +66,11 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         bool, typer.Option("--stats", help="Say on standard error how fast it was.")
     ] = False,
     provider: Annotated[
-        str | None, typer.Option(help="Which provider answers, as `asyncllm providers` names it.")
+        str | None,
+        typer.Option(
+            help="Which provider answers, as `asyncllm providers` names it.",
+            autocompletion=complete_provider,
+        ),
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
     key: Annotated[

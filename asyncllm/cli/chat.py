@@ -120,12 +120,13 @@ async def _chat(
     session: Session, choice: Choice, answering: Answering, attached: Sequence[str]
 ) -> None:
     from asyncllm.cli.chat_loop import Chat  # noqa: PLC0415
-    from asyncllm.cli.chat_terminal import Lines, has_prompt  # noqa: PLC0415
+    from asyncllm.cli.chat_terminal import Lines, has_prompt, quiet_keyboard  # noqa: PLC0415
 
     talk = Chat(session, choice, answering, is_alive=sys.stdin.isatty())
     if has_prompt():
         from asyncllm.cli.chat_prompt import Prompt  # noqa: PLC0415
 
-        await talk.run(Prompt(talk.models), attached)
+        with quiet_keyboard():
+            await talk.run(Prompt(talk.models), attached)
     else:
         await talk.run(Lines("> " if sys.stdin.isatty() else ""), attached)

@@ -14,7 +14,7 @@ from asyncllm.cli import INTERRUPTED
 from asyncllm.cli import chat_effects as effects
 from asyncllm.cli.aliases import aliases
 from asyncllm.cli.asked import attachment
-from asyncllm.cli.chat_terminal import copy, heard_interrupts, quiet_keyboard
+from asyncllm.cli.chat_terminal import copy, heard_interrupts
 from asyncllm.cli.chat_view import tell
 from asyncllm.cli.choosing import OPENAI_COMPATIBLE, SANDBOX, Choice, Chosen, chosen
 from asyncllm.cli.known import provider_names
@@ -170,15 +170,14 @@ class Chat:
     async def _until_stopped(self, work: Coroutine[object, object, None]) -> bool:
         """Do it, and tell whether it came to its end; Ctrl-C stops it."""
         self._work = task = asyncio.ensure_future(work)
-        with quiet_keyboard():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                task.cancel()
-                await asyncio.wait([task])
-                raise
-            finally:
-                self._work = None
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            self._work = None
         if task.cancelled():
             return False
         task.result()

@@ -17,12 +17,11 @@ from asyncllm.cli.keys_file import stored_keys
 from asyncllm.cli.last import Conversation  # noqa: TC001 - msgspec reads the annotations
 from asyncllm.cli.text import say
 from asyncllm.errors import (
-    AsyncLLMError,
     AuthenticationError,
     ConfigurationError,
-    StreamTimeout,
-    TransportError,
+    HTTPStatusError,
 )
+from asyncllm.options import Retry
 from asyncllm.providers.openai import OpenAICompatible
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ _MODEL = "ASYNCLLM_MODEL"
 _H2O = "ASYNCLLM_H2O_BASE_URL"
 _SANDBOX_TOKENS_PER_SECOND = 40.0  # slow enough to see that it streams
 _MOST_NAMED = 6
+# Somebody waits: where a server asks for a longer wait, the error says so.
+_RETRY = Retry(max_wait=5.0)
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,13 +218,14 @@ def _provider(place: _Place, choice: Choice) -> AsyncGeneratorProvider:
     given = {"base_url": place.base_url, "proxy": choice.proxy, "api_key": choice.key}
     if name == OPENAI_COMPATIBLE:
         # A key of OpenAI's in the environment is not for whatever server this is.
-        return OpenAICompatible(**_told(given))
+        return OpenAICompatible(retry=_RETRY, **_told(given))
     if name == "llamacpp":
         given["model"] = place.model  # before what the environment has for it
     is_in_environment = known.key_variable_set(name) is not None
     if not (choice.key or is_in_environment):
         given["api_key"] = _stored_key(name) or ""
-    one = registry.provider(name, **_told(given))
+    patience = {} if name == "llamacpp" else {"retry": _RETRY}
+    one = registry.provider(name, **patience, **_told(given))
     if known.needs_key(name) and _is_at_home(one) and not (is_in_environment or given["api_key"]):
         raise ConfigurationError(f"{name} needs an API key: {key_advice(name)}")
     return one
@@ -264,9 +266,9 @@ async def _default_model(one: AsyncGeneratorProvider, name: str) -> str:
         return usual
     try:
         models = await one.list_models()
-    except (AuthenticationError, StreamTimeout, TransportError):
-        raise
-    except AsyncLLMError:
+    except (ConfigurationError, HTTPStatusError) as error:
+        if error.is_passing or isinstance(error, AuthenticationError):
+            raise
         return usual  # it has no list: what it needs it says itself
     if usual in models:
         return usual

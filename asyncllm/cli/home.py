@@ -13,7 +13,6 @@ import json
 import os
 import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 VARIABLE = "ASYNCLLM_HOME"
 _FOLDER, _FILE = 0o700, 0o600
 _OTHERS = 0o077
-_PATIENCE_SECONDS = 10.0  # for another process to be done with a file
 _POLL_SECONDS = 0.02
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -95,6 +93,8 @@ def replace_private(path: Path, data: bytes) -> None:
         ConfigurationError: it can't be written.
 
     """
+    import tempfile  # noqa: PLC0415 - not needed by --help
+
     made_home()
     try:
         path = path.resolve()  # a link stays one, and its file is replaced
@@ -115,13 +115,17 @@ def replace_private(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, patience: float = 10.0) -> Iterator[None]:
     """Keep other processes of ours from changing a file within the block.
 
     Where the folder is on a file system without locks, nobody is kept out.
 
+    Args:
+        path: the file.
+        patience: seconds to wait for another process to be done with it.
+
     Raises:
-        ConfigurationError: another process has kept it locked for ten seconds.
+        ConfigurationError: another process was not done with it, or it can't be locked.
 
     """
     lock = made_home() / f".{path.name}.lock"
@@ -130,7 +134,7 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise refused(f"cannot write {lock}: {error.strerror}") from None
     with os.fdopen(number, "rb"):  # closing it unlocks it
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + patience
         while not _is_locked(number):
             if time.monotonic() > deadline:
                 raise refused(f"another asyncllm is changing {path}: try again when it is done")
@@ -168,7 +172,7 @@ def read_texts(path: Path) -> dict[str, str]:
         return {}
     try:
         found = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise refused(f"{path} is not valid JSON{line}: correct it, or delete it") from None
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):

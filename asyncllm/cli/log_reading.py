@@ -76,7 +76,7 @@ def found(query: str, count: int) -> list[Row]:
         return _rows(log, f"WHERE id IN ({places}) ORDER BY id DESC", *numbers)
 
 
-def status() -> tuple[int, int]:
+def size() -> tuple[int, int]:
     """Return how many answers the log holds, and its size in bytes.
 
     Raises:

@@ -14,7 +14,7 @@ import typer
 
 from asyncllm.cli import INTERRUPTED
 from asyncllm.cli.text import say
-from asyncllm.errors import AsyncLLMError, ConfigurationError
+from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -28,14 +28,20 @@ _ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
 
 
 def run(work: Callable[[], Coroutine[object, object, None]]) -> None:
-    """Run `work` to its end.
+    """Run `work` to its end; what ends the program otherwise cancels it, as Ctrl-C does.
 
     Raises:
         Exit: it did not end well; one line on standard error says why.
 
     """
-    with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
-        runner.run(work())
+    received = list[int]()
+    try:
+        with ending_well(), asyncio.Runner() as runner, _woken_by_signals(runner.get_loop()):
+            runner.run(_until_told_to_end(work(), received))
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise typer.Exit(_BY_SIGNAL + received[0]) from None
 
 
 @contextlib.contextmanager
@@ -63,7 +69,10 @@ def ending_well() -> Iterator[None]:
 def described(error: AsyncLLMError) -> str:
     """Return what a user is told of an error, with the advice that is among its notes."""
     kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
-    return kind + "; ".join([str(error), *getattr(error, "__notes__", ())])
+    notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, TransportError) and not notes:
+        notes = ["is it the right server? --base-url says where it is"]
+    return kind + "; ".join([str(error), *notes])
 
 
 async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:

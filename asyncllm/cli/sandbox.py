@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
 import re
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +25,10 @@ def sandbox(  # noqa: PLR0917 - typer's way to declare options
         typer.Option(help="A fault to show, such as Drop:after=3,times=1; see asyncllm.sandbox."),
     ] = None,
 ) -> None:
-    """Serve the built-in sandbox until Ctrl-C: every API that asyncllm speaks, and no model."""
+    """Serve the built-in sandbox, which has no model, until Ctrl-C."""
+    import asyncio  # noqa: PLC0415 - it makes half of the time of --help
+    import contextlib  # noqa: PLC0415
+
     from asyncllm.cli.running import FAILED, run  # noqa: PLC0415 - heavy, as all of these are
     from asyncllm.sandbox import Sandbox  # noqa: PLC0415
 
@@ -54,6 +54,8 @@ def sandbox(  # noqa: PLR0917 - typer's way to declare options
 
 def _fault(text: str) -> Fault:
     """Return the fault that `Name:field=value,field=value` describes."""
+    import dataclasses  # noqa: PLC0415 - heavy
+
     from asyncllm import sandbox as sandboxes  # noqa: PLC0415
 
     name, _, fields = text.partition(":")

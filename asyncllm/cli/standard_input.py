@@ -46,7 +46,10 @@ def read_bytes() -> bytes:
         say("asyncllm: type what to ask, and end with Ctrl-D on a line of its own")
     elif not _has_something():
         say("asyncllm: waiting for standard input; if there is none, add: </dev/null")
-    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    try:
+        data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    except OSError as error:  # a folder, say
+        raise typer.BadParameter(f"standard input can't be read: {error.strerror}") from None
     if len(data) > MOST_BYTES:
         raise typer.BadParameter(
             f"standard input has more than {MOST_BYTES >> 20} MiB: pipe less of it, such as "

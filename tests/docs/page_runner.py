@@ -137,7 +137,7 @@ class Page:
         elif program == "asyncllm" or "| asyncllm" in command:
             done = subprocess.run(
                 ["bash", "-c", self._local(command)], env=self._env(), capture_output=True,
-                text=True, timeout=60, check=False,
+                stdin=subprocess.DEVNULL, text=True, timeout=60, check=False,
             )  # fmt: skip
             assert done.returncode == 0, f"{command}: {done.stderr}"
             return done.stdout
@@ -147,6 +147,8 @@ class Page:
 
     def _call(self, argv: list[str]) -> str:
         with (
+            open(os.devnull, encoding="utf-8") as nothing,
+            mock.patch.object(sys, "stdin", nothing),
             mock.patch.object(sys, "argv", argv),
             mock.patch.dict(os.environ, self._env()),
             contextlib.redirect_stdout(io.StringIO()) as out,

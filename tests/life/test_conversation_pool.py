@@ -147,6 +147,19 @@ async def test_a_creation_in_flight_when_the_pool_closes_is_logged(caplog):
     assert "creating a conversation on a server" in caplog.text
 
 
+@pytest.mark.parametrize("is_cancelled_too", [False, True])
+async def test_who_waits_for_a_creation_when_the_pool_closes_is_told_so(is_cancelled_too):
+    pool, server = new_pool(spares=0, retry=Retry(), step=60), Hanging("create")
+    task = asyncio.create_task(pool.take(server))
+    await server.is_hanging.wait()
+    (creating,) = pool._tasks._tasks
+    creating.add_done_callback(lambda _: is_cancelled_too and task.cancel())
+    await pool.aclose(grace=0)
+    kind = asyncio.CancelledError if is_cancelled_too else TransportError
+    with pytest.raises(kind, match=None if is_cancelled_too else "manager was closed"):
+        await task
+
+
 class Named(Hanging):
     """One of many models, or of many users."""
 
@@ -177,6 +190,18 @@ async def test_spares_are_counted_for_each_model_and_nothing_else_is(spares):
     assert not pool._spares._coming
     await pool.aclose(grace=10)
     assert (len(pool._spares._ready), len(pool._existing)) == (0, 0)
+
+
+async def test_spares_of_too_many_kinds_are_deleted_the_oldest_first():
+    pool, servers = new_pool(spares=1, retry=Retry()), [Named(number) for number in range(101)]
+    for server in servers:
+        pool.hand_back(await pool.take(server))
+    await settled()
+    oldest = servers[0].asked
+    assert oldest.count("create") == oldest.count("delete") == 2
+    assert list(pool._spares._ready) == list(range(1, 101))
+    assert len(pool._existing) == 100
+    await pool.aclose(grace=10)
 
 
 async def test_a_spare_is_created_while_its_like_is_used_and_is_the_next_to_be_used():
