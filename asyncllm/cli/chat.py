@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asyncllm.cli.completing import complete_model, complete_provider
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="A model, provider/model, a provider, an alias or a GGUF file."
+            "--model",
+            "-m",
+            help="A model, provider/model, a provider, an alias or a GGUF file.",
+            autocompletion=complete_model,
         ),
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="A system message.")] = None,
@@ -46,7 +50,11 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
         bool, typer.Option("--stats", help="Say after each answer how fast it was.")
     ] = False,
     provider: Annotated[
-        str | None, typer.Option(help="Which provider answers, as `asyncllm providers` names it.")
+        str | None,
+        typer.Option(
+            help="Which provider answers, as `asyncllm providers` names it.",
+            autocompletion=complete_provider,
+        ),
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
     key: Annotated[

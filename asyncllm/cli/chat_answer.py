@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from typing import TYPE_CHECKING
 
 from asyncllm.cli.advice import advise
-from asyncllm.cli.answers import notices
 from asyncllm.cli.chat_turn import STOPPED
 from asyncllm.cli.chat_view import PlainView, TerminalView, tell
 from asyncllm.cli.last import Conversation, save_last
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from asyncllm.cli.chat_view import View
     from asyncllm.cli.choosing import Chosen
     from asyncllm.events import Item
+
+
+_NOTICES = {
+    "length": "the answer stopped at the most tokens it may have; /param max_tokens=N allows more",
+    "content_filter": "a content filter of the server stopped the answer",
+}
 
 
 class Answering:
@@ -99,14 +105,15 @@ class Answering:
         if isinstance(error, AsyncLLMError):
             session.answered(reply, ended=f"cut short: {type(error).__name__}")
             kept = "what came is kept; " if is_partial else ""
-            say(f"asyncllm: {described(error)}; {kept}/retry asks again")
+            told = re.sub(r"(?<!\S)-m(?!\S)", "/model", described(error))  # as it is called here
+            say(f"asyncllm: {told}; {kept}/retry asks again")
         elif error is not None:
             session.answered(reply, ended=STOPPED)
             kept = "what came is kept" if is_partial else "nothing had come"
             tell(f"(stopped: {kept}; /retry asks again)")
         else:
             session.answered(reply)
-            for notice in notices(reply):
+            for notice in _notices(reply):
                 tell(f"({notice})")
         if self._stats:
             tell(_stats(reply))
@@ -172,6 +179,16 @@ def _show(item: Item, view: View) -> None:
             view.restart()
         case _:
             pass
+
+
+def _notices(reply: Reply) -> list[str]:
+    """Return what is to be said of a whole answer besides its text."""
+    told = ["the model refused to answer"] if reply.refusal else []
+    if reply.finish_reason in _NOTICES:
+        told.append(_NOTICES[reply.finish_reason])
+    if not (told or reply.text or reply.tool_calls or reply.media):
+        told.append("the answer is empty; /retry asks again")
+    return told
 
 
 def _stats(reply: Reply) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from asyncllm.events import Usage  # noqa: TC001 - as above
+from asyncllm.parts import described, text_in
 from asyncllm.reply import Reply  # noqa: TC001 - as above
 
 STOPPED = "stopped"
@@ -82,12 +83,9 @@ def question_text(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if not isinstance(content, list | tuple):
         return content_text(content)
-    return content_text([part for part in content if part.get("type") == "text"])
+    return content_text([part for part in content if text_in(part) is not None])
 
 
 def _part_text(part: Mapping[str, Any]) -> str:
-    if part.get("type") == "text":
-        return str(part.get("text", ""))
-    source = part.get("source")
-    name = part.get("name") or ("" if isinstance(source, bytes) else source) or "file"
-    return f"[{part.get('type', 'file')}: {name:.200}]" if isinstance(name, str) else f"[{name}]"
+    text = text_in(part)
+    return f"({described(part)})" if text is None else text

@@ -6,11 +6,11 @@ import signal
 import stat
 
 import pytest
-from support.command_line import run
-from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, UP, Running
 
 from asyncllm.registry import ENTRY_POINT_GROUP
 from asyncllm.sandbox import Drop, Stall
+from support.command_line import run
+from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, UP, Running
 
 PROVIDER = """
 import asyncio, json, os, pathlib, re
@@ -167,7 +167,8 @@ def test_several_lines_are_typed_or_pasted_and_sent_by_enter_alone(scripted):
         chat.type('"""six' + ENTER + "seven" + ENTER + '"""' + ENTER)
         chat.wait_for("You said: six")
         leave(chat)
-    assert [each[-1] for each in asked(scripted)] == ["pasted\ntwo\nthree\nfour\nfive", "six\nseven"]
+    questions = [messages[-1] for messages in asked(scripted)]
+    assert questions == ["pasted\ntwo\nthree\nfour\nfive", "six\nseven"]
 
 
 def test_nothing_is_obeyed_that_a_model_or_a_file_says(scripted, home):
@@ -261,11 +262,11 @@ def test_each_line_of_a_pipe_is_a_question_or_a_command(scripted):
 
 def test_the_conversation_goes_on_with_another_api(server):
     done = run(
-        "chat", "-m", "h2o/falcon-7b", text_in="Hello\n/model openai/gpt-x\nAnd now?\n",
+        "chat", "-m", "h2o/falcon-7b", text_in="Hello\n/model openai/gpt-4\nAnd now?\n",
         ASYNCLLM_H2O_BASE_URL=server.url, ASYNCLLM_OPENAI_BASE_URL=f"{server.url}/v1",
         OPENAI_API_KEY="sk-test",
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "openai/gpt-x answers from now on.\n")
+    assert (done.returncode, done.stderr) == (0, "openai/gpt-4 answers from now on.\n")
     first, second = done.stdout.splitlines()
     assert "“And now?”" in second
     sent = json.loads(server.requests[-1].body)["messages"]

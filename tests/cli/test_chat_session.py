@@ -1,7 +1,6 @@
 """What a chat makes of what is typed, without a terminal and without a model."""
 
 import json
-import os
 import stat
 
 import msgspec
@@ -145,7 +144,10 @@ def test_an_answer_that_was_stopped_is_kept_and_marked():
     assert "*(stopped)*" in session.typed("/save x.md").text
 
 
-@pytest.mark.parametrize("reply", [Reply(), Reply(reasoning="hm"), Reply(tool_calls=(ToolCall("i", "f", "{}"),))])
+CALL = ToolCall("i", "f", "{}")
+
+
+@pytest.mark.parametrize("reply", [Reply(), Reply(reasoning="hm"), Reply(tool_calls=(CALL,))])
 def test_a_question_without_an_answer_is_not_sent_again_but_by_retry(reply):
     session = Session()
     session.asked(user("a"))
@@ -156,7 +158,7 @@ def test_a_question_without_an_answer_is_not_sent_again_but_by_retry(reply):
 
 
 def test_a_call_that_nobody_answers_is_not_sent_back():
-    session = chatted(Reply("Wait.", tool_calls=(ToolCall("i", "f", "{}"),)))
+    session = chatted(Reply("Wait.", tool_calls=(CALL,)))
     assert session.messages[-1] == assistant("Wait.")
 
 
@@ -286,14 +288,15 @@ def test_a_chat_is_saved_as_markdown():
     assert saved == do.Save(
         "chat.md",
         "# Chat\n\n**System message:** Be brief.\n\n## You\n\nquestion 0\n\n## Assistant\n\n"
-        "one\n\n```py\nx\n```\n\n## You\n\n[image: file]\n\nand this?\n\n## Assistant\n\nhalf\n\n"
+        "one\n\n```py\nx\n```\n\n## You\n\n(an image)\n\nand this?\n\n## Assistant\n\nhalf\n\n"
         "*(stopped)*\n",
         may_replace=False,
     )
 
 
 def test_a_chat_is_saved_as_json_that_can_be_sent_again():
-    session = chatted(Reply("one", usage=Usage(completion_tokens=3)), system="S", params={"seed": 1})
+    reply = Reply("one", usage=Usage(completion_tokens=3))
+    session = chatted(reply, system="S", params={"seed": 1})
     saved = json.loads(session.typed("/save chat.JSON").text)
     assert saved["messages"] == [{"role": "system", "content": "S"}, *session.messages]
     assert saved["params"] == {"seed": 1}
@@ -344,7 +347,7 @@ def test_a_history_that_is_no_history_loses_only_what_is_none():
     assert entries() == ["two", "one"]
 
 
-def test_a_home_that_can_not_be_written_costs_the_history_and_one_line(monkeypatch, tmp_path, capsys):
+def test_a_home_that_can_not_be_written_costs_the_history_alone(monkeypatch, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ASYNCLLM_HOME", str(tmp_path / "file" / "home"))
     history = ChatHistory()
@@ -353,4 +356,4 @@ def test_a_home_that_can_not_be_written_costs_the_history_and_one_line(monkeypat
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "this chat has no history" in err
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -5,12 +5,12 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.screens import Terminal
 
 from asyncllm.cli.markdown import Planner
 from asyncllm.cli.markdown_lines import Painter
 from asyncllm.cli.tail import Tail
 from asyncllm.cli.text import shown
+from support.screens import Terminal
 
 LINE = st.sampled_from(["", "a", "bc", "漢字", "👩‍👩‍👧 x", "-" * 15, "✂️✂️"])
 STEP = st.tuples(st.lists(LINE, max_size=4), st.lists(LINE, max_size=9))

@@ -12,7 +12,7 @@ import time
 
 import pyte
 
-SECONDS = 8.0
+SECONDS = 30.0
 # The first terminal that a leader of a session opens is its own: Ctrl-C is a signal to it there.
 ON_ITS_OWN = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1']
 
