@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,10 +65,13 @@ def parser() -> MarkdownIt:
     """Return what reads Markdown, by rules with which what has ended stays what it is.
 
     So there are no link definitions, which give a meaning to a text above them. And there is no
-    HTML: a terminal shows none, and what a reader would not see would be lost.
+    HTML: a terminal shows none, and what a reader would not see would be lost. A table is looked
+    for last: a fence or an item of a list can't become the head of one when its next line comes.
     """
-    rules = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    return rules.disable(["reference", "html_block", "html_inline"])
+    rules = MarkdownIt("commonmark").enable("strikethrough")
+    rules.disable(["reference", "html_block", "html_inline"])
+    rules.block.ruler.after("heading", "table_at_last", table, {"alt": ["paragraph"]})
+    return rules
 
 
 class _Unit(NamedTuple):

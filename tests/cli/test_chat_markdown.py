@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asyncllm.cli.markdown import CODE_LINES, Block, Code, Planner, parser
@@ -13,8 +13,8 @@ from asyncllm.cli.markdown import CODE_LINES, Block, Code, Planner, parser
 STARTS = [
     "", "", "", " ", "   ", "    ", "\t", "- ", "  - ", "* ", "1. ", "3. ", "2) ", "   10. ",
     "> ", ">> ", "# ", "#", "### ", "```", "````py", "~~~", "  ```", "---", "===", "***",
-    "| a | b |", "|---|---|", "--|--", "    code", "<div>", "</div>", "<!--", "-->", "[a]: b", "[a]",
-    "- - a", "- ```", "> ```", "![x](y)", "a\\", "&#27;", "\\",
+    "| a | b |", "|---|---|", "--|--", "    code", "<div>", "</div>", "<!--", "-->", "[a]: b",
+    "[a]", "- - a", "- ```", "> ```", "![x](y)", "a\\", "&#27;", "\\",
 ]  # fmt: skip
 LINES = st.builds(
     "".join, st.tuples(st.sampled_from(STARTS), st.sampled_from(["", "a", "b c", "- ", "`", "|"]))
@@ -36,7 +36,7 @@ def blocks_of(text):
     tokens = []
     parser().block.parse(text, parser(), {}, tokens)
     return [
-        (token.type, token.tag, token.content.rstrip("\n"), token.info.split()[:1])
+        (token.type, token.tag, token.content.rstrip(), token.info.split()[:1])
         for token in tokens
         if not (token.level == 0 and token.type.endswith(("list_open", "list_close")))
         and token.type != "list_item_open"  # whose info is its number
@@ -52,26 +52,28 @@ def joined(pieces):
             continue
         code.append(piece.text)
         if piece.closes:
-            text = "\n".join(code).rstrip("\n")
+            text = "\n".join(code).rstrip()
             blocks.append(("fence", "code", text, piece.language.split()))
             code = []
     return blocks
 
 
 @given(TEXTS, st.lists(st.integers(min_value=0), max_size=10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=4000, deadline=None)
 def test_the_pieces_are_the_same_however_the_text_comes(text, cuts):
     assert pieces_of(text, cuts) == pieces_of(text)
 
 
 @given(TEXTS)
-@settings(max_examples=500, deadline=None)
+@example("```|\n---")
+@example("- x\n- a | b\n--- | ---")
+@settings(max_examples=4000, deadline=None)
 def test_the_pieces_are_the_whole_text(text):
     assert joined(pieces_of(text)) == blocks_of(text)
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=4000, deadline=None)
 def test_what_was_given_out_stays_whatever_follows(text, more):
     planner = Planner()
     before = planner.feed(text)
