@@ -22,6 +22,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     prompt: Annotated[
         list[str] | None,
         typer.Argument(
+            metavar="PROMPT",
             help="What to ask. What is piped in comes before it; '-' or nothing asks that alone.",
             show_default=False,
         ),
@@ -31,23 +32,30 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         typer.Option(
             "--model",
             "-m",
+            metavar="MODEL",
             help="A model, provider/model, a provider, an alias or a GGUF file.",
             autocompletion=complete_model,
         ),
     ] = None,
     system: Annotated[
-        str | None, typer.Option("--system", "-s", help="A system message before the prompt.")
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system message.")
     ] = None,
     attach: Annotated[
         list[str] | None,
         typer.Option(
-            "--attach", "-a", help="A file or a URL to send along; '-' is standard input."
+            "--attach",
+            "-a",
+            metavar="FILE|URL",
+            help="An image, a document or a text to send along; '-' is standard input.",
         ),
     ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option(
-            "--param", "-p", help="A parameter such as temperature=0.2, the value as JSON or text."
+            "--param",
+            "-p",
+            metavar="NAME=VALUE",
+            help="A parameter such as temperature=0.2, the value as JSON or text.",
         ),
     ] = None,
     go_on: Annotated[  # noqa: FBT002 - typer's way
@@ -68,31 +76,36 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     provider: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Which provider answers, as `asyncllm providers` names it.",
             autocompletion=complete_provider,
         ),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
+    ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="The API key. Other users may see it: `asyncllm keys set` hides it."),
+        typer.Option(
+            metavar="KEY", help="The API key. Other users may see it: `asyncllm keys set` hides it."
+        ),
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option(help="A .env file with variables that are not set yet.")
+        Path | None,
+        typer.Option(metavar="PATH", help="A .env file with variables that are not set yet."),
     ] = None,
-    proxy: Annotated[str | None, typer.Option(help="As scheme://user:password@host:port.")] = None,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="As scheme://user:password@host:port.")
+    ] = None,
 ) -> None:
     """Stream the answer to standard output."""
     from asyncllm.cli.answers import Lines, Object, Text  # noqa: PLC0415 - heavy, as all of these
     from asyncllm.cli.asking import answer, asked  # noqa: PLC0415
     from asyncllm.cli.choosing import Choice  # noqa: PLC0415
     from asyncllm.cli.env_file import read_env_file  # noqa: PLC0415
+    from asyncllm.cli.home import refused  # noqa: PLC0415
     from asyncllm.cli.running import run  # noqa: PLC0415
 
-    if sys.stdout is None:
-        raise typer.BadParameter("standard output is closed: there is nowhere to write the answer")
-    if env_file is not None:
-        read_env_file(env_file)
     params = dict(name_and_value(text) for text in param or [])
     _check_params(params)
     choice = Choice(
@@ -105,6 +118,10 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     output = Lines() if events else Object() if as_json else Text(shows_reasoning=reasoning)
 
     def work() -> Coroutine[object, object, None]:
+        if sys.stdout is None:
+            raise refused("standard output is closed: there is nowhere to write the answer")
+        if env_file is not None:
+            read_env_file(env_file)
         what = asked(
             prompt or [], attach or [], system=system, params=params, choice=choice, go_on=go_on
         )

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import typer
-
 from asyncllm.cli import standard_input
+from asyncllm.cli.home import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +29,7 @@ def content_of(words: Sequence[str], attached: Sequence[str], *, system: str | N
         system: the system message, for the error where nothing else was typed.
 
     Raises:
-        BadParameter: there is nothing to ask, or something can't be sent.
-        ConfigurationError: something attached can't be read, or is of no known kind.
+        ConfigurationError: there is nothing to ask, or something can't be read or sent.
 
     """
     prompt = "" if list(words) == [STDIN] else " ".join(words)
@@ -47,7 +45,7 @@ def content_of(words: Sequence[str], attached: Sequence[str], *, system: str | N
         texts += [text] if text.strip() else []
     texts += [prompt] if prompt.strip() else []
     if not texts and not parts:
-        raise typer.BadParameter(_nothing(system, given, wants_input=wants_input))
+        raise refused(_nothing(system, given, wants_input=wants_input))
     if not parts:
         return "\n\n".join(texts)
     from asyncllm.parts import text as text_part  # noqa: PLC0415 - heavy, and seldom needed
@@ -88,9 +86,7 @@ def _attach(name: str, given: bytes, texts: list[str], parts: list[Any]) -> None
         parts.append(_part_of_url(name))
         return
     if name == STDIN and not given:
-        raise typer.BadParameter(
-            "standard input is empty, and -a - attaches it: pipe a file into it"
-        )
+        raise refused("standard input is empty, and -a - attaches it: pipe a file into it")
     data = given if name == STDIN else _pipe(name)
     called = "standard input" if name == STDIN else Path(name).name
     source = Path(name) if data is None else data
@@ -109,7 +105,6 @@ def _attach(name: str, given: bytes, texts: list[str], parts: list[Any]) -> None
 
 def _part_of_url(url: str) -> Any:
     from asyncllm import parts as made  # noqa: PLC0415 - as above
-    from asyncllm.errors import ConfigurationError  # noqa: PLC0415
     from asyncllm.sources import find, media_type_of_head, media_type_of_name  # noqa: PLC0415
 
     found = find(url)
@@ -119,7 +114,7 @@ def _part_of_url(url: str) -> Any:
         return made.image(url)
     if kind:
         return made.file(url, media_type=kind)
-    raise ConfigurationError(
+    raise refused(
         f"what is at {url:.100} can't be told from its name: fetch it, such as with curl -L, and "
         "pipe it into: asyncllm -a -"
     )
@@ -148,5 +143,5 @@ def _pipe(name: str) -> bytes | None:
     with open(name, "rb") as pipe:  # noqa: PTH123 - /dev/fd/63 is as good a name as any
         data = pipe.read(standard_input.MOST_BYTES + 1)
     if len(data) > standard_input.MOST_BYTES:
-        raise typer.BadParameter(f"{name} gives more than {standard_input.MOST_BYTES >> 20} MiB")
+        raise refused(f"{name} gives more than {standard_input.MOST_BYTES >> 20} MiB")
     return data

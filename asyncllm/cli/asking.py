@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from asyncllm.cli.answers import Output
 
 
+_MEASURABLE = 0.001  # seconds; what came in one read came at no speed
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked, and of whom.
 
@@ -61,8 +64,8 @@ def asked(
         go_on: whether the last conversation goes on.
 
     Raises:
-        BadParameter: there is nothing to ask, or something can't be sent.
-        ConfigurationError: as above, or there is no last conversation.
+        ConfigurationError: there is nothing to ask, something can't be sent, or there is no last
+            conversation.
 
     """
     last = load_last() if go_on else None
@@ -173,8 +176,7 @@ def _say_stats(reply: Reply, pieces: int) -> None:
     duration = reply.duration or 0.0
     first = duration if reply.time_to_first_token is None else reply.time_to_first_token
     tokens = (reply.usage and reply.usage.completion_tokens) or pieces
-    say(
-        f"first token {first:.3f} s, {tokens} tokens, "
-        f"{tokens / max(duration - first, 1e-6):.1f} tokens/s, "
-        f"ended: {reply.finish_reason or 'failed'}"
-    )
+    written = duration - first
+    speed = f"{tokens / written:.1f} tokens/s, " if written > _MEASURABLE else ""
+    ended = reply.finish_reason or "failed"
+    say(f"first token {first:.3f} s, {tokens} tokens, {speed}ended: {ended}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import typer
+from asyncllm.cli.home import refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ def read_env_file(path: Path) -> None:
     """Put what a `.env` has into the environment, except what is there already.
 
     Raises:
-        BadParameter: it can't be read.
+        ConfigurationError: it can't be read.
 
     """
     from dotenv import dotenv_values  # noqa: PLC0415 - seldom needed
@@ -25,7 +25,7 @@ def read_env_file(path: Path) -> None:
             values = dotenv_values(stream=file)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise typer.BadParameter(f"{path} can't be read: {reason}") from None
+        raise refused(f"{path} can't be read: {reason}") from None
     for name, value in values.items():
         if value is not None:
             os.environ.setdefault(name, value)

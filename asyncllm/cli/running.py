@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -23,6 +24,8 @@ FAILED = 1
 WRONG_USAGE = 2
 BROKEN_PIPE = 141
 
+_OPTIONS = {"base_url": "--base-url ", "api_key": "--key ", "model": "-m ", "proxy": "--proxy "}
+_AS_OPTIONS = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?=[\s…,;:.'\"]|$)")
 _BY_SIGNAL = 128  # plus its number
 _ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
 
@@ -68,11 +71,13 @@ def ending_well() -> Iterator[None]:
 
 def described(error: AsyncLLMError) -> str:
     """Return what a user is told of an error, with the advice that is among its notes."""
-    kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, ConfigurationError):  # which says how to write it in a program
+        said = _AS_OPTIONS.sub(lambda found: _OPTIONS[found[1]], str(error))
     notes = list[str](getattr(error, "__notes__", ()))
     if isinstance(error, TransportError) and not notes:
         notes = ["is it the right server? --base-url says where it is"]
-    return kind + "; ".join([str(error), *notes])
+    return "; ".join([said, *notes])
 
 
 async def _until_told_to_end(work: Coroutine[object, object, None], received: list[int]) -> None:

@@ -8,8 +8,7 @@ import select
 import stat
 import sys
 
-import typer
-
+from asyncllm.cli.home import refused
 from asyncllm.cli.text import say
 
 MOST_BYTES = 50 * 1024 * 1024  # what `asyncllm.sources` takes of a file, too
@@ -37,7 +36,7 @@ def read_bytes() -> bytes:
     close. A line on standard error says that it is waited for, and how not to.
 
     Raises:
-        BadParameter: there is more of it than may be sent.
+        ConfigurationError: there is more of it than may be sent.
 
     """
     if sys.stdin is None:  # closed when the program began
@@ -49,9 +48,9 @@ def read_bytes() -> bytes:
     try:
         data = sys.stdin.buffer.read(MOST_BYTES + 1)
     except OSError as error:  # a folder, say
-        raise typer.BadParameter(f"standard input can't be read: {error.strerror}") from None
+        raise refused(f"standard input can't be read: {error.strerror}") from None
     if len(data) > MOST_BYTES:
-        raise typer.BadParameter(
+        raise refused(
             f"standard input has more than {MOST_BYTES >> 20} MiB: pipe less of it, such as "
             "with head or grep"
         )
@@ -69,14 +68,14 @@ def as_text(data: bytes, what: str, way_out: str) -> str:
         way_out: the rest of the error, which says what to do with what is no text.
 
     Raises:
-        BadParameter: they are no text.
+        ConfigurationError: they are no text.
 
     """
     encoding = next((name for mark, name in _BOMS.items() if data.startswith(mark)), "utf-8")
     text = data.decode(encoding, errors="replace")
     replaced = text.count("\ufffd")
     if "\0" in text or replaced > _MOST_REPLACED * len(text):
-        raise typer.BadParameter(f"{what} is not UTF-8 text{way_out}")
+        raise refused(f"{what} is not UTF-8 text{way_out}")
     if replaced and "\ufffd".encode() not in data:
         say(f"asyncllm: {what} has bytes that are not UTF-8: {replaced} of them became \ufffd")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from asyncllm import ConfigurationError, TransportError
+from asyncllm.cli.running import described
 from support.command_line import run
 
 
@@ -65,3 +67,15 @@ except running.typer.Exit as ended:
 def test_ctrl_c_is_heard_though_it_comes_when_nothing_else_happens():
     done = subprocess.run([sys.executable, "-c", TAKEN_BY_A_THREAD], timeout=60, check=False)
     assert done.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ConfigurationError("give base_url=…, or api_key="), "give --base-url …, or --key "),
+        (ConfigurationError("my_model=x is no model=y"), "my_model=x is no model=y"),
+        (TransportError("gone"), "TransportError: gone; is it the right server? --base-url says"),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_the_command_line(error, says):
+    assert described(error).startswith(says)

@@ -6,7 +6,6 @@ import sys
 import threading
 
 import pytest
-import typer
 
 from asyncllm import ConfigurationError
 from asyncllm.cli.asked import content_of
@@ -58,7 +57,7 @@ def test_what_is_piped_comes_before_the_prompt(words, given, expected, piped):
     ],
 )
 def test_nothing_to_ask_is_wrong_usage(words, system, says, piped):
-    with pytest.raises(typer.BadParameter) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         asked(*words, system=system)
     assert says in str(raised.value)
 
@@ -67,7 +66,7 @@ def test_nothing_to_ask_is_wrong_usage(words, system, says, piped):
 def test_what_is_no_text_is_refused_with_the_way_to_send_it(given, piped):
     piped(given)
     with pytest.raises(
-        typer.BadParameter, match="not UTF-8 text: attach .* with -a -, and .*iconv"
+        ConfigurationError, match="not UTF-8 text: attach .* with -a -, and .*iconv"
     ):
         asked("What is this?")
 
@@ -94,7 +93,7 @@ def test_standard_input_is_bounded(monkeypatch):
 
     endless = io.TextIOWrapper(io.BufferedReader(Endless()), encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", endless)
-    with pytest.raises(typer.BadParameter, match=f"more than {MOST_BYTES >> 20} MiB"):
+    with pytest.raises(ConfigurationError, match=f"more than {MOST_BYTES >> 20} MiB"):
         asked("Summarise")
 
 
@@ -195,7 +194,7 @@ def test_a_pipe_of_the_shells_can_be_attached(folder, piped):
     ],
 )
 def test_what_can_not_be_attached_is_refused_with_the_reason(name, says, folder, piped):
-    with pytest.raises((typer.BadParameter, ConfigurationError)) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         asked("What is this?", attached=[name])
     assert says in str(raised.value)
 

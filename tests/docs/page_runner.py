@@ -36,6 +36,8 @@ from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_classes
 
 ROOT = Path(__file__).parents[2]
+# The files that pages attach and pipe.
+ATTACHED = Path(__file__).parent / "attached"
 RUN = {"python", "text", "sh"}
 # What is shown and has nothing to run: configuration, and what Sphinx makes something of.
 SHOWN = {"toml", "", "{toctree}", "{eval-rst}"}
@@ -132,7 +134,7 @@ class Page:
             return self._serve(command)
         elif command == INSTALLED:
             return ""
-        elif program == "asyncllm" and "|" not in command:
+        elif program == "asyncllm" and not re.search("[|<]", command):
             return self._call(shlex.split(self._local(command)))
         elif program == "asyncllm" or "| asyncllm" in command:
             done = subprocess.run(
@@ -147,7 +149,7 @@ class Page:
 
     def _call(self, argv: list[str]) -> str:
         with (
-            open(os.devnull, encoding="utf-8") as nothing,
+            Path(os.devnull).open(encoding="utf-8") as nothing,
             mock.patch.object(sys, "stdin", nothing),
             mock.patch.object(sys, "argv", argv),
             mock.patch.dict(os.environ, self._env()),
@@ -174,8 +176,12 @@ class Page:
         return {**os.environ, **self.environment, "PATH": path}
 
     def _local(self, text: str) -> str:
-        """Put the sandbox in the place of every address that a page shows as an example."""
+        """Put the sandbox, and files of ours, in the place of those that a page has as examples."""
         text = re.sub(r"http://(localhost|127\.0\.0\.1):(3000|8000)", self.url, text)
+        for path in ATTACHED.iterdir():
+            text = re.sub(rf"(?<![\w/.]){re.escape(path.name)}(?!\w)", str(path), text)
+        # Whose output depends on what is being changed here.
+        text = text.replace("git diff |", "echo a diff |")
         return text.replace("https://chat.example.org", self.url)
 
 

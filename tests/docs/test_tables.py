@@ -147,18 +147,23 @@ def test_the_page_has_every_command_and_no_other():
 @pytest.mark.parametrize("command", commands())
 def test_the_page_has_every_option_of_the_command_and_no_other(command):
     said = helped(command)
-    real = set(re.findall(r"^  (--\S+|-\w)\b", said, re.MULTILINE)) - {"--help"}
-    real |= set(
-        re.findall(r"^  (\w+)", said.partition("Arguments:")[2].partition("\n\n")[0], re.MULTILINE)
-    )
     section = page("cli.md").partition(f"## asyncllm {command}\n")[2].partition("\n## ")[0]
-    table = {row[0].strip("`"): row[1] for row in rows(section)}
+    if own := re.findall(r"^  (\w+)", said.partition("Commands:")[2], re.MULTILINE):
+        assert [name for name in own if f"asyncllm {command} {name}" not in section] == []
+        return
+    real = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", said, re.MULTILINE)) - {"--help"}
+    short = set(re.findall(r"^  (-\w), ", said, re.MULTILINE)) - {"-h"}
+    arguments = said.partition("Arguments:")[2].partition("\n\n")[0]
+    real |= {name.lower() for name in re.findall(r"^  \[?(\w+)", arguments, re.MULTILINE)}
+    written = [(re.findall(r"`([\w-]+)…?`", row[0]), row[1]) for row in rows(section)]
+    table = {names[-1].lower(): text for names, text in written}
     assert table.keys() == real
+    assert {name for names, _ in written for name in names[:-1]} == short
     defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\];]+)", said, re.MULTILINE))
     shown = {
         name: match[1]
         for name, text in table.items()
-        if (match := re.search(r"default: `([^`]+)`", text)) and name != "--provider"
+        if (match := re.search(r"default: `([^`]+)`", text))
     }
     assert shown == defaults
 
@@ -198,4 +203,5 @@ def test_the_picture_of_the_layers_knows_every_way_to_import(line, names):
 
 
 def test_the_picture_of_the_layers_shows_what_the_command_line_imports():
-    assert DIAGRAMS["_imports_by_folder"]()["cli"] == {"errors", "providers", "registry", "sandbox"}
+    shown = DIAGRAMS["_imports_by_folder"]()["cli"]
+    assert shown >= {"errors", "providers", "registry", "sandbox"}
