@@ -162,8 +162,7 @@ class Planner:
         if fence.end.fullmatch(line):
             self._end_code(pieces)
             return
-        indent = len(line) - len(line.lstrip(" "))
-        self._lines.append(line[min(indent, fence.indent) :])
+        self._lines.append(_without_indent(line, fence.indent))
         if len(self._lines) > CODE_LINES:  # one more, so that the last piece is never empty
             self._put_code(self._lines[:CODE_LINES], pieces, closes=False)
             del self._lines[:CODE_LINES]
@@ -242,6 +241,15 @@ def _units(lines: Sequence[str]) -> list[_Unit]:
             is_fence = token.type == "fence"
             units.append(_Unit(token.map[0], is_fence, is_next_item=False, number=None))
     return units
+
+
+def _without_indent(line: str, columns: int) -> str:
+    """Return a line without what it is indented by, or that many columns of it."""
+    column = at = 0
+    while column < columns and line[at : at + 1] in {" ", "\t"}:
+        column += 1 if line[at] == " " else 4 - column % 4
+        at += 1
+    return " " * max(0, column - columns) + line[at:]
 
 
 def _is_blank(line: str) -> bool:
