@@ -18,12 +18,12 @@ class Usage(NamedTuple):
 COMMANDS = MappingProxyType(
     {
         "help": Usage("", "show this list"),
-        "model": Usage("[NAME]", "answer with another model from now on; alone: list the models"),
-        "system": Usage("[TEXT]", "set the system message (- removes it); alone: show it"),
-        "param": Usage("[NAME=VALUE]", "set a parameter (NAME= removes it); alone: show them"),
+        "model": Usage("[NAME]", "have another model answer; alone: list the models"),
+        "system": Usage("[TEXT]", "set the system message (- for none); alone: show it"),
+        "param": Usage("[NAME=VALUE]", "set a parameter (NAME= for none); alone: show them"),
         "attach": Usage("FILE|URL", "send a file with the next question"),
         "retry": Usage("", "ask the last question again"),
-        "undo": Usage("", "take the last question and its answer back, and edit the question"),
+        "undo": Usage("", "take the last question back, and edit it"),
         "new": Usage("", "begin a new conversation"),
         "save": Usage("FILE", "save the chat as Markdown (.md) or JSON (.json)"),
         "copy": Usage("", "copy the last answer to the clipboard"),
@@ -41,9 +41,9 @@ HELP = "\n".join(
     [
         *(f"/{name} {how.argument}".ljust(22) + how.meaning for name, how in COMMANDS.items()),
         "",
-        "Enter sends. Alt-Enter (or Esc, then Enter) begins a new line; so does Enter after a \\,",
-        'and between two """. Ctrl-C stops an answer. Ctrl-R searches what you typed before.',
-        "A question that begins with a slash: write two.",
+        "Enter sends. Alt-Enter (or Esc, then Enter) begins a new line; so does Enter",
+        'after a \\, and between two """. Ctrl-C stops an answer. Ctrl-R searches what',
+        "you typed before. A question that begins with a slash: write two.",
     ]
 )
 

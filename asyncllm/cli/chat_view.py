@@ -238,8 +238,9 @@ def tell(text: str) -> None:
 
 
 def can_draw(output: TextIO) -> bool:
-    """Tell whether Markdown can be drawn there: it is a terminal that knows escape sequences."""
-    return output.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    """Tell whether Markdown can be drawn there: a terminal that knows its characters and escapes."""
+    is_smart = sys.platform == "win32" or os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    return output.isatty() and is_smart and output.encoding.lower().startswith("utf")
 
 
 def _size_of(output: TextIO) -> tuple[int, int]:

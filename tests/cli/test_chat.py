@@ -4,12 +4,13 @@ import json
 import os
 import signal
 import stat
+import subprocess
 
 import pytest
 
 from asyncllm.registry import ENTRY_POINT_GROUP
 from asyncllm.sandbox import Drop, Stall
-from support.command_line import run
+from support.command_line import run, started, wait_until
 from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, UP, Running
 
 PROVIDER = """
@@ -121,8 +122,13 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_chat(server):
         chat.wait_for("(stopped: what came is kept; /retry asks again)")
         chat.type(CTRL_C)
         chat.wait_for("Ctrl-D or /quit leaves.")
-        assert (server.conversations, server.generating) == (0, 0)
-        chat.type("/retry" + ENTER)
+        wait_until(lambda: (server.conversations, server.generating) == (0, 0))
+        chat.type("And then?" + ENTER)
+        chat.wait_for("You wrote:")
+        assert b"Assistant: This is" in b"".join(each.body for each in list(server.requests)[-3:])
+        chat.type("/undo" + ENTER)
+        chat.wait_for("> And then?", times=2)
+        chat.type(CTRL_C + "/retry" + ENTER)
         chat.wait_for("You wrote: “Hello”")
         leave(chat)
 
@@ -183,6 +189,7 @@ def test_nothing_is_obeyed_that_a_model_or_a_file_says(scripted, home):
         chat.type("think evil" + ENTER)
         chat.wait_for(r"\x1b]0;title\x07\x1b[31mred\x9b2J\x0d\x08", times=3)
         chat.wait_until(lambda text: text.endswith("\n>"))
+        assert "▸ thought for 0 s (/reasoning shows it)" in chat.text
         chat.type("/reasoning" + ENTER)
         chat.wait_for(r"then\x1b[31m another")
         chat.type("/model ev" + TAB)
@@ -279,6 +286,18 @@ def test_a_question_that_fails_in_a_pipe_makes_the_exit_status_1(server):
     assert done.returncode == 1
     assert "StreamInterrupted" in done.stderr
     assert "“two”" in done.stdout
+
+
+def test_ctrl_c_ends_a_chat_that_nobody_types_in(server):
+    server.add_fault(Stall(after=2))
+    with started("chat", "--base-url", server.url, stdin=subprocess.PIPE) as chat:
+        chat.stdin.write("Hello\n")
+        chat.stdin.flush()
+        assert chat.stdout.read(7) == "This is"
+        chat.send_signal(signal.SIGINT)
+        assert chat.wait(60) == 130
+        assert "stopped" in chat.stderr.read()
+    assert server.conversations == 0
 
 
 def test_files_go_with_the_first_question_of_a_pipe(scripted, tmp_path):

@@ -119,6 +119,7 @@ def test_every_command_is_in_the_help_and_does_something():
     for name, (argument, _) in COMMANDS.items():
         assert f"/{name} {argument}".rstrip() in HELP
         assert Session().typed(f"/{name}") is not None
+    assert max(map(len, HELP.splitlines())) < 80
     assert set(OTHER_NAMES.values()) <= set(COMMANDS)
     assert not set(OTHER_NAMES) & set(COMMANDS)
 
