@@ -60,12 +60,11 @@ def attachment(name: str) -> list[Any]:
         name: a path, or a URL.
 
     Raises:
-        BadParameter: it can't be sent.
         ConfigurationError: it can't be read, or is of no known kind.
 
     """
     if name == STDIN:
-        raise typer.BadParameter("standard input can't be attached in a chat: name a file")
+        raise refused("standard input can't be attached in a chat: name a file")
     texts, parts = list[str](), list[Any]()
     _attach(name, b"", texts, parts)
     return [*texts, *parts]

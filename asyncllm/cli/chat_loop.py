@@ -135,8 +135,8 @@ class Chat:
             case effects.Attach(source):
                 try:
                     self._attach(source)
-                except (AsyncLLMError, typer.BadParameter) as error:
-                    self._complain(getattr(error, "message", "") or str(error))
+                except AsyncLLMError as error:
+                    self._complain(str(error))
             case effects.Save():
                 self._save(effect)
             case effects.Copy(text):

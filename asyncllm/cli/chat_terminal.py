@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from asyncllm.cli.chat_commands import goes_on, joined
+from asyncllm.cli.chat_view import knows_escapes
 from asyncllm.cli.text import write
 
 if TYPE_CHECKING:
@@ -205,6 +206,5 @@ def copy(text: str) -> str:
 
 def has_prompt() -> bool:
     """Tell whether somebody can type at a prompt here, and see it."""
-    is_dumb = os.environ.get("TERM", "dumb") in {"dumb", "unknown"} and sys.platform != "win32"
     is_seen = sys.stdout.isatty() or sys.stderr.isatty()
-    return sys.stdin.isatty() and is_seen and not is_dumb
+    return sys.stdin.isatty() and is_seen and knows_escapes()

@@ -234,13 +234,17 @@ class TerminalView:
 def tell(text: str) -> None:
     """Write a line that is no part of an answer to standard error; dim on a terminal."""
     text = harmless(text, sys.stderr)
-    write(f"\x1b[2m{text}\x1b[0m\n" if can_draw(sys.stderr) else f"{text}\n", sys.stderr)
+    write(f"\x1b[2m{text}\x1b[0m\n" if sys.stderr.isatty() and knows_escapes() else f"{text}\n", sys.stderr)
 
 
 def can_draw(output: TextIO) -> bool:
-    """Tell whether Markdown can be drawn there: a terminal that knows its characters and escapes."""
-    is_smart = sys.platform == "win32" or os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
-    return output.isatty() and is_smart and output.encoding.lower().startswith("utf")
+    """Tell whether Markdown can be drawn there: it is a terminal that knows how."""
+    return output.isatty() and knows_escapes() and output.encoding.lower().startswith("utf")
+
+
+def knows_escapes() -> bool:
+    """Tell whether the terminal says that it knows escape sequences."""
+    return sys.platform == "win32" or os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
 
 
 def _size_of(output: TextIO) -> tuple[int, int]:

@@ -59,7 +59,7 @@ def joined(pieces):
 
 
 @given(TEXTS, st.lists(st.integers(min_value=0), max_size=10))
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_pieces_are_the_same_however_the_text_comes(text, cuts):
     assert pieces_of(text, cuts) == pieces_of(text)
 
@@ -67,13 +67,13 @@ def test_the_pieces_are_the_same_however_the_text_comes(text, cuts):
 @given(TEXTS)
 @example("```|\n---")
 @example("- x\n- a | b\n--- | ---")
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_pieces_are_the_whole_text(text):
     assert joined(pieces_of(text)) == blocks_of(text)
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_what_was_given_out_stays_whatever_follows(text, more):
     planner = Planner()
     before = planner.feed(text)
