@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from asyncllm.cli.choosing import OPENAI_COMPATIBLE, SANDBOX, key_advice
-from asyncllm.cli.known import usual_key_variable
+from asyncllm.cli.known import OPENAI_COMPATIBLE, SANDBOX, key_advice, usual_key_variable
 from asyncllm.errors import (
     AsyncLLMError,
     AuthenticationError,

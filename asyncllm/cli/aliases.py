@@ -68,11 +68,13 @@ def remove_alias(name: str) -> bool:
 
 @commands.command("set")
 def set_alias(
-    name: Annotated[str, typer.Argument(help="The short name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The short name.")],
     model: Annotated[
         str,
         typer.Argument(
-            help="What it stands for: anything that -m takes.", autocompletion=complete_model
+            metavar="MODEL",
+            help="What it stands for: anything that -m takes.",
+            autocompletion=complete_model,
         ),
     ],
 ) -> None:
@@ -105,7 +107,9 @@ def list_aliases() -> None:
 
 @commands.command("remove")
 def remove(
-    name: Annotated[str, typer.Argument(help="The alias.", autocompletion=complete_alias)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The alias.", autocompletion=complete_alias)
+    ],
 ) -> None:
     """Forget an alias."""
     from asyncllm.cli.running import ending_well  # noqa: PLC0415

@@ -77,14 +77,14 @@ class Text(Output):
 
     def __init__(self, *, shows_reasoning: bool = False) -> None:
         self._shows_reasoning = shows_reasoning
-        self._is_thinking = self._has_written = False
+        self._is_thinking = self._is_in_line = False
 
     @override
     def shows(self, item: Item) -> bool:
         """Tell whether it is a text, a refusal, or a thought that is to be shown."""
         if isinstance(item, Reasoning):
             return self._shows_reasoning and bool(item.text)
-        return isinstance(item, Refusal) or (isinstance(item, str) and bool(item))
+        return isinstance(item, Refusal) or (isinstance(item, str) and item != "")
 
     @override
     def add(self, item: Item) -> None:
@@ -94,15 +94,15 @@ class Text(Output):
             write(_dimmed(item.text) if sys.stderr.isatty() else item.text, sys.stderr)
         elif isinstance(item, str | Refusal):
             self._end_thinking()
-            self._has_written = True
             text = item if isinstance(item, str) else item.text
+            self._is_in_line = not text.endswith("\n")
             write(harmless(text, sys.stdout), sys.stdout)
 
     @override
     def end(self, end: End) -> None:
         """End the last line, and say of a whole answer what its text does not."""
         self._end_thinking()
-        if self._has_written:
+        if self._is_in_line:
             write("\n", sys.stdout)
         if end.error is None:
             for notice in notices(end.reply):

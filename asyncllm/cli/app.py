@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from asyncllm import __version__
 from asyncllm.cli import aliases, keys, logs
 from asyncllm.cli.ask import ask
 from asyncllm.cli.chat import chat
 from asyncllm.cli.completing import complete_bare
+from asyncllm.cli.light_values import lighten
 from asyncllm.cli.models import models
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
@@ -42,10 +45,14 @@ def run(arguments: list[str]) -> None:
         arguments: what was typed, less the name of the program.
 
     """
+    command = get_command(app)
+    lighten(command)
     if _COMPLETE in os.environ:
+        # To look for markup in help texts, which have none, typer would import it for most shells.
+        sys.modules["rich"] = None  # type: ignore[assignment]
         complete_bare(os.environ, {*_NAMES, *_OF_ASYNCLLM_ITSELF})
-        app(prog_name="asyncllm")
-    app(with_command(arguments), prog_name="asyncllm")
+        command(prog_name="asyncllm")
+    command(with_command(arguments), prog_name="asyncllm")
 
 
 def with_command(arguments: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,7 +91,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         ),
     ] = None,
     env_file: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="PATH", help="A .env file with variables that are not set yet."),
     ] = None,
     proxy: Annotated[
@@ -121,7 +121,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         if sys.stdout is None:
             raise refused("standard output is closed: there is nowhere to write the answer")
         if env_file is not None:
-            read_env_file(env_file)
+            read_env_file(Path(env_file))
         what = asked(
             prompt or [], attach or [], system=system, params=params, choice=choice, go_on=go_on
         )

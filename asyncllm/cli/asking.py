@@ -105,8 +105,6 @@ async def answer(asked: Asked, output: Output, *, stats: bool) -> None:
     except (asyncio.CancelledError, AsyncLLMError) as error:
         if found is None:  # and so there is no stream that has ended
             name = asked.choice.provider or asked.choice.model.partition("/")[0]
-            if isinstance(error, AsyncLLMError):
-                advise(error, name, "")
             output.end(End(Reply(), name, error))
         raise
 

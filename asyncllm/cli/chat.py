@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,7 @@ from asyncllm.cli.completing import complete_model, complete_provider
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from asyncllm.cli.chat_answer import Answering
     from asyncllm.cli.chat_session import Session
@@ -25,19 +25,30 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
         typer.Option(
             "--model",
             "-m",
+            metavar="MODEL",
             help="A model, provider/model, a provider, an alias or a GGUF file.",
             autocompletion=complete_model,
         ),
     ] = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="A system message.")] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system message.")
+    ] = None,
     attach: Annotated[
         list[str] | None,
-        typer.Option("--attach", "-a", help="A file or a URL to send with the first question."),
+        typer.Option(
+            "--attach",
+            "-a",
+            metavar="FILE|URL",
+            help="A file or a URL to send with the first question. May be repeated.",
+        ),
     ] = None,
     param: Annotated[
         list[str] | None,
         typer.Option(
-            "--param", "-p", help="A parameter such as temperature=0.2, the value as JSON or text."
+            "--param",
+            "-p",
+            metavar="NAME=VALUE",
+            help="A parameter such as temperature=0.2, the value as JSON or text. May be repeated.",
         ),
     ] = None,
     go_on: Annotated[  # noqa: FBT002 - typer's way
@@ -52,19 +63,27 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
     provider: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Which provider answers, as `asyncllm providers` names it.",
             autocompletion=complete_provider,
         ),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
+    ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="The API key. Other users may see it: `asyncllm keys set` hides it."),
+        typer.Option(
+            metavar="KEY", help="The API key. Other users may see it: `asyncllm keys set` hides it."
+        ),
     ] = None,
     env_file: Annotated[
-        Path | None, typer.Option(help="A .env file with variables that are not set yet.")
+        str | None,
+        typer.Option(metavar="PATH", help="A .env file with variables that are not set yet."),
     ] = None,
-    proxy: Annotated[str | None, typer.Option(help="As scheme://user:password@host:port.")] = None,
+    proxy: Annotated[
+        str | None, typer.Option(metavar="URL", help="As scheme://user:password@host:port.")
+    ] = None,
 ) -> None:
     """Chat with a model. /help lists the commands, Ctrl-D leaves.
 
@@ -75,16 +94,10 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
     from asyncllm.cli.chat_view import can_draw  # noqa: PLC0415
     from asyncllm.cli.choosing import Choice  # noqa: PLC0415
     from asyncllm.cli.env_file import read_env_file  # noqa: PLC0415
-    from asyncllm.cli.running import ending_well, run  # noqa: PLC0415
+    from asyncllm.cli.running import run  # noqa: PLC0415
 
-    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
-        if stream is None:
-            raise typer.BadParameter(f"standard {name} is closed: a chat needs it")
-    if env_file is not None:
-        read_env_file(env_file)
     params = dict(name_and_value(text) for text in param or [])
     _check_params(params)
-    session = Session(system=system, params=params)
     choice = Choice(
         model=model or "",
         provider=provider or "",
@@ -92,13 +105,29 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
         key=key or "",
         proxy=proxy or "",
     )
-    with ending_well():
-        if go_on:
-            choice = _going_on(session, choice)
-    answering = Answering(
-        is_plain=plain or not can_draw(sys.stdout), stats=stats, secrets=(key or "", proxy or "")
-    )
-    run(lambda: _chat(session, choice, answering, attach or []))
+
+    def work() -> Coroutine[object, object, None]:
+        _check_standard_streams()
+        if env_file is not None:
+            read_env_file(Path(env_file))
+        session = Session(system=system, params=params)
+        first = _going_on(session, choice) if go_on else choice
+        answering = Answering(
+            is_plain=plain or not can_draw(sys.stdout),
+            stats=stats,
+            secrets=(key or "", proxy or ""),
+        )
+        return _chat(session, first, answering, attach or [])
+
+    run(work)
+
+
+def _check_standard_streams() -> None:
+    from asyncllm.cli.home import refused  # noqa: PLC0415
+
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output"), (sys.stderr, "error")):
+        if stream is None:
+            raise refused(f"standard {name} is closed: a chat needs it")
 
 
 def _check_params(params: dict[str, object]) -> None:
@@ -112,12 +141,12 @@ def _going_on(session: Session, choice: Choice) -> Choice:
     """Have the last conversation in the chat, and return who answers then."""
     import msgspec  # noqa: PLC0415
 
+    from asyncllm.cli.home import refused  # noqa: PLC0415
     from asyncllm.cli.last import load_last  # noqa: PLC0415
-    from asyncllm.errors import ConfigurationError  # noqa: PLC0415
 
     last = load_last()
     if last is None:
-        raise ConfigurationError("there is no conversation to continue yet: begin without -c")
+        raise refused("there is no conversation to continue yet: begin without -c")
     session.go_on_with(last.messages)
     if session.system is None:
         session.system = last.system

@@ -234,7 +234,8 @@ class TerminalView:
 def tell(text: str) -> None:
     """Write a line that is no part of an answer to standard error; dim on a terminal."""
     text = harmless(text, sys.stderr)
-    write(f"\x1b[2m{text}\x1b[0m\n" if sys.stderr.isatty() and knows_escapes() else f"{text}\n", sys.stderr)
+    is_dim = sys.stderr.isatty() and knows_escapes()
+    write(f"\x1b[2m{text}\x1b[0m\n" if is_dim else f"{text}\n", sys.stderr)
 
 
 def can_draw(output: TextIO) -> bool:

@@ -12,11 +12,14 @@ import msgspec
 
 from asyncllm import registry
 from asyncllm.cli import known
+from asyncllm.cli.advice import advise
 from asyncllm.cli.aliases import aliases
 from asyncllm.cli.keys_file import stored_keys
+from asyncllm.cli.known import OPENAI_COMPATIBLE, SANDBOX, key_advice
 from asyncllm.cli.last import Conversation  # noqa: TC001 - msgspec reads the annotations
 from asyncllm.cli.text import say
 from asyncllm.errors import (
+    AsyncLLMError,
     AuthenticationError,
     ConfigurationError,
     HTTPStatusError,
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
 
     from asyncllm.base.server import AsyncGeneratorProvider
 
-SANDBOX = "sandbox"
-OPENAI_COMPATIBLE = "openai-compatible"
+__all__ = ["OPENAI_COMPATIBLE", "SANDBOX", "Choice", "Chosen", "chosen", "key_advice"]
 
 _MODEL = "ASYNCLLM_MODEL"
 _H2O = "ASYNCLLM_H2O_BASE_URL"
@@ -106,7 +108,11 @@ async def chosen(choice: Choice) -> AsyncGenerator[Chosen]:
         else:
             one = _provider(place, choice)
         await stack.enter_async_context(one)
-        model = place.model or one.model or await _default_model(one, place.name)
+        try:
+            model = place.model or one.model or await _default_model(one, place.name)
+        except AsyncLLMError as error:
+            advise(error, place.name, "")
+            raise
         yield Chosen(one, model, place.name, place.base_url)
 
 
@@ -119,11 +125,27 @@ def _place_of(choice: Choice) -> _Place:
     if typed.name:
         return _Place(typed.name, typed.model, url)
     if url:
-        is_openai = "v1" in urlsplit(url).path.split("/")
-        return _Place(OPENAI_COMPATIBLE if is_openai else "h2o", typed.model, url)
+        return _Place(_format_at(url, typed.model), typed.model, url)
     if last is not None:
         return _Place(_checked_name(last.provider), typed.model or last.model, last.base_url)
     return _place_in_environment(choice, typed.model)
+
+
+def _format_at(url: str, model: str) -> str:
+    """Return whose format is spoken at a base URL that was typed without a provider.
+
+    Raises:
+        ConfigurationError: a model was typed that no server of H2o's has.
+
+    """
+    if "v1" in urlsplit(url).path.split("/"):
+        return OPENAI_COMPATIBLE
+    if model and "/" not in model and model not in registry.provider_class("h2o").models:
+        raise ConfigurationError(
+            f"which provider is at {url}? For OpenAI's format write --base-url "
+            f"{url.rstrip('/')}/v1; for another one name it, such as --provider ollama"
+        )
+    return "h2o"
 
 
 def _place_in_environment(choice: Choice, model: str) -> _Place:
@@ -229,17 +251,6 @@ def _provider(place: _Place, choice: Choice) -> AsyncGeneratorProvider:
     if known.needs_key(name) and _is_at_home(one) and not (is_in_environment or given["api_key"]):
         raise ConfigurationError(f"{name} needs an API key: {key_advice(name)}")
     return one
-
-
-def key_advice(name: str) -> str:
-    """Return what to type so that a provider has a key.
-
-    Args:
-        name: the provider's.
-
-    """
-    variable, whose = known.usual_key_variable(name), known.VARIANTS.get(name, name)
-    return f"set {variable}, or type: asyncllm keys set {whose}"
 
 
 def _told(options: Mapping[str, str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def set_key(
     provider: Annotated[
         str,
         typer.Argument(
+            metavar="PROVIDER",
             help="The provider, as `asyncllm providers` names it.",
             autocompletion=complete_provider,
         ),
@@ -83,7 +84,9 @@ def list_keys() -> None:
 def remove(
     provider: Annotated[
         str,
-        typer.Argument(help="The provider.", autocompletion=complete_stored_key),
+        typer.Argument(
+            metavar="PROVIDER", help="The provider.", autocompletion=complete_stored_key
+        ),
     ],
 ) -> None:
     """Take the key of a provider out of the file."""

@@ -13,6 +13,9 @@ from asyncllm.registry import key_variables, provider_class, provider_classes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SANDBOX = "sandbox"
+OPENAI_COMPATIBLE = "openai-compatible"
+
 # Names that their vendors document, aliases of the newest model where there are such. A provider
 # that is not here has a model of its own, or is asked which models it has.
 DEFAULT_MODELS = MappingProxyType(
@@ -72,6 +75,17 @@ def usual_key_variable(name: str) -> str:
     """Return the variable in which the vendor's own programs look for a key; "" for none."""
     ours, *customary = key_variables().get(name) or ("",)
     return customary[0] if customary else ours
+
+
+def key_advice(name: str) -> str:
+    """Return what to type so that a provider has a key.
+
+    Args:
+        name: the provider's.
+
+    """
+    variable, whose = usual_key_variable(name), VARIANTS.get(name, name)
+    return f"set {variable}, or type: asyncllm keys set {whose}"
 
 
 def needs_key(name: str) -> bool:

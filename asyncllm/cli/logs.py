@@ -19,7 +19,9 @@ commands = group(
 )
 
 _QUESTION = 60  # cells of a question in a list
-_Count = Annotated[int, typer.Option("-n", "--number", min=1, help="How many answers at most.")]
+_Count = Annotated[
+    int, typer.Option("-n", "--number", metavar="NUMBER", help="How many answers at most.")
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print all that is kept, as JSON.")]
 
 
@@ -67,13 +69,16 @@ def list_answers(*, number: _Count = 20, as_json: _Json = False) -> None:
     from asyncllm.cli.running import ending_well  # noqa: PLC0415
 
     with ending_well():
-        _print(last_answers(number), as_json=as_json)
+        _print(last_answers(_at_least_one(number)), as_json=as_json)
 
 
 @commands.command("search")
 def search(
     words: Annotated[
-        list[str], typer.Argument(help="Words of the question or the answer; all must be there.")
+        list[str],
+        typer.Argument(
+            metavar="WORDS", help="Words of the question or the answer; all must be there."
+        ),
     ],
     *,
     number: _Count = 20,
@@ -84,7 +89,7 @@ def search(
     from asyncllm.cli.running import FAILED, ending_well  # noqa: PLC0415
 
     with ending_well():
-        rows = found(" ".join(words), number)
+        rows = found(" ".join(words), _at_least_one(number))
         _print(rows, as_json=as_json)
         if not rows:
             say("asyncllm: nothing in the log has these words")
@@ -94,7 +99,10 @@ def search(
 @commands.command("show")
 def show(
     number: Annotated[
-        int | None, typer.Argument(metavar="ID", help="As the list has it; default: the last.")
+        int | None,
+        typer.Argument(
+            metavar="ID", help="The id, as the list shows it; without it, the last answer."
+        ),
     ] = None,
     *,
     as_json: _Json = False,
@@ -145,6 +153,12 @@ def path() -> None:
     from asyncllm.cli.log_file import log_path  # noqa: PLC0415
 
     typer.echo(log_path())
+
+
+def _at_least_one(number: int) -> int:
+    if number < 1:
+        raise typer.BadParameter("write -n with a number from 1 on")
+    return number
 
 
 def _print(rows: list[Row], *, as_json: bool) -> None:

@@ -29,14 +29,17 @@ def models(
     provider: Annotated[
         str | None,
         typer.Argument(
-            help="The provider; default: each that you have a key for.",
+            metavar="PROVIDER",
+            help="The provider; without it, each that you have a key for.",
             autocompletion=complete_provider,
         ),
     ] = None,
     *,
-    base_url: Annotated[str | None, typer.Option(help="Where the provider's server is.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
+    ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.0, help="How long to wait for each provider.")
+        float, typer.Option(metavar="SECONDS", help="How long to wait for each provider.")
     ] = _SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
@@ -45,6 +48,8 @@ def models(
 
     if base_url and not provider:
         raise typer.BadParameter("say which provider is there: asyncllm models PROVIDER --base-url")
+    if seconds <= 0:
+        raise typer.BadParameter("write --seconds with a number above 0")
 
     async def ask() -> None:
         found = await _listed(_asked(provider, base_url), seconds)
@@ -64,19 +69,14 @@ def _asked(name: str | None, base_url: str | None) -> dict[str, AsyncGeneratorPr
         ConfigurationError: there is no such provider, or nobody to be asked.
 
     """
-    from asyncllm.cli.choosing import key_advice  # noqa: PLC0415 - as all of these are
-    from asyncllm.cli.home import refused  # noqa: PLC0415 - heavy
-    from asyncllm.cli.keys_file import found_keys, stored_key  # noqa: PLC0415
-    from asyncllm.cli.known import (  # noqa: PLC0415
-        VARIANTS,
-        configured_providers,
-        key_variable_set,
-        needs_key,
-    )
-    from asyncllm.registry import key_variables, provider  # noqa: PLC0415
+    from asyncllm.cli.home import refused  # noqa: PLC0415 - as all of these are
+    from asyncllm.cli.keys_file import found_keys  # noqa: PLC0415 - heavy
+    from asyncllm.cli.known import configured_providers  # noqa: PLC0415
+    from asyncllm.errors import ConfigurationError  # noqa: PLC0415
 
-    keys = found_keys()
-    names = [name.lower()] if name else list(dict.fromkeys((*configured_providers(), *keys)))
+    if name:
+        return {name.lower(): _provider(name.lower(), base_url)}
+    names = dict.fromkeys((*configured_providers(), *found_keys()))
     if not names:
         raise refused(
             "you have no key for any provider. To keep one, type: asyncllm keys set PROVIDER. "
@@ -84,13 +84,34 @@ def _asked(name: str | None, base_url: str | None) -> dict[str, AsyncGeneratorPr
         )
     asked: dict[str, AsyncGeneratorProvider] = {}
     for each in names:
-        key = stored_key(each) or stored_key(VARIANTS.get(each, each))
-        is_known = each not in key_variables() or key or key_variable_set(each)
-        if not (is_known or base_url) and needs_key(each):
-            raise refused(f"{each} needs an API key: {key_advice(each)}")
-        options = {"api_key": None if key_variable_set(each) else key, "base_url": base_url}
-        asked[each] = provider(each, **{name: value for name, value in options.items() if value})
+        try:
+            asked[each] = _provider(each, None)
+        except ConfigurationError as error:
+            say(f"asyncllm: {each}: {error}")
     return asked
+
+
+def _provider(name: str, base_url: str | None) -> AsyncGeneratorProvider:
+    """Return a provider with its key, wherever that is.
+
+    Raises:
+        ConfigurationError: there is no such provider, it has no key, or an option can't be used.
+
+    """
+    from asyncllm.cli.choosing import key_advice  # noqa: PLC0415
+    from asyncllm.cli.home import refused  # noqa: PLC0415
+    from asyncllm.cli.keys_file import stored_key  # noqa: PLC0415
+    from asyncllm.cli.known import VARIANTS, key_variable_set, needs_key  # noqa: PLC0415
+    from asyncllm.registry import provider  # noqa: PLC0415
+
+    is_in_environment = key_variable_set(name) is not None  # where the provider finds it by itself
+    key = None if is_in_environment else stored_key(name) or stored_key(VARIANTS.get(name, name))
+    options = {"api_key": key, "base_url": base_url}
+    one = provider(name, **{option: given for option, given in options.items() if given})
+    is_at_home = bool(one.url) and getattr(one, "base_url", "") == one.url
+    if is_at_home and needs_key(name) and not (key or is_in_environment):
+        raise refused(f"{name} needs an API key: {key_advice(name)}")
+    return one
 
 
 async def _listed(asked: dict[str, AsyncGeneratorProvider], seconds: float) -> dict[str, _Models]:

@@ -59,6 +59,11 @@ def test_text_is_written_as_it_comes_and_thoughts_are_not(capsys):
     assert capsys.readouterr() == ("Hello\x9b\n", "")
 
 
+def test_a_text_that_ends_in_a_line_feed_gets_no_other(capsys):
+    written(Text(), ["Hello", "\n"], End(Reply(text="Hello\n", finish_reason="stop")))
+    assert capsys.readouterr() == ("Hello\n", "")
+
+
 def test_thoughts_go_to_standard_error_where_they_are_asked_for(capsys):
     items = [Reasoning("Hm, "), Reasoning("yes."), "Hello"]
     written(Text(shows_reasoning=True), items, End(Reply(text="Hello", finish_reason="stop")))

@@ -230,6 +230,10 @@ async def test_the_sandbox_can_be_asked_by_its_name(capsys):
     [
         ({"model": "gpt-5"}, "write -m provider/model, such as -m openai/gpt-5"),
         ({"key": KEY}, "whose key is it"),
+        (
+            {"model": "qwen3", "base_url": "http://localhost:11434"},
+            "write --base-url http://localhost:11434/v1; for another one name it, such as --prov",
+        ),
         ({"provider": "h20"}, "did you mean 'h2o'"),
         ({"provider": "github"}, "was retired"),
         ({"model": "azure", "base_url": "https://a.example"}, "-m azure/DEPLOYMENT"),
@@ -244,9 +248,11 @@ async def test_what_nobody_could_answer_is_refused_with_what_to_type(typed, says
     assert KEY not in str(raised.value)
 
 
-async def test_a_server_that_is_not_there_is_told_before_a_model_is_asked_for():
-    with pytest.raises(TransportError, match=r"127\.0\.0\.1:9"):
-        await choose(model="ollama", base_url="http://127.0.0.1:9")
+async def test_a_server_that_is_not_there_is_told_before_a_model_is_asked_for(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1:9") as raised:
+        await choose()
+    assert "`ollama serve` starts it" in raised.value.__notes__[0]
 
 
 def test_the_first_model_that_can_chat_is_taken():

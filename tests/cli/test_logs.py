@@ -291,6 +291,14 @@ def test_a_list_has_a_row_for_each_answer_the_latest_first():
 
 
 @pytest.mark.usefixtures("log")
+@pytest.mark.parametrize("command", [("list",), ("search", "x")])
+def test_less_than_one_answer_can_not_be_asked_for(command):
+    done = invoke(*command, "-n", "0")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "a number from 1 on" in done.stderr
+
+
+@pytest.mark.usefixtures("log")
 def test_an_answer_is_shown_as_markdown_or_json():
     reply = Reply(
         text="It *is*.", reasoning="Hm.", tool_calls=(ToolCall("1", "f", '{"a": 1}'),),

@@ -114,10 +114,17 @@ def test_what_can_not_be_listed_is_one_line_that_says_what_to_do(arguments, stat
     assert says in done.stderr
 
 
-def test_an_address_without_a_provider_is_wrong_usage():
-    done = invoke("models", "--base-url", "http://127.0.0.1:9")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--base-url", "http://127.0.0.1:9"), "asyncllm models PROVIDER --base-url"),
+        (("groq", "--seconds", "0"), "--seconds with a number above 0"),
+    ],
+)
+def test_what_can_not_be_meant_is_wrong_usage(arguments, says):
+    done = invoke("models", *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "asyncllm models PROVIDER --base-url" in done.stderr
+    assert says in done.stderr
 
 
 # --- providers ----------------------------------------------------------------------------------

@@ -2,11 +2,8 @@
 
 import ast
 import dataclasses
-import os
 import re
 import runpy
-import subprocess
-import sys
 
 import pytest
 from page_runner import ROOT
@@ -121,51 +118,6 @@ def test_the_reference_has_every_public_name():
     assert set(asyncllm.__all__) <= names
     assert set(asyncllm.sandbox.__all__) <= names
     assert issubclass(FAULTS["Drop"], Fault)
-
-
-# --- the command line --------------------------------------------------------------------
-
-
-def helped(*command):
-    done = subprocess.run(
-        [sys.executable, "-m", "asyncllm", *command, "--help"],
-        env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, timeout=60,
-        check=True,
-    )  # fmt: skip
-    return done.stdout
-
-
-def commands():
-    listing = helped().partition("Commands:")[2]
-    return re.findall(r"^  (\w\S*)", listing, re.MULTILINE)
-
-
-def test_the_page_has_every_command_and_no_other():
-    assert re.findall(r"^## asyncllm (\w+)$", page("cli.md"), re.MULTILINE) == commands()
-
-
-@pytest.mark.parametrize("command", commands())
-def test_the_page_has_every_option_of_the_command_and_no_other(command):
-    said = helped(command)
-    section = page("cli.md").partition(f"## asyncllm {command}\n")[2].partition("\n## ")[0]
-    if own := re.findall(r"^  (\w+)", said.partition("Commands:")[2], re.MULTILINE):
-        assert [name for name in own if f"asyncllm {command} {name}" not in section] == []
-        return
-    real = set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", said, re.MULTILINE)) - {"--help"}
-    short = set(re.findall(r"^  (-\w), ", said, re.MULTILINE)) - {"-h"}
-    arguments = said.partition("Arguments:")[2].partition("\n\n")[0]
-    real |= {name.lower() for name in re.findall(r"^  \[?(\w+)", arguments, re.MULTILINE)}
-    written = [(re.findall(r"`([\w-]+)…?`", row[0]), row[1]) for row in rows(section)]
-    table = {names[-1].lower(): text for names, text in written}
-    assert table.keys() == real
-    assert {name for names, _ in written for name in names[:-1]} == short
-    defaults = dict(re.findall(r"^  (--\S+)[^\[]*\[default: ([^\];]+)", said, re.MULTILINE))
-    shown = {
-        name: match[1]
-        for name, text in table.items()
-        if (match := re.search(r"default: `([^`]+)`", text))
-    }
-    assert shown == defaults
 
 
 # --- the rooms ---------------------------------------------------------------------------
