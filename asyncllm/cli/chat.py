@@ -39,7 +39,7 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
             "--attach",
             "-a",
             metavar="FILE|URL",
-            help="A file or a URL to send with the first question. May be repeated.",
+            help="A file or a URL to send with the first question.",
         ),
     ] = None,
     param: Annotated[
@@ -48,7 +48,7 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
             "--param",
             "-p",
             metavar="NAME=VALUE",
-            help="A parameter such as temperature=0.2, the value as JSON or text. May be repeated.",
+            help="A parameter such as temperature=0.2, the value as JSON or text.",
         ),
     ] = None,
     go_on: Annotated[  # noqa: FBT002 - typer's way
