@@ -202,4 +202,4 @@ def _stats(reply: Reply) -> str:
         told.append(f"{usage.input_tokens} tokens read")
     if reply.cost is not None:
         told.append(f"${reply.cost:.4f}")
-    return f"({', '.join([*told, f'{duration:.2f} s'])})"
+    return f"({', '.join([*told, f'{duration:.2f} s in all'])})"

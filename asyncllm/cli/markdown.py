@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CODE_LINES = 16  # of a block of code are printed at once
 _CONTEXT_LINES = 512  # of a block of code that the highlighting of its next lines may look back to
 
+# A line that begins so is a paragraph or an item, however it goes on: no rule, fence or heading.
+_BEGINS = re.compile(r"(?:(?:[-*+]|\d{1,9}[.)]) +)?(?:\*\*)?[^\W\d_]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 
 
@@ -100,6 +102,7 @@ class Planner:
 
     def __init__(self) -> None:
         self._partial = ""  # the last line, which has no end yet
+        self._is_looked_at = False  # whether what is above it has been looked at for its sake
         self._lines: list[str] = []  # whole lines that are no piece yet
         self._unread = 0  # how many of them came since they were read as Markdown
         self._fence: _Fence | None = None
@@ -116,14 +119,17 @@ class Planner:
             text: what follows on what came before.
 
         """
-        if "\n" not in text:
-            self._partial += text
-            return []
-        *lines, rest = (self._partial + text).split("\n")
-        self._partial = rest
         pieces: list[Piece] = []
-        for line in lines:
-            self._take(line, pieces)
+        if "\n" in text:
+            *lines, text = (self._partial + text).split("\n")
+            self._partial, self._is_looked_at = "", False
+            for line in lines:
+                self._take(line, pieces)
+        self._partial += text
+        if self._lines and not self._is_looked_at and _BEGINS.match(self._partial):
+            self._is_looked_at = True
+            if self._fence is None:
+                self._cut(pieces, [self._partial])
         return pieces
 
     def close(self) -> list[Piece]:
@@ -167,10 +173,16 @@ class Planner:
             self._put_code(self._lines[:CODE_LINES], pieces, closes=False)
             del self._lines[:CODE_LINES]
 
-    def _cut(self, pieces: list[Piece]) -> None:
-        """Take all parts but the last off the lines; of a block of code what is whole of it."""
+    def _cut(self, pieces: list[Piece], begun: Sequence[str] = ()) -> None:
+        """Take all parts but the last off the lines; of a block of code what is whole of it.
+
+        Args:
+            pieces: to add them to.
+            begun: the line that has no end yet, where it is known how it would be read.
+
+        """
         while self._lines and self._fence is None:
-            units = _units(self._lines)
+            units = _units([*self._lines, *begun])
             self._unread = 0
             if units and units[0].is_fence:
                 self._begin_code(pieces)

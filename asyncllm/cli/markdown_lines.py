@@ -9,7 +9,7 @@ from markdown_it.token import Token
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
-from rich.markdown import CodeBlock, Heading, HorizontalRule, Markdown, TableElement
+from rich.markdown import CodeBlock, Heading, HorizontalRule, ListItem, Markdown, TableElement
 from rich.rule import Rule
 from rich.segment import Segment
 from rich.style import Style
@@ -200,6 +200,24 @@ class _CodeInside(CodeBlock):
         yield text
 
 
+class _Item(ListItem):
+    """An item whose number has a dot, as its author wrote it."""
+
+    @override
+    def render_number(
+        self, console: Console, options: ConsoleOptions, number: int, last_number: int
+    ) -> RenderResult:
+        width = len(str(last_number - 1)) + 2
+        style = console.get_style("markdown.item.number", default="none")
+        inside = options.update(width=max(options.max_width - width, 1))
+        first = f"{number}. ".rjust(width)
+        for line in console.render_lines(self.elements, inside, style=self.style):
+            yield Segment(first, style)
+            yield from line
+            yield Segment.line()
+            first = " " * width
+
+
 class _ShortRule(HorizontalRule):
     """A line from one side to the other."""
 
@@ -235,6 +253,7 @@ class _Terminal(Markdown):
         "fence": _CodeInside,
         "code_block": _CodeInside,
         "hr": _ShortRule,
+        "list_item_open": _Item,
         "table_open": _WholeTable,
     }
 

@@ -307,6 +307,15 @@ def test_files_go_with_the_first_question_of_a_pipe(scripted, tmp_path):
     assert asked(scripted)[1][-1] == "two"
 
 
+def test_each_answer_is_logged_where_logs_are_on(server, cli):
+    cli("logs", "on")
+    server.add_fault(Drop(after=2, times=1))
+    run("chat", "--base-url", server.url, text_in="one\n/retry\ntwo\n")
+    logged = json.loads(cli("logs", "list", "--json").out)
+    assert sorted(each["question"] for each in logged) == ["one", "one", "two"]
+    assert sum(bool(each["error"]) for each in logged) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -98,6 +98,20 @@ def test_the_items_of_a_list_are_pieces_with_their_numbers():
     ]
 
 
+@pytest.mark.parametrize("begun", ["A", "**A", "- A", "2. A"])
+def test_a_block_ends_where_it_is_clear_that_the_next_has_begun(begun):
+    planner = Planner()
+    planner.feed("1. one\n\n")
+    assert planner.feed(begun) == [Block("1. one", number=1)]
+
+
+@pytest.mark.parametrize("begun", ["A", "-", "- ", "    - A", "   A", "|", "2"])
+def test_a_block_goes_on_as_long_as_what_follows_may_be_of_it(begun):
+    planner = Planner()
+    planner.feed("1. one\n")
+    assert planner.feed(begun) == []
+
+
 def test_a_long_block_of_code_is_printed_while_it_comes():
     planner = Planner()
     lines = [f"x = {number}" for number in range(3 * CODE_LINES + 1)]

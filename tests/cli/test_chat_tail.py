@@ -84,7 +84,7 @@ def test_an_answer_longer_than_the_terminal_is_all_there_in_the_end(step):
     assert [line for line in lines if line.startswith("def f")] == [
         f"def f{n}(): return {n}" for n in range(40)
     ]
-    assert " 3 three" in lines
+    assert "3. three" in lines
     assert lines[-1] == "The end"
 
 
