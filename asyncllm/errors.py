@@ -23,16 +23,16 @@ _SECRET_RESPONSE_HEADERS = frozenset({"set-cookie", "set-cookie2"})
 
 
 class AsyncLLMError(Exception):
-    """The root of every error that asyncllm raises on purpose.
+    """The base class of every error that asyncllm raises on purpose.
 
     Attributes:
-        reply: what had arrived of the answer, when the error ended a stream that had started;
+        reply: what had arrived of the answer, if the error ended a stream that had started;
             otherwise None.
-        most_characters: how much of its text is shown: 1,000 characters, or fewer.
-        is_passing: whether the same request may well succeed a little later, so that it is tried
-            again before the first event of a stream. Providers may know better, and set it.
-        was_resent: whether the request was sent twice, as a kept connection had been closed: the
-            server may have done what was asked first.
+        most_characters: how much of its text is shown: at most 1,000 characters.
+        is_passing: whether the same request may succeed a little later, so that it is retried
+            before the first event of a stream. Providers may know better, and set it.
+        was_resent: whether the request was sent twice, because a kept connection had been closed:
+            the server may have carried out the first one.
 
     """
 
@@ -48,14 +48,14 @@ class AsyncLLMError(Exception):
         return in_one_line(super().__str__())
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Make this error fit to be shown.
+        """Make this error safe to show.
 
-        `secrets` are masked, in whatever form, in its text and its attributes. Of the text, which
-        may quote a server, control characters are escaped, and what is left is shortened: in this
-        order, as a text that was cut before could end in a part of a secret.
+        It masks `secrets`, in whatever form, in the text and the attributes. In the text, control
+        characters are escaped, and then it is shortened: a text that was cut first could end in a
+        part of a secret.
 
         Args:
-            secrets: what no text may show, as it is; what encodes it is found too.
+            secrets: what no text may show, in plain form; encoded forms are found too.
 
         """
         told = list(secrets)
@@ -109,7 +109,7 @@ class ConfigurationError(AsyncLLMError, ValueError):
 
 
 class TransportError(AsyncLLMError, OSError):
-    """The server could not be reached, or it hung up before it answered.
+    """The server could not be reached, or it closed the connection before it answered.
 
     Attributes:
         was_sent: whether the server may have read the request.
@@ -122,7 +122,7 @@ class TransportError(AsyncLLMError, OSError):
 
 
 class ProxyError(TransportError):
-    """The proxy could not be reached, refused us, or could not reach the server."""
+    """The proxy could not be reached, refused the request, or could not reach the server."""
 
     is_passing = False
 
@@ -151,47 +151,47 @@ _PHASES = {
 
 
 class ProviderError(AsyncLLMError):
-    """The server said, inside a successful answer, that generation failed, and not why.
+    """The server said, inside a successful response, that generation failed, but not why.
 
-    Where it says why, the error is the `HTTPStatusError` that stands for it. `code`, `type` and
-    `failed_generation` are as that has them.
+    If it says why, the error is the `HTTPStatusError` that fits. `code`, `type` and
+    `failed_generation` are as in that class.
     """
 
     code = type = failed_generation = ""
 
 
 class ProtocolError(AsyncLLMError):
-    """The server sent something that its wire does not allow."""
+    """The server sent something that its format does not allow."""
 
 
 class StreamInterrupted(AsyncLLMError):  # noqa: N818 - the field's own name for it
-    """The answer was cut off: it broke or ended without the wire's sign that it was whole."""
+    """The answer was cut off: it broke, or ended without its end marker."""
 
 
 class ReplyTooLargeError(AsyncLLMError):
-    """The answer would take more memory than a reply may; `reply` has what had come of it."""
+    """The answer would take more memory than a reply may; `reply` holds what had arrived."""
 
 
 class HTTPStatusError(AsyncLLMError, ClientResponseError):
-    """The server answered with an error status, or said inside an answer what has one.
+    """The server answered with an error status, or reported such an error inside an answer.
 
-    It passes if its status is 408, 409, 425, 429 or 5xx, unless the server says otherwise in its
-    header `x-should-retry`.
+    The failure may pass if the status is 408, 409, 425, 429 or 5xx, unless the server says
+    otherwise in its header `x-should-retry`.
 
-    It is an `aiohttp.ClientResponseError` too, without what could hold a secret: the URL has
-    neither query nor user, request headers and response cookies are left out.
+    It is also an `aiohttp.ClientResponseError`, without anything that could hold a secret: the URL
+    has no query and no user, and request headers and response cookies are left out.
 
     Attributes:
-        method: the request's HTTP method; "" for an error inside an answer that began as a success.
-        url: where it went, a `yarl.URL`; empty for such an error.
-        status: the HTTP status; of such an error, the one that it names, or that its kind has.
-        message: what the server said of it, from its body where that could be read; at most 200
+        method: the request's HTTP method; "" for an error inside an answer.
+        url: the address of the request, a `yarl.URL`; empty for an error inside an answer.
+        status: the HTTP status; for an error inside an answer, the one that fits.
+        message: what the server said about it, from its body if that could be read; at most 200
             characters (`most_characters`), in one line.
-        body: the body's beginning as text, at most 64 KiB.
+        body: the beginning of the body as text, at most 64 KiB.
         headers: the response's headers.
-        retry_after: seconds that the server asked us to wait, or None.
-        code: the server's own name or number for what is wrong; "" where it gives none.
-        type: the server's own name for its kind; "" where it gives none.
+        retry_after: the seconds that the server asked us to wait, or None.
+        code: the server's own name or number for the problem; "" if it gives none.
+        type: the server's own name for the kind of problem; "" if it gives none.
         failed_generation: what the model wrote that could not be used, or "".
 
     """
@@ -263,15 +263,15 @@ class HTTPStatusError(AsyncLLMError, ClientResponseError):
 
 
 class AuthenticationError(HTTPStatusError):
-    """401 or 403, or Google's 400 for a wrong key: the server wants other credentials."""
+    """401 or 403, or Google's 400 for a wrong key: the server requires other credentials."""
 
 
 class RateLimitError(HTTPStatusError):
-    """429: too many requests; `retry_after` is what the server asked for, in seconds."""
+    """429: too many requests; `retry_after` is how long the server asks you to wait, in seconds."""
 
 
 class NotFoundError(HTTPStatusError):
-    """404: no such model, conversation or path."""
+    """404: there is no such model, conversation or path."""
 
 
 class BadRequestError(HTTPStatusError):
@@ -279,11 +279,11 @@ class BadRequestError(HTTPStatusError):
 
 
 class ContextLengthError(BadRequestError):
-    """The messages, with the answer that is asked for, are longer than the model can take."""
+    """The messages, together with the answer, are longer than the model accepts."""
 
 
 class ContentFilterError(BadRequestError):
-    """A content filter of the server's refused the messages or the answer."""
+    """A content filter of the server refused the messages or the answer."""
 
 
 class ServerError(HTTPStatusError):

@@ -20,7 +20,7 @@ class Reasoning(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A piece of what the model says in the place of an answer that it refuses to give.
+    """A piece of what the model says when it refuses to answer.
 
     Attributes:
         text: the piece.
@@ -31,14 +31,14 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class ToolCall(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """A call that the model asks for, whole.
+    """A complete call that the model asks for.
 
     Attributes:
-        id: the server's name for the call, to be given back with the tool's result.
+        id: the server's name for the call; return it with the tool's result.
         name: the function's name.
-        arguments: its arguments as the model wrote them: meant as JSON, perhaps not valid.
+        arguments: its arguments as the model wrote them: meant as JSON, but perhaps not valid.
         opaque: what the server wants back with the call, such as a signature, as a JSON object; ""
-            for nothing. `Reply.message` has it in its place.
+            for nothing. `Reply.message` includes it.
 
     """
 
@@ -49,12 +49,12 @@ class ToolCall(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     @property
     def parsed_arguments(self) -> dict[str, object] | None:
-        """The arguments as a dictionary; None where they are not a JSON object."""
+        """The arguments as a dictionary; None if they are not a JSON object."""
         return object_in(self.arguments or "{}")
 
 
 class ToolResult(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """What a tool returned that was called while the answer came.
+    """The result of a tool that the server called during the answer.
 
     Attributes:
         id: of the call.
@@ -71,14 +71,14 @@ class ToolResult(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Citation(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """A source that the answer names, or that the server searched for it.
+    """A source that the answer cites, or that the server searched for it.
 
     Attributes:
-        url: where it is; "" where it has no address.
-        title: what it is called.
+        url: its address; "" if it has none.
+        title: its title.
         text: what it says, or the part of it that is cited.
-        start: where in the answer's text the part begins that cites it, in characters as the server
-            counts them; None where it does not say.
+        start: where the citing part of the answer's text begins, in characters as the server counts
+            them; None if the server does not say.
         end: where that part ends.
 
     """
@@ -95,8 +95,8 @@ class Media(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     Attributes:
         media_type: such as "image/png".
-        data: the bytes; b"" where there is a URL.
-        url: where it is; "" where there are bytes.
+        data: the bytes; b"" if there is a URL.
+        url: the address; "" if there are bytes.
 
     """
 
@@ -106,13 +106,13 @@ class Media(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Logprob(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """How likely the model held a token to be.
+    """How likely the model considered a token.
 
     Attributes:
         token: its text, as far as it is text.
         logprob: the natural logarithm of its probability.
-        token_bytes: its bytes; None where the server does not say.
-        top: the likeliest tokens in its place, where they were asked for.
+        token_bytes: its bytes; None if the server does not say.
+        top: the likeliest tokens in its place, if you asked for them.
 
     """
 
@@ -136,17 +136,17 @@ class Logprobs(msgspec.Struct, frozen=True):
 class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """What the answer cost, in tokens; None where the server did not say.
 
-    The counts are the server's own. Servers differ in whether `completion_tokens` has the tokens
-    of the reasoning: `input_tokens` and `output_tokens` mean the same for every provider.
+    The counts are the server's own. Servers differ in whether `completion_tokens` includes the
+    reasoning: `input_tokens` and `output_tokens` mean the same for every provider.
 
     Attributes:
-        prompt_tokens: of what was sent.
-        completion_tokens: of the answer.
-        total_tokens: of both.
-        cached_tokens: those of what was sent that the server had in a cache.
-        cache_write_tokens: those of what was sent that it put into a cache.
-        reasoning_tokens: those of the thinking, shown or not.
-        cost: in US dollars, where the server says it.
+        prompt_tokens: the tokens that were sent.
+        completion_tokens: the tokens of the answer.
+        total_tokens: both together.
+        cached_tokens: the tokens sent that the server had in a cache.
+        cache_write_tokens: the tokens sent that it put into a cache.
+        reasoning_tokens: the tokens of the thinking, shown or not.
+        cost: in US dollars, if the server reports it.
 
     """
 
@@ -160,12 +160,12 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     @property
     def input_tokens(self) -> int | None:
-        """The tokens of all that was sent, cached or not."""
+        """The tokens of everything that was sent, cached or not."""
         return self.prompt_tokens
 
     @property
     def output_tokens(self) -> int | None:
-        """The tokens of all that was written, the thinking included."""
+        """The tokens of everything that was written, including the thinking."""
         written, thought = self.completion_tokens, self.reasoning_tokens
         if written is None or not thought or self.total_tokens is None:
             return written
@@ -175,11 +175,11 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Finish(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """The wire's own sign that the answer is whole.
+    """The server's own sign that the answer is complete.
 
     Attributes:
         reason: "stop", "length", "tool_calls", "content_filter" or the server's own word.
-        raw: the server's own word, where `reason` is another; otherwise "".
+        raw: the server's own word, if `reason` is a different one; otherwise "".
 
     """
 
@@ -188,10 +188,10 @@ class Finish(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Restart(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """What came before is taken back: another answer begins in its place.
+    """Discard what came before: another answer begins in its place.
 
     Attributes:
-        discarded: what had come of the answer's text.
+        discarded: what had arrived of the answer's text.
 
     """
 
@@ -199,7 +199,7 @@ class Restart(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Ping(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """A keep-alive: the server is there, and nothing new has come.
+    """A keep-alive: the server is there, and nothing new has arrived.
 
     Attributes:
         comment: what the server said, mostly nothing.
@@ -210,15 +210,15 @@ class Ping(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class About(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """What a server says of its answer besides the answer: for `Reply`, and never given out.
+    """What a server says about its answer; for `Reply`, and never given out.
 
     There may be several in an answer; each adds to those before it.
 
     Attributes:
         id: the server's name for the answer.
         model: the full id of the model that answers.
-        provider: who answers, where the server passes requests on to others.
-        opaque: what the server wants back with the answer, for `Reply.message`: by the names that
+        provider: who answers, if the server passes requests on to others.
+        opaque: what the server wants back with the answer, for `Reply.message`, by the names that
             it has there.
         extra: anything else, by the server's own names.
 

@@ -150,7 +150,8 @@ def _check_options(
         first = _option_for(args[int(known.places)], known.names)
         example = f"write {cls.__name__}({first}=…); " if first else ""
         raise ConfigurationError(
-            f"{cls.__name__} takes its options by name: {example}there are {', '.join(known.names)}"
+            f"{cls.__name__} takes its options by name: {example}its options are "
+            f"{', '.join(known.names)}"
         )
     if known.is_open:
         return  # it may take out of its options whatever it likes, and alone knows what

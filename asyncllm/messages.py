@@ -19,10 +19,10 @@ class Message(TypedDict, total=False):
         role: "system", "user", "assistant", "tool" or another that the server knows.
         content: text, or a list of parts: what `text`, `image` and `file` return, or OpenAI's own
             such as `{"type": "image_url", …}`; None only beside `tool_calls`.
-        name: who speaks, where there are several of a role.
+        name: who speaks, if there are several with one role.
         tool_calls: the calls that an assistant's message asked for, each with its `id` and its
             `function`, which has a `name` and `arguments`: JSON, or a mapping.
-        tool_call_id: the call whose result a tool's message is.
+        tool_call_id: the call whose result this message is, if it is a tool's.
 
     """
 
@@ -132,12 +132,12 @@ def _check_message(where: str, message: object) -> dict[str, object]:
     role = message.get("role")
     if role is None and "type" in message:
         raise ConfigurationError(
-            f"{where} is a part of a message: put it into a list, as the content of one"
+            f"{where} is a part of a message: put it into a list, as the content of a message"
         )
     if not isinstance(role, str) or not role:
-        raise ConfigurationError(f"{where} has no role: give it one such as 'user' or 'system'")
+        raise ConfigurationError(f"{where} has no role: add one such as 'user' or 'system'")
     if role == "tool" and not _is_filled(message.get("tool_call_id")):
-        raise ConfigurationError(f"{where} has no tool_call_id: give it the id of its call")
+        raise ConfigurationError(f"{where} has no tool_call_id: add the id of its call")
     checked = dict(message)
     if message.get("tool_calls"):
         checked["tool_calls"] = _check_calls(message["tool_calls"], f"{where}.tool_calls")
@@ -160,7 +160,7 @@ def _check_content(content: object, where: str, role: str) -> str | list[dict[st
         raise ConfigurationError(f"{where} has no content: give it text or a list of content parts")
     remedy = ""
     if isinstance(content, bytes | bytearray):
-        remedy = ": decode it, or make it a part by asyncllm.image(…) or asyncllm.file(…)"
+        remedy = ": decode it, or make it a part with asyncllm.image(…) or asyncllm.file(…)"
     elif isinstance(content, Mapping):
         remedy = ": write it as JSON" if role == "tool" else ": put the part into a list"
     raise ConfigurationError(
@@ -182,7 +182,7 @@ def _check_call(call: object, where: str) -> dict[str, object]:
             f"{where} must be a mapping with id and function, not {_kind(call)}{remedy}"
         )
     if not _is_filled(call.get("id")):
-        raise ConfigurationError(f"{where} has no id: give it the one that the server gave")
+        raise ConfigurationError(f"{where} has no id: use the one that the server sent")
     kind, function = call.get("type") or "function", call.get("function")
     if kind != "function":
         return dict(call)
@@ -207,13 +207,13 @@ def _as_json(value: Mapping[str, object], where: str) -> str:
 
 
 def format_prompt(messages: Sequence[Mapping[str, object]]) -> str:
-    """Return the prompt of the documented asynchronous form.
+    """Return the prompt in the documented asynchronous form.
 
-    A single message is its bare content; several become `Role: content` lines and a last line
-    `Assistant:`.
+    A single message is its plain content. Several messages become `Role: content` lines and a last
+    line `Assistant:`.
 
     Raises:
-        ConfigurationError: a message holds something other than text.
+        ConfigurationError: a message contains something other than text.
 
     """
     said = [(message["role"], text_of(message, where)) for where, message in placed(messages)]
@@ -263,7 +263,7 @@ def text_of(message: Mapping[str, object], where: str = "the message") -> str:
 
 
 def _text_only(where: str, what: str) -> ConfigurationError:
-    return ConfigurationError(f"{where} {what}, and this provider takes text only")
+    return ConfigurationError(f"{where} {what}, but this provider takes text only")
 
 
 def _is_filled(value: object) -> bool:

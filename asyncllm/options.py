@@ -35,19 +35,19 @@ class _Unset(float):
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of one stream, in seconds; None turns one off.
+    """The limits of one stream, in seconds; None turns a limit off.
 
-    Where nobody has set `first_token` or `stall`, a provider whose models are silent for longer has
-    longer ones: its page says which.
+    If nobody has set `first_token` or `stall`, a provider whose models are silent for longer has
+    longer limits: its page says which.
 
     Attributes:
-        connect: to a usable connection, the proxy's and TLS's part included. A connect that
-            takes longer is not tried again.
-        first_token: from the first read to the first content, everything before it included:
-            connecting, creating a conversation, waiting for headers, retries.
-        stall: without content afterwards, counted only while the caller waits for it;
+        connect: the time to a usable connection, including the proxy and TLS. A connect that takes
+            longer is not retried.
+        first_token: the time from the first read to the first content, including everything before
+            it: connecting, creating a conversation, waiting for headers, retries.
+        stall: the time without content afterwards, counted only while the caller waits for it;
             keep-alives do not reset it.
-        total: from the first read until the answer is whole, whoever is slow.
+        total: the time from the first read until the answer is complete, whoever is slow.
 
     Raises:
         ConfigurationError: a limit is not a positive number.
@@ -72,13 +72,13 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """What is tried again before the first event of a stream, never after it.
+    """What is retried before the first event of a stream; nothing is retried after it.
 
     Attributes:
-        attempts: how many times a stream is started at the most; 1 turns retrying off.
-        initial_wait: seconds before the second attempt; doubled for each one after it, with
-            jitter of up to `initial_wait` added. A server may ask for a longer wait.
-        max_wait: the longest wait in seconds, also where the server asks for a longer one.
+        attempts: how often a stream is started at most; 1 turns retries off.
+        initial_wait: seconds before the second attempt. It doubles for each one after that, and
+            jitter of up to `initial_wait` is added. A server may ask for a longer wait.
+        max_wait: the longest wait in seconds, even if the server asks for a longer one.
 
     Raises:
         ConfigurationError: a value is not a positive number.
@@ -96,7 +96,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             or self.attempts < 1
         ):
             raise ConfigurationError(
-                f"Retry.attempts must be a whole number from 1, not {self.attempts!r}"
+                f"Retry.attempts must be a whole number of at least 1, not {self.attempts!r}"
             )
         _check_positive("Retry.initial_wait", self.initial_wait)
         _check_positive("Retry.max_wait", self.max_wait)

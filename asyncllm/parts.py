@@ -42,7 +42,7 @@ class ImagePart(TypedDict, total=False):
         source: a `pathlib.Path`, which is read when the stream is made; bytes; an http(s) URL or a
             data: URL.
         media_type: such as "image/png".
-        detail: how closely the model looks at it, where the provider knows that: "low", "high".
+        detail: how closely the model looks at it, if the provider supports that: "low", "high".
 
     """
 
@@ -60,7 +60,7 @@ class FilePart(TypedDict, total=False):
         source: a `pathlib.Path`, which is read when the stream is made; bytes; an http(s) URL or a
             data: URL.
         media_type: such as "application/pdf" or "audio/wav".
-        name: what the model is told that it is called.
+        name: the name of the file for the model.
 
     """
 
@@ -77,7 +77,7 @@ def text(content: str) -> TextPart:
         content: the text.
 
     Raises:
-        ConfigurationError: it is no `str`.
+        ConfigurationError: it is not a `str`.
 
     """
     if not isinstance(content, str):
@@ -88,18 +88,18 @@ def text(content: str) -> TextPart:
 def image(source: Source, *, media_type: str | None = None, detail: str | None = None) -> ImagePart:
     """Return a part of a message's content that is an image.
 
-    A path is looked at now, and read when the stream is made. As a `str` names a file here, a
+    A path is checked now, and read when the stream is made. A `str` can name a file here, so
     `source` must not come from people who may not read your files.
 
     Args:
-        source: a path; bytes; an http(s) URL, which the provider's server reads; or a data: URL.
-            At most 50 MiB.
-        media_type: such as "image/png"; default: what the first bytes or the name tell.
-        detail: how closely the model looks at it, where the provider knows that: "low", "high".
+        source: a path; bytes; an http(s) URL, which the provider's server reads; or a data: URL. At
+            most 50 MiB.
+        media_type: such as "image/png"; default: detected from the first bytes or the name.
+        detail: how closely the model looks at it, if the provider supports that: "low", "high".
 
     Raises:
-        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown
-            or no image's.
+        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown or
+            not an image's.
 
     """
     found = find(source)
@@ -121,18 +121,18 @@ def image(source: Source, *, media_type: str | None = None, detail: str | None =
 def file(source: Source, *, media_type: str | None = None, name: str | None = None) -> FilePart:
     """Return a part of a message's content that is a file, such as a PDF or a recording.
 
-    A path is looked at now, and read when the stream is made. As a `str` names a file here, a
+    A path is checked now, and read when the stream is made. A `str` can name a file here, so
     `source` must not come from people who may not read your files.
 
     Args:
         source: a path; bytes; an http(s) URL, which the provider's server reads, if it can; or a
             data: URL. At most 50 MiB.
-        media_type: such as "application/pdf"; default: what the name or the first bytes tell.
-        name: what the model is told that it is called; default: the source's own name.
+        media_type: such as "application/pdf"; default: detected from the name or the first bytes.
+        name: the name of the file for the model; default: the source's own name.
 
     Raises:
-        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown
-            or an image's.
+        ConfigurationError: it can't be read, is empty or too large, or its media type is unknown or
+            an image's.
 
     """
     found = find(source)
@@ -170,14 +170,14 @@ def check_part(part: object, where: str) -> dict[str, object]:
         )
     kind = part.get("type") or ("text" if "text" in part else None)
     if not isinstance(kind, str):
-        raise ConfigurationError(f'{where} has no type: give it one such as "text" or "image"')
+        raise ConfigurationError(f'{where} has no type: add one such as "text" or "image"')
     if kind == "text" and not isinstance(part.get("text"), str):
         raise ConfigurationError(f"{where} has no text: give it a str")
     if kind == "image":
         return _whole(part, where, image, "detail")
     if kind == "file" and "file" in part and "source" in part:
         raise ConfigurationError(
-            f"{where} has both file, as OpenAI has it, and source: give one of them"
+            f"{where} has both file (OpenAI's form) and source: use one of them"
         )
     if kind == "file" and "file" not in part:
         return _whole(part, where, file, "name")
@@ -201,7 +201,7 @@ def described(part: object) -> str:
     """Return what a part that is no text is, in words, for errors."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if not isinstance(kind, str) or kind in _TEXTS:
-        return "no text"
+        return "not text"
     return _IN_WORDS.get(kind, f"a {kind!r} part")
 
 
@@ -222,14 +222,14 @@ def _whole(
 ) -> dict[str, object]:
     """Return an image or a file that was perhaps written by hand, checked and read."""
     if "source" not in part:
-        instead = " in the place of url" if "url" in part else ", such as bytes or a URL"
+        instead = " instead of url" if "url" in part else ", such as bytes or a URL"
         raise ConfigurationError(f"{where} has no source: write source{instead}")
     source = part["source"]
     if isinstance(source, str) and not is_url(source):
         # Messages that come as JSON must not read files of the program that passes them on.
         raise ConfigurationError(
-            f"{where}.source is a str that is no URL: name a file by asyncllm.{make.__name__}(…), "
-            "or by a pathlib.Path"
+            f"{where}.source is a str but not a URL: for a file, use asyncllm.{make.__name__}(…) "
+            "or a pathlib.Path"
         )
     try:
         made = make(source, **{name: part.get(name) for name in ("media_type", option)})
@@ -271,7 +271,7 @@ def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:
         called = f"of {found.name!r} " if found.name else ""
         example = "image/png" if is_image else "application/pdf"
         raise ConfigurationError(
-            f'the media type {called}can\'t be found: say media_type=, such as "{example}"'
+            f'the media type {called}can\'t be detected: pass media_type=, such as "{example}"'
         )
     if kind.startswith("image/") is not is_image:
         other = "file" if is_image else "image"
@@ -280,5 +280,5 @@ def _check_kind(found: Found, kind: str, *, is_image: bool) -> None:
 
 def _checked_str(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name} must be a str that is not empty, not {value!r:.50}")
+        raise ConfigurationError(f"{name} must be a non-empty str, not {value!r:.50}")
     return value

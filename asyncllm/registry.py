@@ -46,19 +46,19 @@ def provider_class(name: str) -> type[AsyncGeneratorProvider]:
         raise ConfigurationError(f"there is no provider {name!r}: {RETIRED[name.lower()]}")
     if place is None:
         names = {**known, **SERVICES}
-        near = nearest_match(name, names) or f"; there are {', '.join(names)}"
+        near = nearest_match(name, names) or f"; the providers are {', '.join(names)}"
         raise ConfigurationError(f"there is no provider {name!r}{near}")
     module, _, attribute = place.partition(":")
     found = getattr(import_module(module), attribute, None)
     if not (isinstance(found, type) and issubclass(found, AsyncGeneratorProvider)):
         raise ConfigurationError(
-            f"{place}, registered as {name!r}, is no AsyncGeneratorProvider class"
+            f"{place}, registered as {name!r}, is not an AsyncGeneratorProvider class"
         )
     return found
 
 
 def provider(name: str, **options: Any) -> AsyncGeneratorProvider:
-    """Return a provider, or a service that speaks OpenAI's wire, by its name.
+    """Return a provider by its name, or a service that has OpenAI's API.
 
     Args:
         name: as `asyncllm providers` lists it, in any case.

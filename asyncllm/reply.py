@@ -19,32 +19,32 @@ from asyncllm.events import (
 
 
 class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """An answer, whole or as far as it came; `str(reply)` is its text.
+    """An answer, complete or as far as it has arrived; `str(reply)` is its text.
 
-    Two are equal where the same came, however long it took. One without a raw finish reason is
-    taken to have its `finish_reason` for one.
+    Two replies are equal if the same arrived, however long it took. A reply without a raw finish
+    reason is compared by its `finish_reason`.
 
     Attributes:
         text: the answer's text.
         reasoning: the thinking that came with it.
         tool_calls: the calls that the model asks for.
-        usage: what it cost, or None where the server did not say.
-        finish_reason: `Finish.reason`; "cancelled" when the stream was closed or cancelled
-            before its end; None while it runs and after a failure.
-        model: the full id of the model that answered, where the server says it; otherwise of the
+        usage: what it cost, or None if the server did not say.
+        finish_reason: `Finish.reason`; "cancelled" if the stream was closed or cancelled before its
+            end; None while it runs and after a failure.
+        model: the full id of the model that answered, if the server reports it; otherwise of the
             one that was asked.
-        id: the server's name for the answer; "" where it has none.
-        provider: who answered, where the server passes requests on to others; otherwise "".
-        refusal: what the model said in the place of an answer.
+        id: the server's name for the answer; "" if it has none.
+        provider: who answered, if the server passes requests on to others; otherwise "".
+        refusal: what the model said when it refused to answer.
         raw_finish_reason: the server's own word for why the answer ended.
-        citations: the sources that it names.
-        media: the images and sounds that it has.
-        tool_results: what the tools returned that were called while it came.
-        logprobs: how likely its tokens were, where that was asked for.
+        citations: the sources that it cites.
+        media: the images and sounds that it contains.
+        tool_results: the results of tools that the server called during the answer.
+        logprobs: how likely its tokens were, if you asked for that.
         time_to_first_token: seconds from the first read to the first content; None before it.
         duration: seconds from the first read to the end; None while it runs.
-        opaque: what the server wants back with it; `message` has it in its place.
-        extra: what else the server said of it, by the server's own names, such as
+        opaque: what the server wants back with it; `message` includes it.
+        extra: what else the server said about it, by the server's own names, such as
             "system_fingerprint" or "content_filter_results".
 
     """
@@ -84,7 +84,7 @@ class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     @property
     def cost(self) -> float | None:
-        """What it cost in US dollars; None where the server did not say."""
+        """What it cost in US dollars; None if the server did not say."""
         return None if self.usage is None else self.usage.cost
 
     @property
@@ -92,8 +92,8 @@ class Reply(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         """What to append to `messages` for the next turn.
 
         It is a new assistant's message each time, with its tool calls and whatever the server wants
-        back unchanged, such as the signatures of its thinking. A result for each of its calls goes
-        behind it, as `{"role": "tool", "tool_call_id": call.id, "content": …}`.
+        back unchanged, such as the signatures of its thinking. After it, append a result for each
+        of its calls: `{"role": "tool", "tool_call_id": call.id, "content": …}`.
         """
         said = self.text or self.refusal
         message: dict[str, object] = {"role": "assistant", "content": said or None, **self.opaque}

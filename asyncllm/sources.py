@@ -128,7 +128,7 @@ def checked_media_type(media_type: object) -> str:
         return ""
     if not isinstance(media_type, str) or not _MEDIA_TYPE.fullmatch(media_type):
         raise ConfigurationError(
-            f'media_type={media_type!r:.50} is no media type: give one such as "image/png"'
+            f'media_type={media_type!r:.50} is not a media type: use one such as "image/png"'
         )
     return _SAME.get(media_type.lower(), media_type.lower())
 
@@ -164,7 +164,9 @@ def _found_url(url: str) -> Found:
     except ValueError:
         scheme = host = path = ""
     if scheme not in {"http", "https"} or not host:
-        raise ConfigurationError("a URL must begin with http://, https:// or data:, and be whole")
+        raise ConfigurationError(
+            "a URL must begin with http://, https:// or data:, and be complete"
+        )
     return Found(url, PurePosixPath(path).name)
 
 
@@ -181,7 +183,7 @@ def _found_data(url: str) -> Found:
         except ValueError:
             data = b""
         if packed and not data:
-            raise ConfigurationError("the data: URL is no valid base64")
+            raise ConfigurationError("the data: URL is not valid base64")
     return _found_bytes(data, checked_media_type(declared or None))
 
 
@@ -214,7 +216,7 @@ def _read(path: Path, most: int) -> bytes:
         if is_regular:
             _check_size(_shown(path), status.st_size)
             return data
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         problem = f"{_shown(path)} is {kind}"
     raise ConfigurationError(problem)
 
@@ -232,4 +234,4 @@ def _shown(path: Path) -> str:
     text = str(path)
     if len(text) <= _MOST_SHOWN:
         return repr(text)
-    return f"{text[:_MOST_SHOWN]!r}… (base64 belongs in a data: URL, or is to be decoded)"
+    return f"{text[:_MOST_SHOWN]!r}… (put base64 into a data: URL, or decode it)"

@@ -151,14 +151,14 @@ def who_owns_what() -> Drawing:
     )
     drawing.box(20, 30, 170, 70, "your code", "iterates, closes")
     drawing.box(275, 30, 190, 70, "Stream", "one answer, its limits", "and its retries")
-    drawing.box(550, 30, 150, 70, "Provider", "where, which model,", "how it is said")
+    drawing.box(550, 30, 150, 70, "Provider", "which server, which", "model, which API")
     drawing.arrow(190, 65, 275, 65)
     drawing.text(232, 56, "holds", "soft")
     drawing.arrow(550, 65, 465, 65)
     drawing.text(507, 56, "makes", "soft")
     drawing.room(20, 185, 680, 130, "SessionManager: one for the process, or one for each stream")
     drawing.box(45, 220, 195, 76, "connection pool", "HTTP connections,", "cookies, proxies")
-    drawing.box(262, 220, 215, 76, "conversations", "made ahead, in use,", "to be deleted")
+    drawing.box(262, 220, 215, 76, "conversations", "spare, in use,", "to be deleted")
     drawing.box(499, 220, 178, 76, "open streams", "ended when", "the manager closes")
     for x, text in ((310, "borrows"), (430, "hands back")):
         drawing.arrow(x, 100, x, 185, dashed=text == "hands back")
@@ -166,7 +166,7 @@ def who_owns_what() -> Drawing:
     drawing.arrow(142, 296, 142, 365)
     drawing.text(152, 340, "requests of streams", "soft", "start")
     drawing.arrow(370, 296, 370, 365)
-    drawing.text(380, 340, "create, stop, delete: tasks of its own", "soft", "start")
+    drawing.text(380, 340, "create, stop, delete: its own tasks", "soft", "start")
     drawing.box(45, 365, 632, 40, "the provider's server")
     return drawing
 

@@ -108,7 +108,7 @@ def providers() -> list[str]:
                 _variables(cls),
             )
         )
-    return _table(("provider", "wire", "models", "key", "environment"), rows)
+    return _table(("provider", "API", "models", "key", "environment"), rows)
 
 
 def supports() -> list[str]:

@@ -13,11 +13,11 @@ THREADS = 8
 
 
 def main() -> int:
-    """Answer each line of a file, in its order; return the exit status."""
+    """Answer each line of a file, in order, and return the exit status."""
     lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
     prompts = [line for line in lines if line.strip()]
     failed = 0
-    # The sessions close first: after Ctrl-C that ends what the threads are waiting for.
+    # The sessions close first: after Ctrl-C this ends what the threads are waiting for.
     with ThreadPoolExecutor(THREADS) as threads, run_sync(SessionManager()) as sessions:
         h2o = H2o(sessions=sessions)
 

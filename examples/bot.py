@@ -1,4 +1,4 @@
-"""A chat bot that shows each answer while it comes, by editing one message of a Telegram chat.
+"""A chat bot that shows each answer as it arrives, by editing one message of a Telegram chat.
 
 BOT_TOKEN=… python bot.py                with ASYNCLLM_H2O_BASE_URL set to a chat-ui server
 """
@@ -19,11 +19,11 @@ import aiohttp
 from asyncllm import AsyncLLMError, H2o, RateLimitError, SessionManager, Stream, Timeouts
 
 API = os.environ.get("BOT_API", "https://api.telegram.org")
-POLL = 50  # seconds that the platform may keep us waiting for news
-EDIT_EVERY = 1.0  # seconds between two calls for one chat: no more is allowed
+POLL = 50  # seconds that the platform may make us wait for updates
+EDIT_EVERY = 1.0  # seconds between two calls for one chat, as the platform demands
 TRIES = 10  # calls for one chat that may fail in a row
 PART = 2048  # characters in one message, which may have 4096 UTF-16 units
-MEMORY = 20  # messages of a chat that the model is told of
+MEMORY = 20  # messages of a chat that the model gets
 PASSING = {429, *range(500, 600)}  # of the platform's error codes
 LIMITS = Timeouts(first_token=60, stall=30, total=600)  # seconds
 
@@ -31,7 +31,7 @@ log = logging.getLogger("bot")
 
 
 class RefusedError(Exception):
-    """The platform will not do it: the bot was blocked, the message deleted, the token wrong."""
+    """The platform refuses: the bot was blocked, the message deleted, or the token is wrong."""
 
 
 class NotNowError(Exception):
@@ -67,7 +67,7 @@ class Platform:
 
 
 class LiveMessage:
-    """A text that grows: one message that is edited, and further ones when it gets long."""
+    """A growing text: one message that is edited, and more messages when it gets long."""
 
     def __init__(self) -> None:
         self._text, self._is_final = "…", False
@@ -77,7 +77,7 @@ class LiveMessage:
         self._news.set()
 
     def show(self, text: str, *, is_final: bool = False) -> None:
-        """Say what is to be shown from now on; the platform takes no empty text."""
+        """Set the text to show from now on; the platform takes no empty text."""
         self._text, self._is_final = text.strip() or ("…" if self._ids else ""), is_final
         self._news.set()
 
@@ -113,7 +113,7 @@ class LiveMessage:
 
 
 class Chat:
-    """One chat: what was said in it, and the answer that is on its way."""
+    """One chat: what was said in it, and the answer in progress."""
 
     def __init__(self, chat_id: int, platform: Platform) -> None:
         self.id = chat_id
@@ -126,7 +126,7 @@ class Chat:
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """Wait until something may be written here; what the platform puts off is no error."""
+        """Wait until this chat may write; if the platform says to wait, that is not an error."""
         clock = asyncio.get_running_loop().time
         async with self._lock:
             await asyncio.sleep(self._free_at - clock())
@@ -144,7 +144,7 @@ class Chat:
                 self._free_at = clock() + pause
 
     async def drop(self) -> None:
-        """End the answer that is on its way, if any; what has come of it stays."""
+        """End the answer in progress, if any; the text so far stays."""
         if self.stream is not None:
             await self.stream.aclose()
 
@@ -185,21 +185,21 @@ def apology(error: AsyncLLMError) -> str:
 
 
 class Bot:
-    """Hears what users write, and has each chat answered by a task of its own."""
+    """Receives what users write, and answers each chat in a task of its own."""
 
     def __init__(self, platform: Platform, h2o: H2o, tasks: asyncio.TaskGroup) -> None:
         self._platform, self._h2o, self._tasks = platform, h2o, tasks
         self._chats: dict[int, Chat] = {}
 
     async def poll(self) -> None:
-        """Ask for news for ever."""
+        """Ask for updates for ever."""
         offset = 0
         wanted = {"timeout": POLL, "allowed_updates": ["message"]}
         while True:
             try:
                 updates = await self._platform.call("getUpdates", offset=offset, **wanted)
             except NotNowError as error:
-                log.warning("no news from the platform: %s", error)
+                log.warning("no updates from the platform: %s", error)
                 await asyncio.sleep(error.retry_after)
                 continue
             for update in updates:
@@ -209,7 +209,7 @@ class Bot:
                         await self.hear(chat_id, text)
 
     async def hear(self, chat_id: int, text: str) -> None:
-        """Begin to answer; the answer to what was written before has become pointless."""
+        """Begin to answer, and drop the answer to the previous message."""
         chat = self._chats.setdefault(chat_id, Chat(chat_id, self._platform))
         await chat.drop()
         chat.said.append({"role": "user", "content": text})

@@ -1,4 +1,4 @@
-"""A script that knows nothing of asyncio: asks once, and prints the answer as it comes.
+"""A script that knows nothing about asyncio: it asks once, and prints the answer as it arrives.
 
 python script.py "Hello"                 with ASYNCLLM_H2O_BASE_URL set to a chat-ui server
 """
@@ -9,10 +9,10 @@ from asyncllm import AsyncLLMError, H2o, run_sync
 
 
 def main() -> int:
-    """Ask what the command line says, and return the exit status."""
+    """Ask the question on the command line, and return the exit status."""
     stream = run_sync(H2o().stream(" ".join(sys.argv[1:]) or "Hello"))
     try:
-        with stream:  # left in any way, it stops the generation
+        with stream:  # leaving it, in any way, stops the generation
             for token in stream:
                 print(token, end="", flush=True)
     except AsyncLLMError as error:

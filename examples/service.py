@@ -1,4 +1,4 @@
-"""A service that relays answers as server-sent events; who hangs up stops the generation.
+"""A service that relays answers as server-sent events; when a client leaves, generation stops.
 
 python service.py                        with ASYNCLLM_H2O_BASE_URL set to a chat-ui server
 curl -N -d '{"prompt": "Hello"}' http://127.0.0.1:8090/ask
@@ -17,9 +17,9 @@ HOST = "127.0.0.1"
 PORT = 8090
 LIMITS = Timeouts(first_token=30, stall=15, total=300)  # seconds
 MOST = 200  # answers at a time
-SPARES = 2  # conversations that are created ahead
-SLOWEST_READ = 30.0  # seconds a client may take to make room for more
-DRAIN = 10.0  # seconds that running answers have to end by themselves after SIGTERM
+SPARES = 2  # conversations that are created in advance
+SLOWEST_READ = 30.0  # seconds that a client may read nothing
+DRAIN = 10.0  # seconds that running answers have to finish after SIGTERM
 
 SESSIONS = web.AppKey("sessions", SessionManager)
 RUNNING = web.AppKey("running", set[asyncio.Task[object]])
@@ -39,7 +39,7 @@ async def sessions_of(app: web.Application) -> AsyncGenerator[None]:
 
 
 async def end_answers(app: web.Application) -> None:
-    """After SIGTERM: wait for running answers; what is left ends with an error event."""
+    """After SIGTERM, wait for running answers, and end the rest with an error event."""
     running = app[RUNNING]
     if running:
         await asyncio.wait(running, timeout=DRAIN)
@@ -47,7 +47,7 @@ async def end_answers(app: web.Application) -> None:
 
 
 async def ask(request: web.Request) -> web.StreamResponse:
-    """Relay one answer; this handler is cancelled when its client leaves."""
+    """Relay one answer; aiohttp cancels this handler when its client leaves."""
     prompt = await prompt_of(request)
     if len(request.app[RUNNING]) >= MOST:
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
@@ -73,7 +73,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
 
 
 async def prompt_of(request: web.Request) -> str:
-    """Return what is asked, or answer 400."""
+    """Return the prompt, or answer 400."""
     try:
         question = await request.json()
     except ValueError:
@@ -85,13 +85,13 @@ async def prompt_of(request: web.Request) -> str:
 
 
 async def events_of(stream: Stream) -> AsyncGenerator[bytes]:
-    """Give an answer as server-sent events; the last one is `done` or `error`."""
+    """Yield an answer as server-sent events; the last one is `done` or `error`."""
     try:
         while tokens := await stream.read():  # all that one network read brought
             yield event("text", {"text": "".join(tokens)})
     except AsyncLLMError as error:
         log.warning("an answer failed: %s: %s", type(error).__name__, error)
-        # Its message may name the server behind: that belongs in the log, and not to clients.
+        # The message may name the server behind us: it belongs in the log only.
         yield event("error", {"error": type(error).__name__, "text": stream.reply.text})
     else:
         reply = stream.reply

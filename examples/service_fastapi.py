@@ -1,4 +1,4 @@
-"""The same service with FastAPI: server-sent events; who hangs up stops the generation.
+"""The same service with FastAPI: when a client leaves, generation stops.
 
 uvicorn service_fastapi:app --port 8090 --timeout-graceful-shutdown 10 --limit-concurrency 200
 curl -N --json '{"prompt": "Hello"}' http://127.0.0.1:8090/ask
@@ -19,8 +19,8 @@ from starlette.types import Message, Receive, Scope, Send
 from asyncllm import AsyncLLMError, H2o, SessionManager, Stream, Timeouts
 
 LIMITS = Timeouts(first_token=30, stall=15, total=300)  # seconds
-SPARES = 2  # conversations that are created ahead
-SLOWEST_READ = 30.0  # seconds a client may take to make room for more
+SPARES = 2  # conversations that are created in advance
+SLOWEST_READ = 30.0  # seconds that a client may read nothing
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -49,7 +49,7 @@ class Question(BaseModel):
 
 
 class Answer(StreamingResponse):
-    """Server-sent events that end, and their stream with them, when the client has gone."""
+    """Server-sent events that end, together with their stream, when the client leaves."""
 
     media_type = "text/event-stream"
 
@@ -59,7 +59,7 @@ class Answer(StreamingResponse):
         super().__init__(self.events, headers=HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them. Starlette itself leaves a generator that was cut off to the collector."""
+        """Send them. Starlette alone leaves an unfinished generator to the garbage collector."""
 
         async def send_in_time(message: Message) -> None:
             async with asyncio.timeout(SLOWEST_READ):
@@ -89,13 +89,13 @@ async def ask(question: Question) -> Answer:
 
 
 async def events_of(stream: Stream) -> AsyncGenerator[bytes]:
-    """Give an answer as server-sent events; the last one is `done` or `error`."""
+    """Yield an answer as server-sent events; the last one is `done` or `error`."""
     try:
         while tokens := await stream.read():  # all that one network read brought
             yield event("text", {"text": "".join(tokens)})
     except AsyncLLMError as error:
         log.warning("an answer failed: %s: %s", type(error).__name__, error)
-        # Its message may name the server behind: that belongs in the log, and not to clients.
+        # The message may name the server behind us: it belongs in the log only.
         yield event("error", {"error": type(error).__name__, "text": stream.reply.text})
     else:
         reply = stream.reply

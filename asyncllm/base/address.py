@@ -41,8 +41,8 @@ def chosen_address(
     if own:
         return check_base_url(own, name="url")
     raise ConfigurationError(
-        f"{name} has no address of its own, and base_url is missing: "
-        f"give {'=… or '.join(options)}=…, or set {' or '.join(environment)}"
+        f"{name} has no address of its own: pass {'=… or '.join(options)}=…, or set "
+        f"{' or '.join(environment)}"
     )
 
 
@@ -61,6 +61,6 @@ def check_end(base_url: str, ending: str, advice: str = "") -> None:
     found = re.search(rf"(?:{ending})$", base_url)
     if found is not None:
         raise ConfigurationError(
-            f"the base URL {base_url!r} ends in {found[0]}, and the path of each request follows "
-            f"it: write base_url={base_url[: found.start()]!r}{advice and f', or {advice}'}"
+            f"the base URL {base_url!r} ends in {found[0]}, but each request adds its own path: "
+            f"write base_url={base_url[: found.start()]!r}{advice and f', or {advice}'}"
         )

@@ -19,9 +19,9 @@ class Ask(msgspec.Struct, frozen=True):
 
     Attributes:
         path: what follows the base URL.
-        body: what is sent, as JSON; None for what `encode` made, if anything.
+        body: what to send, as JSON; None for what `encode` made, if anything.
         method: the HTTP method.
-        headers: sent with it, over the provider's own.
+        headers: headers for this request; they override the provider's own.
         query: added to the URL.
 
     """
@@ -43,12 +43,12 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Next(msgspec.Struct, frozen=True):
-    """How an answer goes on in another response.
+    """How an answer continues in another response.
 
     Attributes:
         ask: what to send.
-        translator: reads what comes, and knows what it must of what came before.
-        wait: seconds to wait before.
+        translator: reads the response, and knows what it needs of what came before.
+        wait: seconds to wait before sending.
 
     """
 

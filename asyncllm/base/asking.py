@@ -69,42 +69,42 @@ class Asking(OptionsByName, ABC):
         user: str | None = None,
         **params: Unpack[ProviderParams],
     ) -> Stream:
-        """Return the stream of an answer; nothing is sent before it is iterated.
+        """Return the stream of an answer; nothing is sent until you iterate over it.
 
-        What is None is left to the server. Its own parameters go to it by their names too, and
-        whatever else it may know goes into `extra`.
+        Parameters that are None are left to the server. You can also pass the server's own
+        parameters by their names; put anything else that it may know into `extra`.
 
         Args:
             messages: role/content mappings, or a `str` for one user message.
             model: a short name or a full id; default: the provider's.
-            system: a system message to put before them.
-            proxy: for this call; comes before the provider's.
-            keep: whether its reply keeps the text and the reasoning. Without, an answer may be of
+            system: a system message to put before the messages.
+            proxy: for this call; takes precedence over the provider's.
+            keep: whether the reply keeps the text and the reasoning. With False, an answer may have
                 any length, and an error has no part of its text.
-            extra: sent as it is, over all that is said here otherwise.
-            temperature: how freely words are chosen, from 0.
-            top_p: the share of probability from which they are chosen, up to 1.
-            top_k: the number of words from which they are chosen.
-            max_tokens: the most tokens of the answer.
-            max_completion_tokens: the same, reasoning included, by OpenAI's newer name.
-            stop: texts before which the answer ends.
-            seed: for the same answer again, as far as the server can.
-            presence_penalty: against words that were used, from -2 to 2.
-            frequency_penalty: against words for each time that they were used, from -2 to 2.
-            logit_bias: token id → what is added to its likelihood.
-            logprobs: whether to tell how likely each token was.
-            top_logprobs: for how many tokens in the place of each.
-            tools: the functions that the model may call, as OpenAI has them.
+            extra: sent unchanged; overrides everything else here.
+            temperature: how freely the model chooses its words, from 0.
+            top_p: the share of probability from which it chooses them, up to 1.
+            top_k: the number of words from which it chooses.
+            max_tokens: the maximum number of tokens in the answer.
+            max_completion_tokens: the same, including the reasoning; OpenAI's newer name.
+            stop: texts at which the answer ends; they are not part of it.
+            seed: asks for the same answer each time, as far as the server can.
+            presence_penalty: discourages words that were used, from -2 to 2.
+            frequency_penalty: discourages words by how often they were used, from -2 to 2.
+            logit_bias: token id → what to add to its likelihood.
+            logprobs: whether to report how likely each token was.
+            top_logprobs: for how many alternatives to each token.
+            tools: the functions that the model may call, in OpenAI's form.
             tool_choice: "auto", "none", "required", or a function that it must call.
             parallel_tool_calls: whether it may ask for several calls at once.
             response_format: the form of the answer, such as a JSON schema.
             reasoning_effort: how long to think: "low", "medium", "high" or the server's own word.
-            n: how many answers: a stream has one.
-            user: whom the server may take it to come from.
-            params: those that some servers know; see `ProviderParams`.
+            n: how many answers; a stream has only one.
+            user: an id of your user, for the server.
+            params: parameters that only some servers know; see `ProviderParams`.
 
         Raises:
-            ConfigurationError: an argument can't be used, or is no parameter and near to one.
+            ConfigurationError: an argument can't be used, or looks like a misspelled parameter.
 
         """
         asked = for_the_server(locals())
@@ -148,16 +148,16 @@ class Asking(OptionsByName, ABC):
         user: str | None = None,
         **params: Unpack[ProviderParams],
     ) -> Reply:
-        """Return the whole reply, when it is awaited.
+        """Wait for the whole answer, and return its reply.
 
         Args:
             messages: role/content mappings, or a `str` for one user message.
             model: a short name or a full id; default: the provider's.
-            params: what follows the model is as for `stream`.
+            params: the other parameters are those of `stream`.
 
         Raises:
-            ConfigurationError: an argument can't be used, or is no parameter and near to one.
-            AsyncLLMError: the answer can't be had, or not to its end.
+            ConfigurationError: an argument can't be used, or looks like a misspelled parameter.
+            AsyncLLMError: there is no answer, or not a complete one.
 
         """
         async with self.stream(messages, **named(locals())) as stream:
@@ -166,5 +166,5 @@ class Asking(OptionsByName, ABC):
 
 _ASKED = inspect.signature(Asking.stream).parameters.keys() - {"self", "messages", "params"}
 Asking.elsewhere = dict.fromkeys(
-    _ASKED | ProviderParams.__annotations__.keys(), "give it to stream() or complete()"
+    _ASKED | ProviderParams.__annotations__.keys(), "pass it to stream() or complete()"
 )

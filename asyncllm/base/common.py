@@ -40,7 +40,7 @@ def on_the_wire(
     for name in sorted(COMMON & params.keys() - names.keys()):
         if name != _ANSWERS and not _asks_nothing(params[name]):
             raise ConfigurationError(
-                f'{server} has no {name}: leave it out; extra={{"{name}": …}} sends it as it is'
+                f'{server} has no {name}: leave it out (extra={{"{name}": …}} sends it anyway)'
             )
     own = {name: value for name, value in params.items() if name not in COMMON}
     return {names[name]: params[name] for name in names if name in params} | own

@@ -40,7 +40,7 @@ class Completion(Coroutine[Any, Any, Reply]):
             raise AttributeError(name)
         if hasattr(Reply, name) and not name.startswith("_"):
             self.close()  # or it would be warned of as never awaited
-            raise AttributeError(f"complete() is awaited before its reply has {name}: {_INSTEAD}")
+            raise AttributeError(f"await complete() first, then its reply has {name}: {_INSTEAD}")
         # Names and frames, which tasks and debuggers show.
         return getattr(self._work, name)
 
@@ -81,7 +81,7 @@ class Completion(Coroutine[Any, Any, Reply]):
         def _refuse(self, otherwise: str) -> NoReturn:
             self.close()  # or it would be warned of as never awaited
             raise TypeError(
-                f"complete() is awaited, and returns the whole reply: {_INSTEAD}, {otherwise}"
+                f"complete() must be awaited, and returns the whole reply: {_INSTEAD}, {otherwise}"
             )
 
 
@@ -95,7 +95,7 @@ def completion(function: _Function) -> _Function:
     def started(self: object, *args: object, **asked: object) -> Completion:
         if "keep" in asked:
             raise TypeError(
-                "complete() keeps the whole reply, and has no option keep: write "
+                "complete() keeps the whole reply, so it has no option keep: write "
                 "`provider.stream(…, keep=False)`"
             )
         return Completion(

@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 
 class ConversationProvider(AsyncGeneratorProvider):
-    """A provider whose answers live as settings → conversation → stream → delete.
+    """A provider whose answers go through settings → conversation → stream → delete.
 
-    Subclasses write `server`, which says how conversations are created and deleted, and
-    `generate`, which streams the answer in the one that `request.conversation_id` names. The
-    session manager sees to the rest.
+    Subclasses write `server`, which says how conversations are created and deleted, and `generate`,
+    which streams the answer in the conversation that `request.conversation_id` names. The session
+    manager does the rest.
     """
 
     @abstractmethod
     def server(self, request: Request, http: Http) -> ConversationServer:
         """Return the server on which `request` needs a conversation.
 
-        It is asked for each stream, and sends nothing yet.
+        It is called once for each stream, and sends nothing yet.
 
         Args:
             request: what is asked; its `conversation_id` is still empty.
-            http: for the server to send its own requests with.
+            http: lets the server send its own requests.
 
         """
 

@@ -43,17 +43,17 @@ class Documented(Asking):
     async def create_async_generator(
         cls, model: str | None, messages: Messages, proxy: str | None = None, **kwargs: Any
     ) -> AsyncIterator[str]:
-        """Yield the answer's text, piece by piece; the documented interface.
+        """Yield the answer's text, piece by piece; part of the documented interface.
 
         Args:
             model: a short name or a full id; empty or None for the default.
             messages: role/content mappings, or a `str` for one user message.
             proxy: as `scheme://user:password@host:port`.
-            kwargs: for the wire, and the constructor's options by their names.
+            kwargs: parameters for the server, and the constructor's options by their names.
 
         Raises:
             ConfigurationError: an argument can't be used.
-            AsyncLLMError: the answer can't be had, or not to its end; a failed HTTP step is an
+            AsyncLLMError: there is no answer, or not a complete one; a failed HTTP step is an
                 `aiohttp.ClientResponseError` too.
 
         """
@@ -75,12 +75,12 @@ class Documented(Asking):
         Args:
             model: a short name or a full id; empty or None for the default.
             messages: role/content mappings, or a `str` for one user message.
-            stream: whether to yield it piece by piece; False yields the whole text once.
-            kwargs: for the wire, and the constructor's options by their names.
+            stream: whether to yield it piece by piece; with False, the whole text is yielded once.
+            kwargs: parameters for the server, and the constructor's options by their names.
 
         Raises:
             ConfigurationError: an argument can't be used.
-            AsyncLLMError: the answer can't be had, or not to its end.
+            AsyncLLMError: there is no answer, or not a complete one.
 
         """
         provider = cls._from(kwargs)
@@ -92,16 +92,16 @@ class Documented(Asking):
 
     @classmethod
     async def create_async(cls, model: str | None, messages: Messages, **kwargs: Any) -> str:
-        """Return the answer's whole text; the documented interface.
+        """Return the answer's whole text; part of the documented interface.
 
         Args:
             model: a short name or a full id; empty or None for the default.
             messages: role/content mappings, or a `str` for one user message.
-            kwargs: as for `create_async_generator`, `proxy` included.
+            kwargs: as for `create_async_generator`, including `proxy`.
 
         Raises:
             ConfigurationError: an argument can't be used.
-            AsyncLLMError: the answer can't be had, or not to its end.
+            AsyncLLMError: there is no answer, or not a complete one.
 
         """
         tokens = cls.create_async_generator(model, messages, **kwargs)

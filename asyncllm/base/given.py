@@ -16,13 +16,14 @@ NOT_SENT = frozenset({"model", "system", "proxy", "keep", "extra"})
 """The arguments of a call that are not for the server."""
 _KNOWN = frozenset(ProviderParams.__annotations__)
 _ELSEWHERE = {
-    "timeouts": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
-    "retry": "retry=Retry(…) of the constructor or session manager says what is tried again",
-    "headers": "give headers={…} to the constructor",
+    "timeouts": "to set limits, pass timeouts=Timeouts(…) to the constructor or the session "
+    "manager",
+    "retry": "to set retries, pass retry=Retry(…) to the constructor or the session manager",
+    "headers": "pass headers={…} to the constructor",
     "proxy": "write proxy=…",
 }
 _OF_MANAGER = {
-    name: f"give {name}=… to the SessionManager"
+    name: f"pass {name}=… to the SessionManager"
     for name in (
         "accelerate",
         "grace",
@@ -36,7 +37,7 @@ _OF_MANAGER = {
     )
 }
 _OF_CONSTRUCTOR = {
-    **{name: f"give {name}=… to the constructor" for name in ("api_key", "base_url", "sessions")},
+    **{name: f"pass {name}=… to the constructor" for name in ("api_key", "base_url", "sessions")},
     **{
         name: _ELSEWHERE[option_of(written)]
         for name, written in OTHER_NAMES.items()
@@ -44,8 +45,8 @@ _OF_CONSTRUCTOR = {
     },
     "timeouts": _ELSEWHERE["timeouts"],
     "retry": _ELSEWHERE["retry"],
-    "headers": "give headers=… to the constructor",
-    "extra_body": "give extra={…} with what is to be added to the request",
+    "headers": "pass headers=… to the constructor",
+    "extra_body": "pass extra={…} with what to add to the request",
 }
 _STREAMING = "stream() gives the answer piece by piece, and complete() gives it whole"
 _IMAGES = 'put asyncllm.image(…) into the content of a message: {"role": …, "content": [part, …]}'
@@ -114,5 +115,5 @@ def _refusal(name: str, common: frozenset[str]) -> str | None:
         ours = _OF_CONSTRUCTOR.get(meant)
         instead = f"did you mean {meant}?"
     # An option of ours may be a secret: nobody is told how to send it to a server.
-    advice = ours or f'{instead}; extra={{"{name}": …}} sends it as it is'
-    return f"a call has no parameter {name}: {advice}"
+    advice = ours or f'{instead} (extra={{"{name}": …}} sends it anyway)'
+    return f"there is no parameter {name}: {advice}"

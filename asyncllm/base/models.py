@@ -28,6 +28,6 @@ def full_id(model: str, known: Mapping[str, str], provider: str) -> str:
     if model in known:
         return known[model]
     raise ConfigurationError(
-        f"{provider} knows no model {model!r}{nearest_match(model, known)}; "
-        f"it knows {', '.join(known)}, and any full id with a slash in it"
+        f"{provider} has no model {model!r}{nearest_match(model, known)}; it has "
+        f"{', '.join(known)}, and takes any full id with a slash in it"
     )

@@ -36,10 +36,10 @@ class NativeParams(TypedDict, total=False):
 
 
 class ProviderParams(NativeParams, total=False):
-    """Parameters that some servers know, by the names that they have there.
+    """Parameters that only some servers know, by the names that they have there.
 
-    They go from `stream()` and `complete()` to the server as they are. A type checker wants others
-    in `extra`; when the program runs, any name passes that is not nearly one of these.
+    `stream()` and `complete()` send them unchanged. Type checkers want any other parameter in
+    `extra`; when the program runs, any name is sent unless it looks like one of these, misspelled.
     """
 
     # OpenAI

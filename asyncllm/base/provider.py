@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 class Provider(Documented):
-    """Whoever can be asked: a server, or something that asks other providers.
+    """Something that you can ask: a server, or something that asks other providers.
 
     Subclasses write `prepare`, and nothing else.
 
     Attributes:
-        url: where the public server is, if it is one.
-        model: the full id of the model for calls that name none; "" where others decide.
-        models: short name → full id; empty where the server knows its models itself.
-        wire: what the wire is called, if it has one.
-        supports_stream: whether answers come piece by piece; true of every provider here.
-        needs_auth: whether the public server answers nobody without a key.
-        carries: what its wire carries besides text, such as "tools"; see the table in the docs.
-        default_timeouts: limits that fit what its models do, for those that nobody has set.
+        url: the address of the public server, if there is one.
+        model: the full id of the model for calls that name none; "" if others decide.
+        models: short name → full id; empty if the server knows its models itself.
+        wire: the name of the API's format, if it has one.
+        supports_stream: whether answers arrive piece by piece; true for every provider here.
+        needs_auth: whether the public server requires a key.
+        carries: what its format carries besides text, such as "tools"; see the table in the docs.
+        default_timeouts: limits that fit its models; they apply if nobody has set any.
         secrets: what no error of its streams may show.
 
     Args:
@@ -47,7 +47,7 @@ class Provider(Documented):
         timeouts: the limits of its streams; default: the session manager's.
 
     Raises:
-        ConfigurationError: an option can't be used, or is of a name that there is not.
+        ConfigurationError: an option can't be used, or there is no option of that name.
 
     """
 
@@ -71,15 +71,16 @@ class Provider(Documented):
 
     @abstractmethod
     def prepare(self, question: Question) -> Callable[[], Awaitable[Begun]]:
-        """Refuse now what can't be answered, and return what begins to answer it.
+        """Refuse at once what can't be answered, and return what begins the answer.
 
-        What begins returns with the first batch: until then it may be tried again, or elsewhere.
+        The returned function returns with the first batch. Until then the answer may be tried
+        again, or elsewhere.
 
         Args:
             question: what is asked.
 
         Raises:
-            ConfigurationError: it can't be asked as it is.
+            ConfigurationError: the question can't be asked as it is.
 
         """
 
@@ -116,17 +117,17 @@ class Provider(Documented):
         )
 
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that can be asked for.
+        """Return the ids of the models that you can ask.
 
         Raises:
-            ConfigurationError: there is nobody who could say.
-            AsyncLLMError: who could say did not.
+            ConfigurationError: there is no list of models.
+            AsyncLLMError: the list could not be read.
 
         """
         if self.models:
             return list(self.models.values())
         raise ConfigurationError(
-            f"{self._label} can't list its models: it has no list, and its wire no request for one"
+            f"{self._label} can't list its models: its API offers no list of them"
         )
 
     def _limits(self, sessions: SessionManager | None) -> Timeouts:
@@ -136,7 +137,7 @@ class Provider(Documented):
 
     @property
     def name(self) -> str:
-        """What the environment and the registry call this provider."""
+        """The name of this provider in the environment and the registry."""
         return type(self).__name__.lower()
 
     @property

@@ -129,7 +129,9 @@ class Reading(AsyncIterator["list[Item]"]):
         if self._provider.ends_with_body and not self._translator.is_done:
             unfinished = self._body.unfinished.strip()
             if unfinished and not unfinished.endswith(_LAST_WORD):
-                raise StreamInterrupted("the answer was cut off: it ended amid an event")
+                raise StreamInterrupted(
+                    "the answer was cut off: it ended in the middle of an event"
+                )
 
     def _fail(self, failure: AsyncLLMError) -> None:
         self._failure, self._has_ended = failure, True

@@ -53,13 +53,13 @@ def check_given(texts: Mapping[str, object], headers: object, retry: object) -> 
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked, whoever answers.
+    """What is asked, no matter who answers.
 
     Attributes:
         messages: the messages, checked, each with its role and content.
-        model: a short name or a full id; "" for the default of whoever answers.
-        params: what the caller gave besides.
-        extra: what is sent as it is, over `params`.
+        model: a short name or a full id; "" for the default of the provider that answers.
+        params: the other parameters of the call.
+        extra: what is sent unchanged, and overrides `params`.
         proxy: the proxy for this question alone, or None.
 
     """
@@ -75,14 +75,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a server, checked.
 
     Attributes:
-        base_url: where the server is, without a slash at its end.
+        base_url: the server's address, without a slash at its end.
         model: the full id of the model.
         messages: the messages, each with its role and content.
-        params: what the caller gave besides, for the wire.
-        extra: what is sent as it is, over all that the wire makes of the rest; `ServerProvider`
-            does so.
-        body: what the provider's `encode` made of all that.
-        conversation_id: the conversation to answer in, where the provider keeps some.
+        params: the other parameters of the call, for the server.
+        extra: what is sent unchanged, and overrides everything else in the body; `ServerProvider`
+            merges it.
+        body: what the provider's `encode` made of all this.
+        conversation_id: the conversation to answer in, if the provider keeps conversations.
         without: the names of optional fields that this server has refused.
 
     """

@@ -47,21 +47,21 @@ _at_work: set[SessionManager] = set()
 
 
 class AsyncGeneratorProvider(Provider):
-    """A chat provider whose answers are streamed.
+    """A chat provider that streams its answers.
 
-    Subclasses set the class attributes and write `generate`; where there is a body to make before
-    anything is sent, also `encode`. `isinstance` takes every `Provider` for one.
+    Subclasses set the class attributes and write `generate`, and `encode` if they make a body
+    before anything is sent. For `isinstance`, every `Provider` is one.
 
     Args:
-        base_url: where the server is; default: `ASYNCLLM_<NAME>_BASE_URL`, then `url`.
+        base_url: the server's address; default: `ASYNCLLM_<NAME>_BASE_URL`, then `url`.
         api_key: default: `ASYNCLLM_<NAME>_API_KEY`.
         model: the model for calls that name none.
-        sessions: the session manager to use. Without one, each stream opens one of its own and
-            closes it at its end; `async with Provider() as provider:` keeps one for the block.
-        proxy: as `scheme://user:password@host:port`; comes before the session manager's.
-        timeouts: come before the session manager's.
-        retry: comes before the session manager's.
-        headers: sent with each request, in the place of the provider's own of the same name.
+        sessions: the session manager to use. Without one, each stream opens its own and closes it
+            at its end; `async with Provider() as provider:` keeps one for the block.
+        proxy: as `scheme://user:password@host:port`; overrides the session manager's.
+        timeouts: override the session manager's.
+        retry: overrides the session manager's.
+        headers: sent with each request; they override the provider's own.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -113,7 +113,7 @@ class AsyncGeneratorProvider(Provider):
 
     async def __aenter__(self) -> Self:
         if self._sessions is not None:
-            raise ConfigurationError("this provider has a session manager already: enter that one")
+            raise ConfigurationError("this provider already has a session manager: open that one")
         self._sessions = SessionManager()
         return self
 
@@ -124,24 +124,24 @@ class AsyncGeneratorProvider(Provider):
 
     @abstractmethod
     def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Translate: send `request` and yield what comes, a list of items for each network read.
+        """Send `request` and yield what arrives: a list of items for each network read.
 
-        The last item is a `Finish`: a stream that ends without one was cut off. An empty list says
-        that something is being written which can't be given out before it is whole.
+        The last item is a `Finish`; without one, the stream was cut off. An empty list means that
+        the server is writing something that can't be given out before it is complete.
 
         Args:
-            request: what is asked, with what `encode` made of it as its `body`.
-            http: to send it with; there is no other way out.
+            request: what is asked; its `body` is what `encode` made of it.
+            http: sends it; there is no other way out.
 
         Raises:
-            AsyncLLMError: the answer can't be had, or not to its end.
+            AsyncLLMError: there is no answer, or not a complete one.
 
         """
 
     def encode(self, request: Request) -> bytes:
-        """Return what is to be sent, for `generate` to find as `request.body`; default: nothing.
+        """Return what to send, which `generate` finds as `request.body`; default: nothing.
 
-        It is called before anything is sent, once for all attempts.
+        It is called once for all attempts, before anything is sent.
 
         Args:
             request: what is asked; its `body` is still empty.
@@ -176,12 +176,12 @@ class AsyncGeneratorProvider(Provider):
 
     @override
     def resolve_model(self, model: str) -> str:
-        """Return the full id of a model named shortly or fully.
+        """Return the full id of a model, given its short name or its full id.
 
-        Any name will do for a provider without `models`: its server knows.
+        A provider without `models` accepts any name, because its server knows them.
 
         Args:
-            model: the name; an empty one is returned as it is.
+            model: the name; an empty one is returned unchanged.
 
         Raises:
             ConfigurationError: a short name is not one of `models`.

@@ -32,14 +32,14 @@ _MOST_REFUSED = 8  # fields, of one server
 
 
 class ServerProvider(AsyncGeneratorProvider):
-    """A provider that says what to send, and how to read what comes; all else is done for it.
+    """A provider that says what to send and how to read the answer; asyncllm does the rest.
 
     Subclasses write `ask` and `translator`, which neither wait nor send.
 
     Attributes:
-        framing: what a stream is asked for as: "sse", "json_lines" or "json_array".
-        ends_with_body: whether nothing but the end of its body says that an answer is whole, so
-            that an event which was cut off there is missing.
+        framing: which kind of stream to request: "sse", "json_lines" or "json_array".
+        ends_with_body: whether only the end of the body marks the end of an answer, so that an
+            event which is cut off there is missing.
 
     """
 
@@ -50,11 +50,11 @@ class ServerProvider(AsyncGeneratorProvider):
     def ask(self, request: Request) -> Ask:
         """Return what to send.
 
-        It is called for each attempt, and once before, to refuse what can't be asked. What is
-        `extra` goes over a body that is a `dict`, unless the subclass has a way of its own.
+        It is called for each attempt, and once before, to refuse what can't be asked. `extra` is
+        merged over a body that is a `dict`, unless the subclass does something else with it.
 
         Args:
-            request: what is asked; its `conversation_id` is empty where the body alone is wanted.
+            request: what is asked; its `conversation_id` is empty if only the body is needed.
 
         Raises:
             ConfigurationError: it can't be asked as it is.
@@ -63,7 +63,7 @@ class ServerProvider(AsyncGeneratorProvider):
 
     @abstractmethod
     def translator(self, request: Request) -> Translator:
-        """Return what reads one answer.
+        """Return the object that reads one answer.
 
         Args:
             request: what was asked.
@@ -71,23 +71,24 @@ class ServerProvider(AsyncGeneratorProvider):
         """
 
     def refused_field(self, request: Request, error: BadRequestError) -> str:
-        """Return the optional field that an answer refuses; "" where it is about something else.
+        """Return the optional field that the server refused; "" if the error is not about one.
 
-        It is asked again at once, with that in `request.without`; the session manager remembers it.
+        The request is sent again at once, with that field in `request.without`; the session manager
+        remembers it.
 
         Args:
             request: what was asked.
-            error: the answer, with its body.
+            error: the server's error, with its body.
 
         """
         return ""
 
     def explain(self, request: Request, error: AsyncLLMError) -> AsyncLLMError:
-        """Return the error that tells what `error` means here; default: `error` itself.
+        """Return the error that says what `error` means here; default: `error` itself.
 
         Args:
             request: what was asked.
-            error: why there is no answer, or not to its end.
+            error: why there is no answer, or not a complete one.
 
         """
         return error
@@ -95,16 +96,16 @@ class ServerProvider(AsyncGeneratorProvider):
     def go_on(
         self, request: Request, translator: Translator, error: AsyncLLMError | None
     ) -> Next | None:
-        """Return how an answer goes on whose response has ended; None where it does not.
+        """Return how an answer continues after its response has ended; None if it does not.
 
-        A server may want to be asked again before the answer is whole, or what was broken can be
-        taken up where it was. It is asked at the end of each response, so that how often is for
-        the provider to bound.
+        A server may want another request before the answer is complete, or a broken answer can be
+        continued. This is called at the end of each response, so the provider must limit how often
+        it continues.
 
         Args:
             request: what was asked, without its body.
             translator: what has read the response.
-            error: what ended it too early, as it came; None where all of it was read.
+            error: the error that ended the response too early; None if it was read completely.
 
         """
         return None
@@ -113,7 +114,7 @@ class ServerProvider(AsyncGeneratorProvider):
         """Return what the headers of a response say, for the reply; None for nothing.
 
         Args:
-            headers: by their names in any case.
+            headers: by their names, in any case.
 
         """
         return None
@@ -131,7 +132,7 @@ class ServerProvider(AsyncGeneratorProvider):
 
     @override
     async def generate(self, request: Request, http: Http) -> AsyncGenerator[list[Item], None]:
-        """Ask, and yield what comes; see `AsyncGeneratorProvider`."""
+        """Send the request and yield what arrives; see `AsyncGeneratorProvider`."""
         async with contextlib.aclosing(self._answering(request, http)) as answering:
             begun = await anext(answering)
             batch = begun.batch

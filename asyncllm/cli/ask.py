@@ -87,7 +87,9 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     key: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY", help="The API key. Other users may see it: `asyncllm keys set` hides it."
+            "--key",
+            metavar="KEY",
+            help="The API key. Other users may see it: `asyncllm keys set` hides it.",
         ),
     ] = None,
     env_file: Annotated[

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import sys
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asyncllm.providers.services import SERVICES
 from asyncllm.registry import key_variables, provider_class, provider_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SANDBOX = "sandbox"
 OPENAI_COMPATIBLE = "openai-compatible"
@@ -61,19 +63,36 @@ _CAN_NOT_CHAT = re.compile(
 ).search
 
 
+class _Found(NamedTuple):
+    """What the registry has: where the classes are, and which variables hold keys."""
+
+    classes: Mapping[str, str]
+    variables: Mapping[str, tuple[str, ...]]
+
+
+@functools.lru_cache(maxsize=1)
+def _found_on(_path: tuple[str, ...]) -> _Found:
+    return _Found(provider_classes(), key_variables())
+
+
+def _found() -> _Found:
+    """Return what the registry has; to look once takes long, as it reads a file of each package."""
+    return _found_on(tuple(sys.path))
+
+
 def provider_names() -> list[str]:
     """Return the name of every provider and every service."""
-    return list(key_variables())
+    return list(_found().variables)
 
 
 def key_variable_set(name: str) -> str | None:
     """Return the environment variable that holds a provider's key; None where none does."""
-    return next((each for each in key_variables().get(name, ()) if os.environ.get(each)), None)
+    return next((each for each in _found().variables.get(name, ()) if os.environ.get(each)), None)
 
 
 def usual_key_variable(name: str) -> str:
     """Return the variable in which the vendor's own programs look for a key; "" for none."""
-    ours, *customary = key_variables().get(name) or ("",)
+    ours, *customary = _found().variables.get(name) or ("",)
     return customary[0] if customary else ours
 
 
@@ -91,7 +110,7 @@ def key_advice(name: str) -> str:
 def needs_key(name: str) -> bool:
     """Tell whether a provider's own server answers nobody without a key."""
     service = SERVICES.get(name)
-    if service is not None and name not in provider_classes():
+    if service is not None and name not in _found().classes:
         return service.needs_auth
     return provider_class(name).needs_auth
 
@@ -103,7 +122,7 @@ def configured_providers() -> list[str]:
     is meant, which needs no key.
     """
     found, used = [], set[str]()
-    for name, variables in key_variables().items():
+    for name, variables in _found().variables.items():
         keys = {each for each in variables if os.environ.get(each)} - used
         used.update(variables)
         has_address = any(map(os.environ.get, _address_variables(name)))
@@ -117,7 +136,7 @@ def _address_variables(name: str) -> tuple[str, ...]:
     host = "OLLAMA_HOST" if name == "ollama" else ""
     called = name
     if name not in SERVICES:
-        place = provider_classes()[name]
+        place = _found().classes[name]
         called = name if place.startswith("asyncllm.") else place.rpartition(":")[2]
     return tuple(filter(None, (f"ASYNCLLM_{called.upper().replace('-', '_')}_BASE_URL", host)))
 

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PLAIN = (str, bool, int, float)
-
 
 class _LightValue:
     """Stands where typer keeps what checks the values of a parameter.
 
     Args:
-        wanted: the type of a value, or of each of several.
+        wanted: the type of a value that is taken as it is, or of each of several.
         build: returns what typer would have here.
 
     """
@@ -62,8 +60,7 @@ def lighten(command: Any, above: Any = None) -> None:
         if told is None or getattr(told.parameter_info, "parser", None) is not None:
             continue
         wanted = {list[str]: str}.get(told.annotation, told.annotation)
-        if wanted in _PLAIN:
-            param._runtime_param = _LightValue(wanted, _builder(told))  # noqa: SLF001 - see above
+        param._runtime_param = _LightValue(wanted, _builder(told))  # noqa: SLF001 - see above
     for each in getattr(command, "commands", {}).values():
         lighten(each, context)
 

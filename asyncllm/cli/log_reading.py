@@ -102,7 +102,7 @@ def clear() -> int:
         return 0
     try:
         with connected() as log:
-            log.execute("PRAGMA secure_delete = ON")
+            log.execute("PRAGMA secure_delete = ON")  # VACUUM must wait where others read
             with contextlib.suppress(sqlite3.OperationalError):  # nobody has searched, or no FTS5
                 log.execute("INSERT INTO words(words) VALUES ('delete-all')")
             count = log.execute("DELETE FROM answers").rowcount

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1024  # characters of what is no text: a data URL, say
 _PIECE = 64 * 1024  # characters that are masked at a time
+_IS_KEY = re.compile(r".*_(?:KEY|TOKEN|SECRET|PASSWORD)", re.IGNORECASE).fullmatch
 _TEXTS = {"content", "text", "arguments", "thinking", "reasoning"}
 
 
@@ -61,13 +63,13 @@ def row_of(
 
 
 def _known_keys() -> list[str]:
-    """Return every key of the environment and of the keys file."""
+    """Return every key of the environment, whosever it is, and of the keys file."""
     from asyncllm.cli.keys_file import stored_keys  # noqa: PLC0415 - as below
     from asyncllm.errors import ConfigurationError  # noqa: PLC0415 - as below
     from asyncllm.registry import key_variables  # noqa: PLC0415 - heavy
 
     variables = {variable for each in key_variables().values() for variable in each}
-    keys = [os.environ.get(variable, "") for variable in variables]
+    keys = [text for name, text in os.environ.items() if name in variables or _IS_KEY(name)]
     with contextlib.suppress(ConfigurationError):  # no key of a broken file was used
         keys += stored_keys().values()
     return keys

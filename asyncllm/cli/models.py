@@ -36,10 +36,12 @@ def models(
     ] = None,
     *,
     base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
+        str | None,
+        typer.Option("--base-url", metavar="URL", help="Where the provider's server is."),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long to wait for each provider.")
+        float,
+        typer.Option("--seconds", metavar="SECONDS", help="How long to wait for each provider."),
     ] = _SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:

@@ -16,27 +16,33 @@ if TYPE_CHECKING:
 
 def sandbox(  # noqa: PLR0917 - typer's way to declare options
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="The address to listen at.")
+        str, typer.Option("--host", metavar="HOST", help="The address to listen at.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="PORT", help="The port to listen at; 0 takes a free one.")
+        int,
+        typer.Option("--port", metavar="PORT", help="The port to listen at; 0 takes a free one."),
     ] = 3000,
     rtt: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Seconds before each answer.")
+        float, typer.Option("--rtt", metavar="SECONDS", help="Seconds before each answer.")
     ] = 0.0,
     token_rate: Annotated[
         float | None,
-        typer.Option(metavar="RATE", help="Tokens per second; without it, all at once."),
+        typer.Option(
+            "--token-rate", metavar="RATE", help="Tokens per second; without it, all at once."
+        ),
     ] = None,
     tokens: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", help="Tokens in each answer; without it, as many as there are."
+            "--tokens",
+            metavar="NUMBER",
+            help="Tokens in each answer; without it, as many as there are.",
         ),
     ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
+            "--fault",
             metavar="FAULT",
             help="A fault to show, such as Drop:after=3,times=1; see asyncllm.sandbox.",
         ),

@@ -28,17 +28,17 @@ log = logging.getLogger("asyncllm")
 
 
 class Fallback(Provider):
-    """Asks one provider after the other, until one of them has begun to answer.
+    """Ask one provider after the other, until one of them has begun to answer.
 
-    The next is asked where a provider fails for a passing reason, after its own attempts, or can't
-    be connected to. Once there is a first item nobody else is asked: what a reader has seen is not
-    said again.
+    The next provider is asked if one fails for a reason that may pass, after its own attempts, or
+    can't be reached. Once there is a first item no other provider is asked, because the reader
+    would see text twice.
 
     Args:
-        providers: whom to ask, in this order.
-        sessions: the session manager that ends its streams when it is closed; the providers'
-            own, as a rule.
-        timeouts: the limits of its streams, over all providers that are asked.
+        providers: the providers to ask, in order.
+        sessions: the session manager that ends its streams when it is closed; usually the one that
+            the providers use.
+        timeouts: the limits of its streams, over all the providers that it asks.
 
     Raises:
         ConfigurationError: there are no providers, or something else is among them.
@@ -52,12 +52,14 @@ class Fallback(Provider):
         timeouts: Timeouts | None = None,
     ) -> None:
         if not providers:
-            raise ConfigurationError("Fallback needs a provider to ask: give at least one")
+            raise ConfigurationError(
+                "Fallback needs at least one provider, as in Fallback(OpenAI(), H2o())"
+            )
         for place, each in enumerate(providers):
             if not isinstance(each, Provider):
                 raise ConfigurationError(
-                    f"Fallback asks providers, as in Fallback(OpenAI(), H2o()); "
-                    f"what stands at place {place} is of type {type(each).__name__}"
+                    "Fallback takes providers, as in Fallback(OpenAI(), H2o()); argument "
+                    f"{place} is of type {type(each).__name__}"
                 )
         super().__init__(sessions=sessions, timeouts=timeouts)
         self._providers = providers
@@ -65,10 +67,10 @@ class Fallback(Provider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models of the first provider that can say.
+        """Return the ids of the models of the first provider that has a list.
 
         Raises:
-            AsyncLLMError: none can; it is the last one's error.
+            AsyncLLMError: no provider has one; this is the last provider's error.
 
         """
         *others, last = self._providers
@@ -79,7 +81,7 @@ class Fallback(Provider):
 
     @override
     def prepare(self, question: Question) -> Begin:
-        """Return what begins to answer; see `Provider`. It is refused where one provider would."""
+        """Return what begins to answer; see `Provider`. What one provider refuses is refused."""
         *others, last = [provider.prepare(question) for provider in self._providers]
 
         async def begin() -> Begun:
@@ -90,7 +92,7 @@ class Fallback(Provider):
                     error.redact(self.secrets)  # here, as it is logged before it gets further
                     if not (error.is_passing or isinstance(error, StreamTimeout | ProxyError)):
                         raise
-                    log.info("Fallback: the next provider is asked: %s", error)
+                    log.info("Fallback: asking the next provider: %s", error)
                     let_go(error)  # its traceback would keep alive what the attempt held
             return await last()
 

@@ -143,7 +143,7 @@ class BodyDecoder:
         if self._is_page:
             return self._not_a_stream()
         if self.ignored:
-            return StreamInterrupted(f"{failure}; between events came {self.ignored!r}")
+            return StreamInterrupted(f"{failure}; between the events there was {self.ignored!r}")
         return failure
 
     def _json_decoder(self) -> EventDecoder | None:

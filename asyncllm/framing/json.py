@@ -46,7 +46,7 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     except UNDECODABLE as error:
         reason = str(error)
     raise ProtocolError(
-        f"the server sent something that its wire does not allow: {reason}: {excerpt_of(data)!r}"
+        f"the server sent something that its format does not allow: {reason}: {excerpt_of(data)!r}"
     )
 
 

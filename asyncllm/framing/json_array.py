@@ -78,7 +78,7 @@ class JSONArrayDecoder(EventDecoder):
             byte = chunk[at : at + 1]
             if byte not in self._allowed:
                 raise UnreadableError(
-                    "the server sent something that is no part of a JSON array of objects: "
+                    "the server sent something that is not part of a JSON array of objects: "
                     f"{excerpt_of(chunk[at:])!r}"
                 )
             if byte == b"{":

@@ -63,7 +63,9 @@ class JSONLinesDecoder(EventDecoder):
             last = self._object.text + b"\n" + last
         self._forget()
         if last[:1] == b"{" and not holds_objects(last):
-            raise StreamInterrupted("the answer was cut off: it ended amid a line of JSON")
+            raise StreamInterrupted(
+                "the answer was cut off: it ended in the middle of a line of JSON"
+            )
         return [last] if last else []
 
     @override

@@ -32,7 +32,7 @@ _IGNORED_BYTES = 4 * _IGNORED_CHARACTERS  # that they have at most
 
 
 class NamedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that has a name of its own, as in `event: error`.
+    """An event that has its own name, as in `event: error`.
 
     Attributes:
         name: the name.

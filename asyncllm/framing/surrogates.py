@@ -56,7 +56,7 @@ def _loaded(data: bytes) -> object:
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise ValueError(f"{text} is out of range, or no number")
+        raise ValueError(f"{text} is out of range, or not a number")
     return number
 
 

@@ -97,7 +97,7 @@ class ConnectionPool:
         if way is not None and way.has_own_tls and not self.has_own_tls:
             raise ConfigurationError(
                 "its server was verified by an `ssl` context, and this session manager has none: "
-                "give it one"
+                "pass ssl=…"
             )
         return ConnectionPool(
             ssl=self._ssl if way is None or way.has_own_tls else None,

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Way(msgspec.Struct, frozen=True):
-    """How requests go to a server.
+    """How requests reach a server.
 
     Attributes:
-        proxy: the proxy to go through, or None for none.
-        has_own_tls: whether servers are verified by a context that the caller gave.
+        proxy: the proxy to use, or None for none.
+        has_own_tls: whether servers are verified by a context that the caller passed.
 
     """
 
@@ -33,10 +33,10 @@ class Step(msgspec.Struct, frozen=True):
 
     Attributes:
         method: the HTTP method.
-        url: where to.
+        url: the address.
         form: form fields to send as its body, or None.
-        gone: the statuses that say that there is nothing left to do.
-        may_fail: whether the next step is due also where this one fails.
+        gone: the statuses that mean that there is nothing left to do.
+        may_fail: whether the next step is sent even if this one fails.
 
     """
 
@@ -48,15 +48,15 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What an heir needs to delete a conversation, or all that a session holds.
+    """What an heir needs to delete a conversation, or everything that a session holds.
 
     Attributes:
-        url: what tells it from all other entries: the URL of the conversation.
-        headers: what to send with each request, the session's cookie included.
-        steps: the requests to send, in this order; without any it is one `DELETE` of `url`.
-        way: how they go; None for the heir's own way.
-        is_session: whether it is for what a session holds besides its conversations that have
-            entries of their own, which come first.
+        url: identifies the entry: the URL of the conversation.
+        headers: what to send with each request, including the session's cookie.
+        steps: the requests to send, in order; if there are none, one `DELETE` of `url`.
+        way: how the requests are sent; None for the heir's own way.
+        is_session: whether it is for what a session holds besides its conversations that have their
+            own entries, which come first.
 
     """
 
@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True):
         """
         for url in (self.url, *(step.url for step in self.steps)):
             if not _is_plain(url):
-                raise ValueError("a URL of it can't be used")
+                raise ValueError("one of its URLs can't be used")
 
     @override
     def __repr__(self) -> str:

@@ -59,7 +59,7 @@ def _as_ours(  # noqa: PLR0911 - a table
                 )
             return TransportError(f"cannot connect to {error.host}:{error.port}: {_reason(error)}")
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return ConfigurationError("the URL can't be used: give one like https://host/path")
+            return ConfigurationError("the URL can't be used: write one like https://host/path")
         case aiohttp.ClientResponseError():
             # Its text quotes the line that is wrong, a cookie perhaps.
             kind = type(error.__cause__ or error).__name__
@@ -94,4 +94,6 @@ def _socks_errors() -> tuple[type[Exception], ...]:
 
 def broken(kind: type[Exception]) -> StreamInterrupted:
     """Return our error for one of the kind `READ_ERRORS`."""
-    return StreamInterrupted(f"the connection broke before the answer was whole ({kind.__name__})")
+    return StreamInterrupted(
+        f"the connection broke before the answer was complete ({kind.__name__})"
+    )

@@ -44,19 +44,19 @@ class Http:
     """Sends requests over a pool, each with the same proxy, headers and connect limit.
 
     Args:
-        pool: where the connections are.
-        proxy: the proxy to go through; None for the one that the pool's environment names, if any.
+        pool: the connections.
+        proxy: the proxy to use; None for the one that the pool's environment names, if any.
         headers: sent with every request.
         connect: seconds to a usable connection, or None.
-        identity: who asks: those of one identity share cookies, and nobody else does.
-        secrets: what no error may show, besides what each request holds.
-        max_event_bytes: the most bytes of one event, or of a body that is read whole.
-        refused_fields: what servers have refused, to be added to; None for a set of its own.
+        identity: who asks: requests of one identity share cookies, and others don't.
+        secrets: what no error may show, besides the secrets in each request.
+        max_event_bytes: the maximum size of one event, or of a body that is read whole.
+        refused_fields: what servers have refused, and will refuse; None for a new set.
 
     Attributes:
-        proxy: the proxy to go through, or None.
-        identity: as given.
-        refused_fields: what servers have refused; one set for all streams of a session manager,
+        proxy: the proxy to use, or None.
+        identity: as passed.
+        refused_fields: what servers have refused; all streams of a session manager share one set,
             so that providers need not ask again.
 
     """
@@ -112,26 +112,26 @@ class Http:
         headers: Mapping[str, str] | None = None,
         accept: Container[int] = _SUCCESS,
     ) -> AbstractAsyncContextManager[Response]:
-        """Return a context manager that sends a request and gives its response.
+        """Return a context manager that sends a request and gives you its response.
 
-        On leaving it, the connection is free for others or closed.
+        When you leave it, the connection is free for other requests, or closed.
 
         Redirects are not followed.
 
         Args:
             method: the HTTP method.
-            url: where to.
+            url: the address.
             json: a body, as an object or as bytes that are JSON already.
             form: a body, as form fields.
             query: added to the URL.
-            headers: for this request, over those of the `Http`.
-            accept: the statuses that are no error.
+            headers: for this request; they override those of the `Http`.
+            accept: the statuses that are not errors.
 
         Raises:
             ConfigurationError: the body can't be written as JSON, or the URL can't be used.
             HTTPStatusError: the status is not one of `accept`.
             ProtocolError: the answer is compressed, which nobody asked for.
-            TransportError: the server, or as `ProxyError` the proxy, could not be reached.
+            TransportError: the server could not be reached; `ProxyError`: the proxy could not.
             StreamTimeout: connecting took longer than the connect limit.
 
         """
@@ -166,12 +166,12 @@ class Http:
         steps: tuple[Step, ...] = (),
         is_session: bool = False,
     ) -> Entry:
-        """Return an entry for the ledger: what is sent, and the way it goes, as it is here.
+        """Return an entry for the ledger: what to send, and how to reach the server from here.
 
         Args:
-            url: what tells it from others; `steps` go to the same server.
-            headers: for its requests, over those of the `Http`; cookies are added.
-            steps: the requests that an heir sends; without any it is one `DELETE` of `url`.
+            url: identifies the entry; `steps` go to the same server.
+            headers: for its requests; they override those of the `Http`, and cookies are added.
+            steps: the requests that an heir sends; if there are none, one `DELETE` of `url`.
             is_session: whether it is for what a session holds besides what has its own entry.
 
         """
@@ -179,14 +179,14 @@ class Http:
         return Entry(url, self._headers_for(url, headers), steps, way, is_session)
 
     def own_session(self, url: str, cookie: str | None = None) -> str | None:
-        """Return the value of a cookie whose session is this manager's alone; None where it is not.
+        """Return the value of a cookie whose session belongs to this manager alone, or None.
 
-        A session that comes with a caller's credentials may be a browser's, and hold chats of its
-        user's own.
+        A session that comes with a caller's credentials may belong to a browser, and hold its
+        user's own chats.
 
         Args:
-            url: where it would be sent.
-            cookie: its name; None for all cookies in one text, as one of them is the session.
+            url: the address to which it would be sent.
+            cookie: its name; None for all cookies in one text, because one of them is the session.
 
         """
         if any(map(is_secret, self._headers)):

@@ -127,7 +127,7 @@ class KeptConnection(asyncio.Protocol):
         if handler.should_close or _has_begun_another(handler):
             self._warn()
         elif self._has_something():
-            log.info("%s: a kept connection was closed, or bytes came on it", self._server)
+            log.info("%s: a kept connection was closed, or received bytes", self._server)
         else:
             self._stale_until = time.monotonic() + _STALE_SECONDS
             self.transport.set_protocol(handler)
@@ -170,7 +170,7 @@ class KeptConnection(asyncio.Protocol):
 
     def _warn(self) -> None:
         log.warning(
-            "%s: bytes came on a kept connection while nobody had asked for any; it was closed",
+            "%s: received bytes that nobody had asked for on an idle connection; it was closed",
             self._server,
         )
 

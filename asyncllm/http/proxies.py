@@ -20,11 +20,11 @@ _SOCKS_CREDENTIAL_BYTES = 255
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """A proxy to go through.
+    """A proxy.
 
     Attributes:
         scheme: "http", "https", "socks4", "socks4a" or "socks5".
-        host: its name or address, as it goes into a request: an international name is encoded.
+        host: its name or address, in the form that requests use: an international name is encoded.
         port: its port.
         user: for authentication, or None.
         password: for authentication, or None.

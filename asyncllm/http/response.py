@@ -34,22 +34,22 @@ _DRAIN_SECONDS = 0.25
 
 
 class Response:
-    """An answer whose body is still to be read.
+    """A response whose body is still to be read.
 
     Args:
-        raw: aiohttp's.
-        max_event_bytes: the most bytes of one event, or of a body that is read whole.
+        raw: aiohttp's response.
+        max_event_bytes: the maximum size of one event, or of a body that is read whole.
         request: what was asked.
-        was_resent: whether the request was sent twice, as a kept connection had been closed: the
-            first may have been read all the same.
+        was_resent: whether the request was sent twice, because a kept connection had been closed:
+            the server may have read the first one all the same.
 
     Attributes:
         status: the HTTP status.
         inflow: the bytes that are still to be read.
-        headers: by their names in any case; of repeated ones the first.
-        coding: what they are compressed with, such as "gzip", or "".
-        max_event_bytes: as given.
-        was_resent: as given.
+        headers: by their names, in any case; the first of repeated ones.
+        coding: how they are compressed, such as "gzip", or "".
+        max_event_bytes: as passed.
+        was_resent: as passed.
 
     """
 
@@ -106,12 +106,12 @@ class Response:
         return self._body
 
     async def payloads(self) -> AsyncIterator[list[Payload]]:
-        """Yield, for each network read that completes any, the list of payloads.
+        """Yield the list of payloads that each network read completes, if there are any.
 
-        What the body is says `BodyDecoder`.
+        `BodyDecoder` decides what the body is.
 
         Raises:
-            ProtocolError: the body is a page or has no event at all, or an event is too large.
+            ProtocolError: the body is a web page or has no event at all, or an event is too large.
             StreamInterrupted: the connection broke.
 
         """
@@ -130,19 +130,19 @@ class Response:
             body.check()
         return payloads
 
-    @deprecated("use `payloads`, the same by its new name", category=None)
+    @deprecated("renamed to `payloads`", category=None)
     def events(self) -> AsyncIterator[list[Payload]]:
-        """Yield what `payloads` yields, of which this is the old name."""
+        """Yield what `payloads` yields; this is its old name."""
         return self.payloads()
 
-    @deprecated("use `next_payloads`, the same by its new name", category=None)
+    @deprecated("renamed to `next_payloads`", category=None)
     async def next_events(self) -> list[Payload]:
-        """Return what `next_payloads` returns, of which this is the old name."""
+        """Return what `next_payloads` returns; this is its old name."""
         return await self.next_payloads()
 
     @property
     def ignored(self) -> str:
-        """The newest line of the body that was no part of one, or ""."""
+        """The latest line of the body that was not part of an event, or ""."""
         return self.body.ignored
 
     async def read(self) -> bytes:
@@ -164,7 +164,7 @@ class Response:
     async def excerpt(self) -> str:
         """Return the beginning of the body as text, at most 64 KiB of it.
 
-        It may hold secrets, which are masked in an error that leaves `http`.
+        It may contain secrets, which are masked in an error that leaves `http`.
         """
         body = bytearray()
         await self._read_beginning(body)

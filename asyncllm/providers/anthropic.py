@@ -46,15 +46,16 @@ class Anthropic(ServerProvider):
     """Anthropic, with the key in `api_key` or `ANTHROPIC_API_KEY`.
 
     Args:
-        auth_token: a token to show in the place of a key, as gateways want it; default: where there
-            is no key, `ANTHROPIC_AUTH_TOKEN`.
-        max_tokens: the most tokens of an answer, thinking included, for calls that don't say; a
-            budget for thinking is added.
+        auth_token: a token to send instead of a key, as gateways want it; default:
+            `ANTHROPIC_AUTH_TOKEN`, if there is no key.
+        max_tokens: the maximum number of tokens in an answer, thinking included, for calls that set
+            none; a budget for thinking is added.
         cache: what to cache of each request: True, a time ("5m", "1h"), or the names of "tools",
-            "system" and "messages". A call's own `cache=` comes before it.
-        betas: the names of features to ask for (the header `anthropic-beta`); a call's own
-            `betas=` are added.
-        version: of the API (the header `anthropic-version`): "2023-06-01" or "2026-10-21".
+            "system" and "messages". A call's own `cache=` takes precedence.
+        betas: the names of features to ask for (the header `anthropic-beta`); a call's own `betas=`
+            are added.
+        version: the version of the API (the header `anthropic-version`): "2023-06-01" or
+            "2026-10-21".
         options: as for every provider.
 
     Raises:
@@ -91,10 +92,10 @@ class Anthropic(ServerProvider):
         mark({}, cache)
         if isinstance(max_tokens, bool) or not isinstance(max_tokens, int) or max_tokens < 1:
             raise ConfigurationError(
-                f"max_tokens must be a whole number from 1, not {max_tokens!r}"
+                f"max_tokens must be a whole number of at least 1, not {max_tokens!r}"
             )
         if auth_token and options.get("api_key"):
-            raise ConfigurationError("give api_key= or auth_token=, not both")
+            raise ConfigurationError("pass api_key= or auth_token=, not both")
         self._auth_token = auth_token or ""
         self._max_tokens = max_tokens
         self._cache = cache
@@ -108,15 +109,15 @@ class Anthropic(ServerProvider):
         """Return what to send.
 
         Raises:
-            ConfigurationError: the wire has no place for something, or a key or a model is missing.
+            ConfigurationError: the API has no place for something, or a key or a model is missing.
 
         """
         given = {name.lower(): value for name, value in self._headers.items()}
         if self.base_url == self.url and given.keys().isdisjoint({"x-api-key", "authorization"}):
-            raise ConfigurationError(f"Anthropic needs an API key: give api_key=, or set {_KEY}")
+            raise ConfigurationError(f"Anthropic needs an API key: pass api_key=, or set {_KEY}")
         if not request.model:
             raise ConfigurationError(
-                "Anthropic needs a model: give model=; list_models() says which there are"
+                "Anthropic needs a model: pass model=; list_models() lists them"
             )
         params = dict(request.params)
         params.setdefault("cache", self._cache)
@@ -141,7 +142,7 @@ class Anthropic(ServerProvider):
     def go_on(
         self, request: Request, translator: Translator, error: AsyncLLMError | None
     ) -> Next | None:
-        """Return how an answer goes on that the server has paused amid its own tools."""
+        """Return how an answer continues that the server has paused during its own tools."""
         if not isinstance(translator, MessageTranslator) or not translator.is_paused:
             return None
         turn, ask = translator.turn, self.ask(request)
@@ -165,10 +166,10 @@ class Anthropic(ServerProvider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that the server says it has.
+        """Return the ids of the server's models.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 

@@ -37,14 +37,14 @@ _TARGET_URI = re.compile(
 class AzureOpenAI(OpenAICompatible):
     """Azure OpenAI, with the key in `api_key` or `AZURE_OPENAI_API_KEY`.
 
-    A token of Microsoft Entra goes into `headers={"Authorization": "Bearer …"}`, in place of a key.
+    Put a token of Microsoft Entra into `headers={"Authorization": "Bearer …"}` instead of a key.
 
     Args:
         endpoint: the resource, as `https://NAME.openai.azure.com`; default:
-            `AZURE_OPENAI_ENDPOINT`. `base_url` is taken as it is, with its path.
-        deployment: the deployment to ask, which is what Azure has for `model`; either will do.
-        api_version: the dated API to use, such as "2024-10-21"; default: `OPENAI_API_VERSION`, then
-            the API `v1`, which has no date.
+            `AZURE_OPENAI_ENDPOINT`. A `base_url` is used unchanged, with its path.
+        deployment: the deployment to ask, which is Azure's word for `model`; either will do.
+        api_version: the dated version of the API, such as "2024-10-21"; default:
+            `OPENAI_API_VERSION`, then the API `v1`, which has no date.
         options: as for every provider.
 
     Raises:
@@ -74,7 +74,7 @@ class AzureOpenAI(OpenAICompatible):
             name, value, other = pair
             check_kind(name, value, str, "a str")
             if value and options.get(other):
-                raise ConfigurationError(f"give {name}= or {other}=, not both")
+                raise ConfigurationError(f"pass {name}= or {other}=, not both")
         check_kind("api_version", api_version, str, 'a str such as "2024-10-21"')
         # At a gateway, say, with keys and paths of its own.
         self._is_elsewhere = bool(options.get("base_url"))
@@ -112,11 +112,11 @@ class AzureOpenAI(OpenAICompatible):
         """
         if not (self._api_key or self._has_token or self._is_elsewhere):
             raise ConfigurationError(
-                f"Azure needs an API key: give api_key=, or set {_KEY}; a token of Microsoft Entra "
-                'goes into headers={"Authorization": "Bearer …"}'
+                f"Azure needs an API key: pass api_key=, or set {_KEY}; put a token of Microsoft "
+                'Entra into headers={"Authorization": "Bearer …"}'
             )
         if not request.model:
-            raise ConfigurationError("Azure needs a deployment: give deployment= or model=")
+            raise ConfigurationError("Azure needs a deployment: pass deployment= or model=")
         return super().ask(request)
 
     def _address_of(self, endpoint: str, name: str) -> str:
@@ -170,4 +170,4 @@ def _instead_of(uri: str, name: str) -> str:
         "api_version": found["version"],
     }
     written = ", ".join(f"{name}={part!r}" for name, part in parts.items() if part)
-    return f"{name} is more than the resource: write AzureOpenAI({written})"
+    return f"{name} is more than the resource's address: write AzureOpenAI({written})"

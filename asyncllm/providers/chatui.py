@@ -41,14 +41,14 @@ _OF_NOBODY = {"origin", "user-agent"}  # headers that log nobody in
 
 
 class ChatUI(ConversationProvider, ServerProvider):
-    """chat-ui of today, and any server that speaks its format; for that of 2023 there is `H2o`.
+    """Today's chat-ui, and any server with its API; for the chat-ui of 2023 use `H2o`.
 
-    Give `base_url` with the path that it is served at, such as `https://chat.example.com/chat`, and
-    `model`: `list_models()` says which there are. Where it wants a login, give
+    Pass `base_url` with the path at which it is served, such as `https://chat.example.com/chat`,
+    and a `model`: `list_models()` lists them. If it requires a login, pass
     `headers={"Cookie": "hf-chat=…"}`.
 
-    It takes no common parameters, as chat-ui has no place for them. Its own, such as `timezone` and
-    `selectedMcpServers`, go into the form by their names.
+    It takes no common parameters, because chat-ui has no place for them. Its own, such as
+    `timezone` and `selectedMcpServers`, are sent by their names.
     """
 
     wire = "chatui"
@@ -59,18 +59,18 @@ class ChatUI(ConversationProvider, ServerProvider):
     async def detect(
         cls, url: str, **options: Unpack[ProviderOptions]
     ) -> Literal["chatui", "h2o", ""]:
-        """Return the name of the provider for the chat-ui at `url`; "" where there is none for it.
+        """Return the name of the provider for the chat-ui at `url`; "" if there is none for it.
 
-        "chatui" is this class, for chat-ui of today, and "h2o" is `H2o`, for that of 2023; both are
-        names that `asyncllm.provider` knows.
+        "chatui" is this class, for today's chat-ui, and "h2o" is `H2o`, for that of 2023;
+        `asyncllm.provider` knows both names.
 
         Args:
-            url: where it is: what would be `base_url`.
+            url: what you would pass as `base_url`.
             options: of the constructor, such as `proxy` or `sessions`.
 
         Raises:
             ConfigurationError: the URL, or an option, can't be used.
-            AsyncLLMError: nothing answers there, or not without a login.
+            AsyncLLMError: nothing answers there, or only after a login.
 
         """
         options["base_url"] = url
@@ -102,9 +102,7 @@ class ChatUI(ConversationProvider, ServerProvider):
 
         """
         if not request.model:
-            raise ConfigurationError(
-                "chat-ui needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("chat-ui needs a model: pass model=; list_models() lists them")
         preprompt_of(request.messages)
         fields = {**on_the_wire(request.params, {}, "chat-ui"), **request.extra}
         fields.pop(_PREPROMPT, None)  # which is the conversation's
@@ -173,8 +171,8 @@ class ChatUI(ConversationProvider, ServerProvider):
         """Return the ids of the models that chat-ui offers.
 
         Raises:
-            ProtocolError: this is no chat-ui of today.
-            AsyncLLMError: it did not say.
+            ProtocolError: this is not a chat-ui of today.
+            AsyncLLMError: the list could not be read.
 
         """
 
@@ -186,8 +184,8 @@ class ChatUI(ConversationProvider, ServerProvider):
             except HTTPStatusError as error:
                 raise explained(error, self.base_url) from None
             raise ProtocolError(
-                f"{self.base_url} has no list of models as today's chat-ui has: ChatUI.detect(url) "
-                "says which provider fits; is its path, such as /chat, in base_url?"
+                f"{self.base_url} has no list of models like today's chat-ui: ChatUI.detect(url) "
+                "says which provider fits; does base_url include the path, such as /chat?"
             )
 
         return await self._ask(question)

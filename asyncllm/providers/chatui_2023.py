@@ -114,7 +114,7 @@ class ChatUI2023(ChatUIConversations):
 def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
     """Return an error that says what to change, where chat-ui's own does not."""
     if _ORIGIN_WANTED in refusal.body or _ERROR_ID in refusal.body:
-        newer = "looks like a newer chat-ui, for which there is asyncllm.ChatUI"
+        newer = "looks like a newer chat-ui, so use asyncllm.ChatUI"
         if refusal.is_passing:  # so it may be another trouble of the server
             refusal.message = f"this {newer}: {refusal.message}"
             return refusal
@@ -127,8 +127,9 @@ def _explained(refusal: HTTPStatusError, base_url: str) -> AsyncLLMError:
         str(refusal.url),
         status=refusal.status,
         message=(
-            f"chat-ui takes itself to be served elsewhere than at {base_url}: set ORIGIN on the "
-            'server to this address, or give headers={"Referer": …} with the one it believes in'
+            f"chat-ui believes that it is not served at {base_url}: set ORIGIN on the "
+            'server to this address, or pass headers={"Referer": …} with the address that it '
+            "believes in"
         ),
         body=refusal.body,
         headers=refusal.headers,

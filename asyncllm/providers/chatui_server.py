@@ -123,7 +123,9 @@ async def models_of(http: Http, base_url: str) -> list[str]:
     models = as_mapping(said).get("json", said)
     ids = [as_text(as_mapping(model).get("id")) for model in as_list(models)]
     if not all(ids) or not ids:
-        raise ProtocolError(f"{base_url}/api/v2/models is no list of models as chat-ui writes it")
+        raise ProtocolError(
+            f"{base_url}/api/v2/models is not a list of models as chat-ui writes it"
+        )
     return ids
 
 
@@ -141,12 +143,14 @@ def explained(error: HTTPStatusError, base_url: str) -> AsyncLLMError:
     hint = ""
     if any(words in said for words in _ORIGIN_REFUSED):
         hint = (
-            f"chat-ui takes itself to be served elsewhere than at {base_url}: set PUBLIC_ORIGIN on "
-            'the server to this address, or give headers={"Origin": …} with the one it believes in'
+            f"chat-ui believes that it is not served at {base_url}: set PUBLIC_ORIGIN on "
+            'the server to this address, or pass headers={"Origin": …} with the address that it '
+            "believes in"
         )
     elif wants_login(error):
         hint = (
-            'this chat-ui wants a login: give headers={"Cookie": "hf-chat=…"} with the cookie of '
+            'this chat-ui requires a login: pass headers={"Cookie": "hf-chat=…"} with the cookie '
+            "of "
             "a browser that is logged in"
         )
     if not hint:
@@ -183,7 +187,9 @@ def _place_in(body: bytes) -> Place:
     first = as_mapping(next(iter(as_list(told.get("messages"))), None))
     root = as_text(told.get("rootMessageId")) or as_text(first.get("id"))
     if not root or "#" in root:
-        raise ProtocolError("chat-ui created a conversation and did not say which message is first")
+        raise ProtocolError(
+            "chat-ui created a conversation, but did not say which message is first"
+        )
     for name in (created.conversation_id, root):
         path_segment(name)  # one that can't be sent is refused while its session is known
     return Place(created.conversation_id, root)

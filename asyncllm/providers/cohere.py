@@ -32,10 +32,10 @@ _MOST_PAGES = 100
 
 
 class Cohere(OwnWire):
-    """Cohere's own wire, `/v2/chat`, with the key in `api_key`, `CO_API_KEY` or `COHERE_API_KEY`.
+    """Cohere's own API, `/v2/chat`, with the key in `api_key`, `CO_API_KEY` or `COHERE_API_KEY`.
 
-    The common parameters go by Cohere's names for them. `thinking`, `documents`,
-    `citation_options`, `safety_mode`, `strict_tools` and `priority` are sent as they are.
+    The common parameters are sent by Cohere's names for them. `thinking`, `documents`,
+    `citation_options`, `safety_mode`, `strict_tools` and `priority` are sent unchanged.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -60,12 +60,10 @@ class Cohere(OwnWire):
         """
         if self.base_url == self.url and not self._api_key:
             raise ConfigurationError(
-                f"cohere needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
+                f"cohere needs an API key: pass api_key=, or set {' or '.join(_KEYS)}"
             )
         if not request.model:
-            raise ConfigurationError(
-                "cohere needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("cohere needs a model: pass model=; list_models() lists them")
         body = {
             "model": request.model,
             "messages": cohere_messages(request.messages),
@@ -91,7 +89,7 @@ class Cohere(OwnWire):
         """Return the names of the models that can chat.
 
         Raises:
-            AsyncLLMError: Cohere did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 

@@ -52,11 +52,11 @@ class Gemini(ServerProvider):
     With `project`, `location` or `token` it is Gemini in Vertex AI, which takes no key.
 
     Args:
-        project: the Google Cloud project to ask in; default: `GOOGLE_CLOUD_PROJECT`.
-        location: where that is, such as "europe-west4"; default: `GOOGLE_CLOUD_LOCATION`, then
-            "global".
+        project: the Google Cloud project; default: `GOOGLE_CLOUD_PROJECT`.
+        location: the location of the project, such as "europe-west4"; default:
+            `GOOGLE_CLOUD_LOCATION`, then "global".
         token: an OAuth access token; or a function that returns one, which is called for each
-            attempt. One that is not `async` is called in a thread, as it may ask Google.
+            attempt. If it is not `async`, it is called in a thread, because it may ask Google.
         options: as for every provider.
 
     Raises:
@@ -87,14 +87,15 @@ class Gemini(ServerProvider):
         self._vertex: Place | None = None
         if project or location or token:
             if options.get("api_key"):
-                raise ConfigurationError("Vertex AI takes no api_key: give token=")
+                raise ConfigurationError("Vertex AI takes no api_key: pass token=")
             self._vertex = place_of(project, location)
             self.url = self._vertex.url
         super().__init__(**options)
         if self.base_url.endswith(_ENDS_IN_OPENAI):
             raise ConfigurationError(
-                f"the base URL {self.base_url!r} is of Google's OpenAI endpoint: that is "
-                'asyncllm.provider("gemini-openai"); for Gemini itself leave out what follows the '
+                f"the base URL {self.base_url!r} is Google's OpenAI endpoint: use "
+                'asyncllm.provider("gemini-openai"), or for Gemini itself leave out what follows '
+                "the "
                 "version"
             )
         check_end(self.base_url, _OTHER_ENDS)
@@ -107,16 +108,14 @@ class Gemini(ServerProvider):
         """Return what to send.
 
         Raises:
-            ConfigurationError: a key, a token or a model is missing, or something can't be said on
-                this wire.
+            ConfigurationError: a key, a token or a model is missing, or something has no
+                place in this API.
 
         """
         self._check_credentials()
         model = request.model
         if not model or ".." in model:
-            raise ConfigurationError(
-                "Gemini needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("Gemini needs a model: pass model=; list_models() lists them")
         contents, system = gemini_contents(request.messages, model)
         body: dict[str, object] = {"contents": contents}
         if system is not None:
@@ -164,10 +163,10 @@ class Gemini(ServerProvider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that answer, of all pages of the server's list.
+        """Return the ids of the models that answer, from all pages of the server's list.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
         self._check_credentials()
@@ -214,11 +213,11 @@ class Gemini(ServerProvider):
             return
         if self._vertex and not self._token:
             raise ConfigurationError(
-                "Vertex AI needs an access token: give token=, or a function that returns one"
+                "Vertex AI needs an access token: pass token=, or a function that returns one"
             )
         if not (self._vertex or self._api_key):
             raise ConfigurationError(
-                f"Gemini needs an API key: give api_key=, or set {' or '.join(_KEYS)}"
+                f"Gemini needs an API key: pass api_key=, or set {' or '.join(_KEYS)}"
             )
 
     @override

@@ -50,9 +50,9 @@ def place_of(project: str | None, location: str | None) -> Place:
     project = project or os.environ.get(_PROJECT)
     location = location or os.environ.get(_LOCATION) or _EVERYWHERE
     if not project:
-        raise ConfigurationError(f"Vertex AI needs a project: give project=, or set {_PROJECT}")
+        raise ConfigurationError(f"Vertex AI needs a project: pass project=, or set {_PROJECT}")
     if not _IS_PLACE(location):
-        raise ConfigurationError(f"location must be one such as 'global', not {location!r:.50}")
+        raise ConfigurationError(f"location must be a name such as 'global', not {location!r:.50}")
     host = f"{location}-aiplatform.googleapis.com"
     if location == _EVERYWHERE:
         host = "aiplatform.googleapis.com"
@@ -88,7 +88,7 @@ async def given_token(function: Callable[[], str | Awaitable[str]]) -> str:
     token = await given if isinstance(given, Awaitable) else given
     if not isinstance(token, str) or not token:
         raise ConfigurationError(
-            f"the function given as token= returned {type(token).__name__}, and no token"
+            f"the function passed as token= returned {type(token).__name__}, not a token"
         )
     return token
 

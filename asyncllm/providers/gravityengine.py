@@ -8,7 +8,7 @@ from asyncllm.providers.openai import OpenAICompatible
 
 
 class Gravityengine(OpenAICompatible):
-    """Gravityengine; its public endpoint has gone quiet: give `base_url` of a living one."""
+    """Gravityengine, whose public endpoint no longer responds: pass another `base_url`."""
 
     url = "https://gpt4.gravityengine.cc"
     path = "/api/openai/v1/chat/completions"

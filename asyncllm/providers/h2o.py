@@ -42,23 +42,23 @@ _UNKNOWN = {
     "parallel_tool_calls": "tools",
     "functions": "tools",
     "function_call": "tools",
-    "response_format": "forms of an answer",
+    "response_format": "response formats",
     "logprobs": "log probabilities",
     "top_logprobs": "log probabilities",
-    "logit_bias": "biases of tokens",
+    "logit_bias": "token biases",
     "modalities": "modalities",
     "audio": "audio",
 }
 
 
 class H2o(ConversationProvider, ServerProvider):
-    """H2o's chat, and any other server that speaks chat-ui's wire of 2023.
+    """H2o's chat, and any other server with the chat-ui API of 2023.
 
-    Its public endpoint, gpt-gm.h2o.ai, has gone quiet: give `base_url` of a chat-ui of your own.
+    Its public endpoint, gpt-gm.h2o.ai, no longer responds: pass the `base_url` of your own chat-ui.
 
-    Parameters for the wire go to TGI's `parameters`, over the documented defaults; `max_tokens`
+    Parameters are sent in TGI's `parameters`, and override the documented defaults; `max_tokens`
     and `max_completion_tokens` are sent as `max_new_tokens`. `id`, `response_id`, `is_retry`,
-    `use_cache` and `web_search_id` go to `options`.
+    `use_cache` and `web_search_id` are sent in `options`.
     """
 
     url = "https://gpt-gm.h2o.ai"
@@ -93,7 +93,7 @@ class H2o(ConversationProvider, ServerProvider):
         params = dict(request.given)
         for name in _UNKNOWN.keys() & {each for each, value in params.items() if value}:
             raise ConfigurationError(
-                f"{self._label}'s server knows no {_UNKNOWN[name]}: leave out {name}"
+                f"{self._label}'s server does not support {_UNKNOWN[name]}: leave out {name}"
             )
         options |= {name: params.pop(name) for name in options.keys() & params.keys()}
         for name in ("max_completion_tokens", "max_tokens"):

@@ -40,28 +40,29 @@ _CONTEXT, _PARALLEL = 8192, 2
 
 
 class LlamaCpp(Provider):
-    """A model in this process: a GGUF file, and no server.
+    """A model in your process: a GGUF file, and no server.
 
-    It is loaded by the first stream, and stays until `aclose()`, until the block of
-    `async with LlamaCpp(…) as llm:` ends, until its session manager is closed, or until nobody has
-    this provider any more. Answers are generated in threads of their own; the chat template is the
-    file's. `stream(model="other.gguf")` loads another one beside it.
+    The first stream loads the model. It stays loaded until `aclose()`, until the block of
+    `async with LlamaCpp(…) as llm:` ends, until its session manager is closed, or until nothing
+    refers to this provider any more. Answers are generated in separate threads, with the chat
+    template of the file. `stream(model="other.gguf")` loads another model beside it.
 
-    Parameters go to llama.cpp by their names, as to its server: `temperature`, `max_tokens`,
-    `tools`, `response_format`, `grammar` and so on.
+    Parameters are passed to llama.cpp by their names, as to its server: `temperature`,
+    `max_tokens`, `tools`, `response_format`, `grammar` and so on.
 
     Args:
         model: the path of a GGUF file; default: `ASYNCLLM_MODEL` in the environment.
-        context: how many tokens one answer may take, what was asked included; where the model was
-            trained with fewer, it is these.
+        context: how many tokens one answer may take, including the prompt; if the model was trained
+            with fewer, that number.
         parallel: how many answers are generated at once; others wait for their turn.
-        threads: how many threads compute; default: one fewer than there are processors, which is
-            for the event loop.
-        gpu_layers: how many layers go to the GPU, where there is one; default: as many as fit.
+        threads: how many threads compute; default: one fewer than there are processors, which
+            leaves one for the event loop.
+        gpu_layers: how many layers go to the GPU, if there is one; default: as many as fit.
         options: other fields of xllamacpp's `CommonParams`, by their names.
-        sessions: the session manager that ends its streams, and unloads it, when it is closed.
-        timeouts: the limits of its streams. Loading counts as a part of `first_token`, whose
-            default is ten minutes here; that of `stall` is two.
+        sessions: the session manager that ends its streams, and unloads the model, when it is
+            closed.
+        timeouts: the limits of its streams. Loading counts towards `first_token`, whose default is
+            ten minutes here; that of `stall` is two.
 
     Raises:
         ConfigurationError: the extra `llamacpp` is not installed, there is no such file, or an
@@ -73,7 +74,7 @@ class LlamaCpp(Provider):
     carries = frozenset({"reasoning", "tools", "structured output", "usage"})
     elsewhere: ClassVar[Mapping[str, str]] = {
         **Provider.elsewhere,
-        "base_url": 'a llama-server is asked by provider("llamacpp-server")',
+        "base_url": 'for a llama-server use provider("llamacpp-server")',
     }
     default_timeouts: ClassVar[Timeouts] = Timeouts(first_token=600.0, stall=120.0)
 
@@ -118,7 +119,7 @@ class LlamaCpp(Provider):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End its streams' generations and unload what is loaded; the next stream loads it anew."""
+        """Stop all generation and unload the models; the next stream loads its model again."""
         await asyncio.shield(in_thread(self._engines.close))
 
     @override
@@ -141,10 +142,10 @@ class LlamaCpp(Provider):
         else:
             if is_model:
                 return str(path)
-            reason = "it is no GGUF file"
+            reason = "it is not a GGUF file"
         raise ConfigurationError(
-            f"there is no model at {model!r}: {reason}; LlamaCpp runs a GGUF file, and a "
-            'llama-server is asked by provider("llamacpp-server")'
+            f"there is no model at {model!r}: {reason}; LlamaCpp runs a GGUF file; for a "
+            'llama-server use provider("llamacpp-server")'
         )
 
     @override
@@ -165,7 +166,7 @@ class LlamaCpp(Provider):
         if not question.model:
             raise ConfigurationError(_NO_MODEL)
         if question.proxy is not None:
-            raise ConfigurationError("LlamaCpp asks nobody over a network: leave out proxy")
+            raise ConfigurationError("LlamaCpp uses no network: leave out proxy")
         path = Path(question.model)
         request = Request(
             base_url="",
@@ -219,4 +220,4 @@ def _encoded(request: Request) -> bytes:
     )
 
 
-_NO_MODEL = "LlamaCpp needs a model: give model=, the path of a GGUF file, or set ASYNCLLM_MODEL"
+_NO_MODEL = "LlamaCpp needs a model: pass model=, the path of a GGUF file, or set ASYNCLLM_MODEL"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-CLOSED = "the model was closed before the answer's end"
+CLOSED = "the model was closed before the answer was complete"
 """What a reader is told whose answer `close` has ended."""
 
 _MOST_CHUNKS = 256  # that wait for their reader; then the model's thread waits
@@ -247,6 +247,6 @@ def _loaded(path: Path, settings: Settings) -> Any:
             server.handle_completions({"prompt": "x", "n_predict": 0})
         return server
     raise ConfigurationError(
-        f"llama.cpp can't load {path.name}: is it a whole model, of a kind that this llama.cpp "
-        "knows, and is there enough memory? options={'verbosity': 3} has it say why"
+        f"llama.cpp can't load {path.name}: is the file complete, does this llama.cpp know its "
+        "kind, and is there enough memory? options={'verbosity': 3} makes it say why"
     )

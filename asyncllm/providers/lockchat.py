@@ -20,12 +20,12 @@ _PASSING_FAULT = re.compile(r"The model:? `?[^`\s]+`? does not exist", re.IGNORE
 
 
 class Lockchat(OpenAICompatible):
-    """Lockchat; its public endpoint has gone quiet: give `base_url` of a living one.
+    """Lockchat, whose public endpoint no longer responds: pass another `base_url`.
 
-    "The model does not exist" is a passing fault of this server, and is tried again.
+    "The model does not exist" is a passing fault of this server, and is retried.
 
     Args:
-        auth: the token that goes into the query; default: `ASYNCLLM_LOCKCHAT_API_KEY`, then the
+        auth: the token that is sent in the query; default: `ASYNCLLM_LOCKCHAT_API_KEY`, then the
             documented public one. `api_key` means the same.
         options: as for every provider.
 

@@ -30,7 +30,7 @@ _NAMES = {name: name for name in _SAME} | {
 class Mistral(OpenAICompatible):
     """Mistral, with the key in `api_key` or `MISTRAL_API_KEY`.
 
-    A last message of the assistant's is what the answer begins with: Mistral goes on with it.
+    If the last message is the assistant's, the answer begins with it, and Mistral continues it.
     Thinking goes back with the next turn, in `Reply.message`.
     """
 

@@ -41,14 +41,14 @@ _HOST = "OLLAMA_HOST"
 
 
 class Ollama(OwnWire):
-    """Ollama's own wire, `/api/chat`.
+    """Ollama's own API, `/api/chat`.
 
-    The common parameters go where Ollama has them, most of them into its `options`, as do options
-    by their names, such as `num_ctx`. `think`, `format`, `keep_alive` and `options` are sent as
-    they are. `reasoning_effort` becomes `think`, `response_format` becomes `format`.
+    The common parameters are sent where Ollama expects them, most of them in its `options`. So are
+    options by their names, such as `num_ctx`. `think`, `format`, `keep_alive` and `options` are
+    sent unchanged. `reasoning_effort` becomes `think`, and `response_format` becomes `format`.
 
-    `OLLAMA_HOST` says where the server is, in the forms that Ollama's own clients take;
-    `OLLAMA_API_KEY` has the key of its cloud, which is at https://ollama.com.
+    `OLLAMA_HOST` is the server's address, in the forms that Ollama's own clients accept;
+    `OLLAMA_API_KEY` is the key of its cloud, which is at https://ollama.com.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -73,9 +73,7 @@ class Ollama(OwnWire):
 
         """
         if not request.model:
-            raise ConfigurationError(
-                "Ollama needs a model: give model=; list_models() says which there are"
-            )
+            raise ConfigurationError("Ollama needs a model: pass model=; list_models() lists them")
         body = {
             "model": request.model,
             "messages": ollama_messages(request.messages),
@@ -91,10 +89,10 @@ class Ollama(OwnWire):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the names of the models that the server has.
+        """Return the names of the server's models.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 
@@ -107,11 +105,12 @@ class Ollama(OwnWire):
     async def pull(
         self, model: str, *, insecure: bool = False
     ) -> AsyncGenerator[PullProgress, None]:
-        """Have the server fetch a model, and yield how far it has come, as often as it says so.
+        """Make the server fetch a model, and yield the progress whenever the server reports it.
 
-        A pull that was left or broke goes on where it stopped when it is asked for again; to leave
-        it before its end, close it, as by `contextlib.aclosing`. Until the server answers the
-        limits of a stream hold, and what passes is tried again; afterwards it may take its time.
+        A pull that you left or that broke off continues where it stopped when you ask for it again.
+        To leave it before its end, close it, for example with `contextlib.aclosing`. Until the
+        server answers, the limits of a stream apply, and failures that may pass are retried; after
+        that it may take its time.
 
         Args:
             model: the model's name, as in Ollama's library.
@@ -120,12 +119,12 @@ class Ollama(OwnWire):
         Raises:
             ConfigurationError: no model is named.
             StreamInterrupted: the server ended before it had the model.
-            AsyncLLMError: it can't be fetched.
+            AsyncLLMError: the server can't fetch it.
 
         """
         check_kind("model", model, str, "a str")
         if not model:
-            raise ConfigurationError("pull() needs a model, as it is called in Ollama's library")
+            raise ConfigurationError("pull() needs the name of a model in Ollama's library")
         asked: dict[str, object] = {"model": model, "stream": True}
         if insecure:
             asked["insecure"] = True

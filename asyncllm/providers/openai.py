@@ -34,20 +34,20 @@ _IS_VERSION = re.compile(r"v\d").match  # /v1, and Gemini's /v1beta
 
 
 class OpenAICompatible(ServerProvider):
-    """Any server that speaks OpenAI's chat wire.
+    """Any server with OpenAI's chat API.
 
-    Parameters for the wire go into the request as they are: tools, tool_choice, response_format,
-    logprobs and whatever else the server knows. Usage is asked for; a server that refuses to be
-    asked is asked again without it, and not anew by the same session manager.
+    Parameters are sent unchanged: tools, tool_choice, response_format, logprobs and whatever else
+    the server knows. asyncllm asks for the usage. If a server refuses that, it is asked again
+    without it, and the same session manager does not try it again.
 
     Args:
-        service: a row of the table of services, which says where it is and where its key comes
-            from; or give `base_url`, with the path up to `/chat/completions`.
+        service: a row of the table of services, which holds the address and where the key comes
+            from; or pass `base_url`, with the path up to `/chat/completions`.
         options: as for every provider.
 
     Attributes:
         path: what follows the base URL.
-        defaults: parameters for the wire, where the caller gives no others.
+        defaults: parameters to send if the caller sets no others.
         asks_usage: whether to ask for usage.
         service: the row of the table, or None.
 
@@ -87,7 +87,7 @@ class OpenAICompatible(ServerProvider):
 
     @override
     def resolve_model(self, model: str) -> str:
-        """Return the full id of a model; what is not a short name is left to the server.
+        """Return the full id of a model; a name that is not a short name is left to the server.
 
         Args:
             model: the name.
@@ -138,10 +138,10 @@ class OpenAICompatible(ServerProvider):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the ids of the models that the server says it has.
+        """Return the ids of the server's models.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: the list could not be read.
 
         """
 
@@ -183,11 +183,11 @@ class OpenAICompatible(ServerProvider):
         if service and needs_more and not self._api_key:
             variables = " or ".join(service.key_variables)
             raise ConfigurationError(
-                f"{service.name} needs an API key: give api_key=, or set {variables}"
+                f"{service.name} needs an API key: pass api_key=, or set {variables}"
             )
         if service and needs_more and not request.model:
             raise ConfigurationError(
-                f"{service.name} needs a model: give model=; list_models() says which there are"
+                f"{service.name} needs a model: pass model=; list_models() lists them"
             )
 
     def _path(self, model: str) -> str:
@@ -232,8 +232,8 @@ class OpenAICompatible(ServerProvider):
 class OpenAI(OpenAICompatible):
     """OpenAI, with the key in `api_key` or `OPENAI_API_KEY`.
 
-    `OPENAI_ORG_ID` or `OPENAI_ORGANIZATION`, and `OPENAI_PROJECT_ID`, say on whose account;
-    they are sent to OpenAI alone. `OPENAI_BASE_URL` names another server.
+    `OPENAI_ORG_ID` or `OPENAI_ORGANIZATION`, and `OPENAI_PROJECT_ID`, name the account; they are
+    sent to OpenAI alone. `OPENAI_BASE_URL` names another server.
     """
 
     service = SERVICES["openai"]
@@ -265,4 +265,4 @@ def hint_of_404(base_url: str) -> str:
     parts = path.split("/")[1:]
     if "deployments" in parts or any(map(_IS_VERSION, parts)):
         return ""
-    return f"there may be a /v1 missing from the base URL: try base_url={base_url + '/v1'!r}"
+    return f"the base URL may lack /v1: try base_url={base_url + '/v1'!r}"

@@ -48,15 +48,15 @@ _NAMES = {name: name for name in (*_SAME, *_TRANSLATED)} | dict.fromkeys(
 
 
 class OpenAIResponses(OpenAI):
-    """OpenAI's Responses, with the key, the account and the address of `OpenAI`.
+    """OpenAI's Responses API, with the key, the account and the address of `OpenAI`.
 
-    Nothing is stored on the server unless `store=True` or `background=True` say so: a model's
-    reasoning is asked for in encrypted form, and `Reply.message` takes it back with the next turn.
-    Parameters are those of a chat completion, and the API's own by their names; tools may be in
-    either shape.
+    Nothing is stored on the server unless you set `store=True` or `background=True`. The model's
+    reasoning is requested in encrypted form, and `Reply.message` returns it with the next turn.
+    Parameters are those of a chat completion, and the API's own by their names; tools may have
+    either form.
 
-    With `background=True` the answer is generated whether or not somebody reads it, and one whose
-    connection breaks is taken up where it was.
+    With `background=True` the answer is generated whether or not somebody reads it, and if its
+    connection breaks, asyncllm continues where it broke.
 
     Args:
         options: as for every provider.

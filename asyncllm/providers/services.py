@@ -12,14 +12,14 @@ class Service(msgspec.Struct, frozen=True):
     """One service.
 
     Attributes:
-        name: what `asyncllm.provider` and the environment call it.
-        base_url: where it is.
-        key_variable: the environment variable that customarily holds its API key; "" for a local
-            server that needs none.
+        name: its name in `asyncllm.provider` and in the environment.
+        base_url: its address.
+        key_variable: the environment variable that usually holds its API key; "" for a local server
+            that needs none.
         notes: what is worth knowing.
-        other_key_variables: where its key may stand besides, in this order.
-        url_variable: the environment variable that customarily holds another address; "" for none.
-        host_variable: the one that customarily holds its host alone, or its port with it.
+        other_key_variables: other variables that may hold its key, in order.
+        url_variable: the environment variable that usually holds another address; "" for none.
+        host_variable: the one that usually holds only its host, or its host and port.
 
     """
 
@@ -33,12 +33,12 @@ class Service(msgspec.Struct, frozen=True):
 
     @property
     def key_variables(self) -> tuple[str, ...]:
-        """The environment variables that may hold its key, the first one first."""
+        """The environment variables that may hold its key, in order."""
         return tuple(filter(None, (self.key_variable, *self.other_key_variables)))
 
     @property
     def needs_auth(self) -> bool:
-        """Whether it answers nobody without an API key."""
+        """Whether it requires an API key."""
         return bool(self.key_variable) and not self.base_url.startswith("http://localhost")
 
 
@@ -78,7 +78,7 @@ SERVICES = {
             "bedrock",
             "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1",
             "AWS_BEARER_TOKEN_BEDROCK",
-            "Amazon's OpenAI endpoint, with an API key of Bedrock; of another region: base_url=",
+            "Amazon's OpenAI endpoint, with a Bedrock API key; for another region: base_url=",
         ),
         Service(
             "gemini-openai",
@@ -110,7 +110,7 @@ SERVICES = {
 }
 
 RETIRED = {
-    "github": "GitHub Models was retired on 30 July 2026, and answers nobody any more",
+    "github": "GitHub Models was retired on 30 July 2026, and no longer responds",
 }
 """Why a name that was once in the table is there no longer."""
 

@@ -48,12 +48,12 @@ _INFO = msgspec.json.Decoder(_Info)
 class TGI(OwnWire):
     """A server of text-generation-inference, which serves one model: `/generate_stream`.
 
-    It takes a prompt: a single message is sent as its bare content, several as `Role: content`
-    lines with a last line `Assistant:`. Where the model wants another form, write `format_prompt`
-    in a subclass. There is no public server: give `base_url`, and `api_key` where it wants one.
+    It takes a prompt: a single message is sent as its plain content, several as `Role: content`
+    lines with a last line `Assistant:`. If the model wants another form, write `format_prompt` in a
+    subclass. There is no public server: pass `base_url`, and `api_key` if it requires one.
 
-    The common parameters go into TGI's `parameters` by its names for them, and all others, such as
-    `repetition_penalty`, as they are.
+    The common parameters are sent in TGI's `parameters`, by its names for them, and all others,
+    such as `repetition_penalty`, unchanged.
 
     Raises:
         ConfigurationError: an option can't be used, or there is no base URL.
@@ -63,7 +63,7 @@ class TGI(OwnWire):
     wire = "tgi"
     carries = frozenset({"structured output", "usage"})
     other_ends = r"/generate(?:_stream)?|/v1(?:/chat/completions)?"
-    other_way = "ask its OpenAI endpoint by OpenAICompatible(base_url=…/v1)"
+    other_way = "use its OpenAI endpoint: OpenAICompatible(base_url=…/v1)"
 
     format_prompt = staticmethod(format_prompt)
 
@@ -100,10 +100,10 @@ class TGI(OwnWire):
 
     @override
     async def list_models(self) -> list[str]:
-        """Return the id of the model that the server has.
+        """Return the id of the server's model.
 
         Raises:
-            AsyncLLMError: it did not say.
+            AsyncLLMError: it could not be read.
 
         """
 

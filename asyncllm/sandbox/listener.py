@@ -41,7 +41,7 @@ class Listener:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            text = f"port {port} of {host} is in use: give another one, or 0 for a free one"
+            text = f"port {port} of {host} is in use: use another one, or 0 for a free one"
             raise OSError(errno.EADDRINUSE, text) from None
         return cast("int", self._server.sockets[0].getsockname()[1])
 

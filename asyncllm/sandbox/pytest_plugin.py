@@ -22,8 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(**options): what `asyncllm.sandbox.Sandbox` is made with for this test, "
-        "for example tokens=100, faults=[Drop(after=3)]",
+        f"{MARKER}(**options): the options of `asyncllm.sandbox.Sandbox` for this test, for "
+        "example tokens=100, faults=[Drop(after=3)]",
     )
 
 

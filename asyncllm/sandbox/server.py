@@ -27,14 +27,14 @@ _REQUESTS_KEPT = 10_000
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked.
+    """A request that the sandbox received.
 
     Attributes:
         method: the HTTP method.
-        path: without the query.
-        query: of repeated names the last value.
-        headers: names in lower case; of repeated names the last value.
-        body: as it came.
+        path: the path, without the query.
+        query: the last value of repeated names.
+        headers: names in lower case; the last value of repeated names.
+        body: as it arrived.
 
     """
 
@@ -46,9 +46,9 @@ class Request:
 
 
 class Sandbox:
-    """Every supported wire on one loopback port, for as long as it is open.
+    """The API of every supported provider on one loopback port, for as long as it is open.
 
-    Use it around what is to be tested::
+    Use it around what you want to test::
 
         async with Sandbox(token_rate=50, faults=[Drop(after=3, times=1)]) as sandbox:
             ...  # talk to sandbox.url
@@ -57,20 +57,20 @@ class Sandbox:
     Everything but `start` and `aclose` may also be used from another thread.
 
     Args:
-        host: where to listen.
-        port: where to listen; 0 takes a free one.
-        rtt: seconds before each answer, for a stream before its first token.
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        rtt: seconds before each answer; for a stream, before its first token.
         token_rate: tokens per second; None for all at once.
-        tokens: the length of every answer in tokens; None for the natural one.
-        faults: see `asyncllm.sandbox.faults`; more of them with `add_fault`.
+        tokens: the length of every answer in tokens; None for its natural length.
+        faults: see `asyncllm.sandbox.faults`; add more with `add_fault`.
         ssl: a server's context; the URL is then https.
-        models: model names to know besides the documented ones.
-        api_key: what the wires of services want, in their headers or as a bearer token, and
-            OpenAI's also as `?auth=`; None for anything.
+        models: names of models besides the documented ones.
+        api_key: the key that services require, in their headers or as a bearer token, and
+            OpenAI's format also as `?auth=`; None accepts anything.
 
     Attributes:
-        requests: what was asked, a `Request` each, the newest last; at most 10,000 of them.
-        port: where it listens.
+        requests: the requests so far, the newest last; at most 10,000 of them.
+        port: the port that it listens on.
 
     """
 
@@ -100,7 +100,7 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a slash at the end."""
+        """Its address, without a slash at the end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
 
@@ -111,7 +111,7 @@ class Sandbox:
 
     @property
     def conversations(self) -> int:
-        """How many chat-ui conversations exist now; those that were deleted do not."""
+        """How many chat-ui conversations exist now; deleted ones don't count."""
         return self._wires.conversations
 
     @property
@@ -120,7 +120,7 @@ class Sandbox:
         return self._backend.generating
 
     def answers(self, conversation: str) -> tuple[str, ...]:
-        """List the answers stored in a chat-ui conversation, finished or stopped, oldest first.
+        """List the answers in a chat-ui conversation, finished or stopped, oldest first.
 
         Args:
             conversation: its id.
@@ -132,16 +132,16 @@ class Sandbox:
         return self._wires.answers(conversation)
 
     def add_fault(self, fault: Fault) -> None:
-        """Declare a fault for the requests to come.
+        """Declare a fault for future requests.
 
         Args:
-            fault: comes after those of its kind that were declared before.
+            fault: it comes after faults of its kind that were declared before.
 
         """
         self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Declare that all is well for the requests to come."""
+        """Remove all faults: future requests work."""
         self._faults.clear()
 
     def lose_sessions(self) -> None:
@@ -152,7 +152,7 @@ class Sandbox:
         """Listen.
 
         Raises:
-            OSError: the port is not to be had.
+            OSError: the port is not available.
             RuntimeError: it has been started before.
 
         """
@@ -167,10 +167,10 @@ class Sandbox:
             raise
 
     async def aclose(self) -> None:
-        """Close every connection and end every generation, at once; again does nothing.
+        """Close every connection and end every generation, at once; a second call does nothing.
 
-        It runs to its end even if the caller is cancelled, and only then lets the
-        cancellation pass.
+        It runs to its end even if the caller is cancelled, and only then lets the cancellation
+        pass.
         """
         if self._site is None:
             return

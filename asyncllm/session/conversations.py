@@ -191,8 +191,8 @@ class ConversationPool:
         timer.cancel()
         if creating.cancelled():
             log.warning(
-                "creating a conversation on %s: no answer in time; if it was created it is there "
-                "still",
+                "creating a conversation on %s: no answer in time; if it was created, it still "
+                "exists",
                 server.name,
             )
         elif error := creating.exception():

@@ -91,8 +91,8 @@ class Deletions:
         if self._kept:
             others = len(self._kept) - 1
             log.warning(
-                "not deleted, though tried again and again, and left to the ledger if there is "
-                "one: %s%s",
+                "not deleted despite repeated attempts, and left to the ledger if there is one: "
+                "%s%s",
                 next(iter(self._kept)).what,
                 f", and {others} more" if others else "",
             )
@@ -103,8 +103,8 @@ class Deletions:
             return
         if len(self._kept) >= self._most:
             log.warning(
-                "%s: not deleted: %s; as %d others are to be tried again already, it is left to "
-                "the ledger if there is one",
+                "%s: not deleted: %s; %d others are waiting for a retry already, so it is left "
+                "to the ledger if there is one",
                 deletion.what,
                 failure,
                 self._most,

@@ -54,7 +54,9 @@ class Ledger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if sys.platform == "win32":
-            raise ConfigurationError("a ledger can't tell on Windows which processes live")
+            raise ConfigurationError(
+                "a ledger does not work on Windows, where it can't tell which processes are alive"
+            )
         self._path = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - no link is followed
         self._backlog = Backlog()
         self._written: list[Future[None]] = []  # who waits for the next writing
@@ -229,9 +231,9 @@ class Ledger:
                 "the ledger %r can't be written: %s; %s",
                 self._path,
                 reason,
-                "it is being closed, and may stay as it is"
+                "it is being closed, so it may stay as it is"
                 if is_closing
-                else "streams go on, and it is tried again",
+                else "streams continue, and it will be tried again",
             )
 
 
@@ -239,7 +241,7 @@ def _check(key: str, text: str) -> None:
     """Raise ValueError where a row's entry is none, is not that of its key, or can't be sent."""
     entry = _ENTRY.decode(text)
     if entry.url != key:
-        raise ValueError("it stands under the key of another one")
+        raise ValueError("it is stored under the key of another one")
     entry.check()
 
 

@@ -152,7 +152,7 @@ def _set_up(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous = OFF")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > _FORMAT:
-        raise OSError(f"a newer asyncllm has written it, in format {version}")
+        raise OSError(f"a newer asyncllm wrote it, in format {version}")
     if version < _FORMAT:
         db.executescript(_SCHEMA)
 
@@ -213,9 +213,9 @@ def _prepare(path: str) -> tuple[int, int]:
         os.close(os.open(path, flags, _OWNER_ONLY))
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
-        raise OSError("it is a symbolic link: give the path of the file itself")
+        raise OSError("it is a symbolic link: use the path of the file itself")
     if not stat.S_ISREG(found.st_mode):
-        raise OSError("it is no file")
+        raise OSError("it is not a file")
     if found.st_uid != os.geteuid():
         raise OSError("it belongs to another user, who could read the cookies in it")
     if found.st_nlink > 1:

@@ -106,7 +106,7 @@ def _read(signature: str) -> Owner:
         return msgspec.convert(known, type=Owner)
     except ValueError:
         pass
-    raise ValueError("it is signed by nobody")
+    raise ValueError("it has no owner")
 
 
 def _start_of(pid: int) -> str:

@@ -98,4 +98,4 @@ class Leftovers:
             raise
         except ValueError:
             pass  # its text may quote the entry, which holds secrets
-        raise ConfigurationError("what is noted of it can't be sent")
+        raise ConfigurationError("its recorded request can't be sent")

@@ -55,27 +55,26 @@ class SessionManager(OptionsByName):
 
     Args:
         proxy: for all streams, as `scheme://user:password@host:port`; a provider's or a call's own
-            proxy comes first.
-        trust_env: whether to take proxies from the environment where none is given.
+            proxy takes precedence.
+        trust_env: whether to use proxies from the environment if none is set.
         timeouts: the limits of streams that have none of their own.
-        retry: what streams without a policy of their own try again.
-        ssl: how to verify servers, such as a context with a certificate authority of your own.
-        spare_conversations: how many unused conversations to keep ready for each base URL,
-            model, proxy and set of headers, so that a stream starts without waiting for one to
-            be created.
-        ledger: the path of a small file in which to note what exists on servers, so that after a
+        retry: the retry policy of streams that have none of their own.
+        ssl: how to verify servers, such as a context with your own certificate authority.
+        spare_conversations: how many unused conversations to keep ready for each base URL, model,
+            proxy and set of headers, so that a stream starts without waiting for one to be created.
+        ledger: the path of a small file that records what exists on servers, so that after a
             `kill -9` the next manager with the same ledger deletes it; None for no such file.
-            Processes of one machine may share it. It holds session cookies, and the passwords of
+            Processes of one machine may share it. It contains session cookies, and the passwords of
             proxies.
-        grace: seconds that closing may take to delete what is still open.
-        max_event_bytes: the most bytes that one event of a stream, or a body that is no stream,
-            may have.
-        max_reply_bytes: the most bytes of memory that what is kept of one answer may take: its
-            text, reasoning and tool calls.
-        read_ahead: how many bytes of an answer may come before they are asked for. Then its server
-            waits until they are, so that what a slow reader costs is bounded.
-        accelerate: whether to use aiofastnet for TLS where the extra `speed` has installed it;
-            ASYNCLLM_ACCELERATE=0 in the environment says no for all managers.
+        grace: the seconds that closing may take to delete what is still open.
+        max_event_bytes: the maximum size in bytes of one event of a stream, or of a body that is
+            not a stream.
+        max_reply_bytes: the maximum memory in bytes for what is kept of one answer: its text,
+            reasoning and tool calls.
+        read_ahead: how many bytes of an answer may arrive before you ask for them. Then its server
+            waits until you do, so a slow reader costs only so much memory.
+        accelerate: whether to use aiofastnet for TLS if the extra `speed` has installed it;
+            ASYNCLLM_ACCELERATE=0 in the environment turns it off for all managers.
 
     Raises:
         ConfigurationError: an option can't be used.
@@ -146,21 +145,21 @@ class SessionManager(OptionsByName):
         await self.aclose()
 
     async def warm(self, url: str, n: int = 1) -> None:
-        """Open connections to a server ahead, so that the next streams need not wait for them.
+        """Open connections to a server in advance, so that the next streams don't wait for them.
 
-        They are kept as those of earlier streams are, which count among them: for 15 seconds, or
+        They are kept like those of earlier streams, which count among them: for 15 seconds, or
         until the server closes them. They go through the manager's proxy, or the environment's;
-        nothing is sent but what a connection takes, TLS included. Where one of them can't be
-        opened, or the caller is cancelled, none of them is left.
+        nothing is sent but what a connection takes, TLS included. If one of them can't be opened,
+        or the caller is cancelled, all of them are closed.
 
         Args:
             url: a URL of the server, such as a provider's `base_url`.
             n: how many connections, from 1 to 1,000.
 
         Raises:
-            ConfigurationError: `url` or `n` can't be used; or the manager is closed, or belongs
-                to another event loop.
-            TransportError: the server, or as `ProxyError` the proxy, could not be reached.
+            ConfigurationError: `url` or `n` can't be used; or the manager is closed, or belongs to
+                another event loop.
+            TransportError: the server could not be reached; `ProxyError`: the proxy could not.
             StreamTimeout: connecting took longer than `timeouts.connect`.
 
         """
@@ -169,10 +168,10 @@ class SessionManager(OptionsByName):
         await warm(self.connections, url, n, proxy=self.proxy, connect=connect)
 
     def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
-        """Have something closed with the manager, once all answers have ended.
+        """Close something together with the manager, once all answers have ended.
 
         Args:
-            closer: what closes it; one that is there already is called once.
+            closer: what closes it; it is called once, even if you pass it twice.
 
         """
         self._closers[closer] = None
@@ -194,8 +193,8 @@ class SessionManager(OptionsByName):
     async def aclose(self) -> None:
         """End open streams with `StreamInterrupted`, delete all conversations, disconnect.
 
-        It takes about `grace` seconds at the most; what could not be deleted by then is logged.
-        Being cancelled does not cut it short: the cancellation is raised again at the end.
+        It takes about `grace` seconds at most; whatever could not be deleted by then is logged.
+        Cancelling does not cut it short: the cancellation is raised again at the end.
 
         Raises:
             ConfigurationError: the manager belongs to another event loop.
@@ -219,8 +218,8 @@ class SessionManager(OptionsByName):
             self.conversations.inherit()
         if self.loop is not loop:
             raise ConfigurationError(
-                "this SessionManager belongs to another event loop: make one in each loop, and "
-                "open one for blocking code by `with run_sync(sessions):`"
+                "this SessionManager belongs to another event loop: make one in each loop; in "
+                "blocking code, write `with run_sync(sessions):`"
             )
         if self._closing is not None:
             raise ConfigurationError("this SessionManager is closed: make a new one")
@@ -228,7 +227,7 @@ class SessionManager(OptionsByName):
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace
-        closed = "the session manager was closed before the answer's end"
+        closed = "the session manager was closed before the answer was complete"
         # A copy, as an eager task ends its answer, which leaves the set, before the next is made.
         ending = [
             loop.create_task(answer.end(StreamInterrupted(closed)))

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 class ConversationServer(Protocol):
-    """What a session manager needs of a server that keeps conversations.
+    """What a session manager needs from a server that keeps conversations.
 
-    Its methods ask the server; trying again is not their business. What fails raises
-    `AsyncLLMError`, and `NotFoundError` where there is no such conversation.
+    Its methods send requests to the server and don't retry them. A failure raises `AsyncLLMError`,
+    and `NotFoundError` if there is no such conversation.
 
     Attributes:
-        name: what the log calls it.
-        settings_key: what settings are accepted for, once for each value: where, and as whom.
-        key: what makes two unused conversations interchangeable: besides that the model, say,
-            and the proxy.
+        name: its name in the log.
+        settings_key: what settings are accepted for, once for each value: the address, and the
+            user.
+        key: what makes two unused conversations interchangeable: besides that the model, for
+            example, and the proxy.
         was_resent: whether `create` was sent twice, so that there may be one conversation more.
 
     """
@@ -38,15 +39,15 @@ class ConversationServer(Protocol):
     was_resent: bool
 
     async def accept_settings(self) -> None:
-        """Make the server willing to create conversations; nothing where it always is."""
+        """Make the server willing to create conversations; do nothing if it always is."""
 
     def wants_settings(self, refusal: HTTPStatusError) -> bool:
-        """Tell whether a request was refused only because settings are to be accepted first.
+        """Tell whether a request was refused only because settings must be accepted first.
 
         Settings are then accepted, perhaps once more, and the request is sent again, once.
 
         Args:
-            refusal: what the server answered to `create`, or to the request for an answer.
+            refusal: the server's answer to `create`, or to the request for an answer.
 
         """
         ...
@@ -56,10 +57,10 @@ class ConversationServer(Protocol):
         ...
 
     async def stop(self, conversation_id: str) -> None:
-        """End the generation that runs in a conversation, which is deleted next.
+        """Stop the generation in a conversation, which is deleted next.
 
-        Where the server can't be reached, both are tried again later. Any other failure is logged,
-        and the conversation is deleted all the same.
+        If the server can't be reached, both are tried again later. Any other failure is logged, and
+        the conversation is deleted anyway.
         """
 
     async def delete(self, conversation_id: str) -> None:
@@ -68,15 +69,15 @@ class ConversationServer(Protocol):
     def ledger_entry(self, conversation_id: str) -> Entry:
         """Return what another process needs to stop and delete a conversation.
 
-        It is asked without a ledger too: its `place` says what fails together with it.
+        It is called without a ledger too: its `place` says what fails together with it.
         """
         ...
 
     def session_entry(self) -> Entry | None:
-        """Return what another process needs to delete all that this session holds.
+        """Return what another process needs to delete everything that this session holds.
 
-        None where the server can't do so, or where the session may hold what is not ours. It is
-        asked before each `create`, whose answer may never come.
+        None if the server can't do that, or if the session may hold what is not ours. It is called
+        before each `create`, whose answer may never come.
         """
 
 

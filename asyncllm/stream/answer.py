@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # To look up a member of an enumeration takes six times as long, and to hash one is slow too.
 _NEW, _READING, _OPEN, _ENDED = State.NEW, State.READING, State.OPEN, State.ENDED
 
-_CUT_OFF = "the answer ended without the sign that it is whole"
+_CUT_OFF = "the answer was cut off: it ended without its end marker"
 
 
 class Owner(Protocol):

@@ -13,15 +13,15 @@ Source: TypeAlias = AsyncIterator[list[Item]]
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """An answer that has begun; nothing is tried again from here on.
+    """An answer that has begun; nothing is retried from here on.
 
     Attributes:
-        batch: its first batch; None where it has ended without any.
+        batch: its first batch; None if it has ended without any.
         source: gives the other batches.
-        lease: stands at its only `yield` while the answer is read; closing it gives back all that
-            the answer holds. Where nothing else does so, it is `source`; None where nothing is
+        lease: stands at its only `yield` while the answer is read; closing it gives back everything
+            that the answer holds. It is `source` if nothing else does this, and None if nothing is
             held.
-        on_finish: is called when the sign has come that the answer is whole.
+        on_finish: called when the end marker of the answer has come.
         model: the full id of the model that answers; "" for the one that was asked.
 
     """

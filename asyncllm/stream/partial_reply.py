@@ -135,8 +135,8 @@ class PartialReply:
         """Return the error of an answer that is too large: it has failed, even if all has come."""
         self.finish_reason = None
         return ReplyTooLargeError(
-            f"the reply takes more than {self._max_bytes} bytes (SessionManager.max_reply_bytes); "
-            "stream with keep=False to read longer ones"
+            f"the reply takes more than {self._max_bytes} bytes "
+            "(SessionManager.max_reply_bytes); to read longer answers, stream with keep=False"
         )
 
     @property

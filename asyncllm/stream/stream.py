@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """An answer on its way; nothing is sent before it is first iterated.
+    """An answer in progress; nothing is sent until you iterate over it.
 
-    `async for token in stream` gives its text, piece by piece; `events()` gives everything;
-    `collect()` waits for the whole. Leave it with `aclose()`, or use it as
+    `async for token in stream` yields its text, piece by piece; `events()` yields everything;
+    `collect()` waits for the end. Close it with `aclose()`, or use it as
     `async with provider.stream(…) as stream:`.
 
-    Iterating raises `AsyncLLMError` when the stream fails, with what had arrived as its `reply`;
-    it does so again when iterated again.
+    Iterating raises `AsyncLLMError` if the stream fails, with what had arrived as its `reply`. It
+    does so again if you iterate again.
 
-    Text that was given out can't be taken back: where an answer begins anew, its text comes by
-    `events()`, behind a `Restart`, and as the reply's; iterating over text alone raises
+    Text that was given out can't be taken back. If an answer begins again, `events()` yields a
+    `Restart` and the new text, and the reply has the new text; iterating over text alone raises
     `StreamInterrupted`.
 
-    One that was asked for with `keep=False` keeps neither text nor reasoning: its reply has what
-    else came, and may be read however long it is.
+    A stream with `keep=False` keeps neither text nor reasoning: its reply has everything else, and
+    the answer may have any length.
     """
 
     __slots__ = ("__weakref__", "_answer", "_name", "_refusal")
@@ -91,29 +91,29 @@ class Stream:
 
         def __iter__(self) -> NoReturn:
             raise TypeError(
-                "a stream is iterated over by `async for token in stream`; "
-                "in blocking code by `for token in run_sync(stream)`"
+                "iterate over a stream with `async for token in stream`, or in blocking code "
+                "with `for token in run_sync(stream)`"
             )
 
         def __await__(self) -> NoReturn:
             raise TypeError(
-                "a stream is not awaited: write `async with provider.stream(…) as stream:`, "
+                "a stream can't be awaited: write `async with provider.stream(…) as stream:`, "
                 "or `reply = await provider.complete(…)` for the whole reply"
             )
 
         def __enter__(self) -> NoReturn:
             raise TypeError(
-                "a stream is entered by `async with provider.stream(…) as stream:`; "
-                "in blocking code by `with run_sync(provider.stream(…)) as tokens:`"
+                "enter a stream with `async with provider.stream(…) as stream:`, or in blocking "
+                "code with `with run_sync(provider.stream(…)) as tokens:`"
             )
 
         def __exit__(self, *_: object) -> None:
             """Exist, or Python would not even try to enter."""
 
     def events(self) -> AsyncIterator[Item]:
-        """Iterate over everything that comes: text as `str`, and events.
+        """Iterate over everything that arrives: text as `str`, and events.
 
-        It may be mixed with iterating over the stream itself: each item is given once.
+        You may mix this with iterating over the stream itself: you get each item once.
 
         Raises:
             AsyncLLMError: while iterating; the stream failed.
@@ -122,7 +122,7 @@ class Stream:
         return _Items(self._answer)
 
     async def read(self) -> list[str]:
-        """Wait for text and return all of it that has come, token by token; empty at the end.
+        """Wait for text, and return all tokens that have arrived; an empty list at the end.
 
         Raises:
             AsyncLLMError: the stream failed.
@@ -145,7 +145,7 @@ class Stream:
         """Wait for the end and return the whole reply.
 
         Raises:
-            StreamInterrupted: the stream was closed by another task before its end.
+            StreamInterrupted: another task closed the stream before its end.
             AsyncLLMError: it failed.
 
         """
@@ -153,7 +153,7 @@ class Stream:
             pass  # the reply has what came
         reply = self.reply
         if reply.finish_reason == CANCELLED:
-            error = StreamInterrupted("the stream was closed before the answer's end")
+            error = StreamInterrupted("the stream was closed before the answer was complete")
             error.reply = reply
             raise error
         return reply
@@ -164,10 +164,10 @@ class Stream:
         return self._answer.partial.reply()
 
     async def aclose(self) -> None:
-        """End the stream and let go of what it holds; from any task, as often as you like.
+        """End the stream and release what it holds; from any task, as often as you like.
 
-        A task that is reading at that time sees the stream end quietly. The reply's
-        `finish_reason` is "cancelled" unless the answer was whole.
+        A task that is reading at that moment sees its loop end normally. The reply's
+        `finish_reason` is "cancelled" unless the answer was complete.
         """
         await self._answer.end(None)
 
@@ -181,8 +181,8 @@ class Stream:
         if not restart.discarded:
             return
         self._refusal = StreamInterrupted(
-            "the server took back what it had written, and began anew: read events(), which say so "
-            "by a Restart, or complete(), whose reply has the new text"
+            "the server took back what it had written and began again: use events(), which "
+            "yields a Restart, or complete(), whose reply has the new text"
         )
         self._refusal.reply = self.reply
         self._answer.unread = iter(())

@@ -44,18 +44,18 @@ def run_sync(x: Any) -> Any:
     """Use `x` from blocking code: in a script, in any thread, in a notebook.
 
     Args:
-        x: an awaitable, to have its result; a `Stream` or another async iterator, to iterate over
-            in a plain `for` loop; or an async context manager such as a `SessionManager`, to enter
-            in a plain `with`.
+        x: an awaitable, to get its result; a `Stream` or another async iterator, to iterate over in
+            a plain `for` loop; or an async context manager such as a `SessionManager`, to enter in
+            a plain `with`.
 
     Returns:
-        The awaitable's result; a blocking iterator, which is a context manager too; or a blocking
+        The awaitable's result; a blocking iterator, which is also a context manager; or a blocking
         context manager.
 
     Raises:
         ConfigurationError: `x` is none of these, or this is the thread of `run_sync`'s own event
             loop, where waiting would never end.
-        Exception: what the awaitable raises, as it is.
+        Exception: whatever the awaitable raises.
 
     """
     if isinstance(x, Stream):
@@ -75,8 +75,8 @@ def run_sync(x: Any) -> Any:
 class SyncIterator(Iterator[_T], Generic[_T]):
     """A blocking iterator over an asynchronous one.
 
-    Leaving its loop by `break` or an exception, `close()`, the end of its `with` block, and
-    dropping it all close what it iterates over.
+    It closes its source when you leave its loop by `break` or an exception, call `close()`, leave
+    its `with` block, or drop it.
     """
 
     def __init__(self, source: AsyncIterator[_T] | Stream) -> None:

@@ -76,8 +76,9 @@ class Background:
             ).start()
         except RuntimeError as error:
             raise ConfigurationError(
-                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 starts "
-                "none once the main thread has ended; use run_sync before that, or let the main "
+                f"run_sync can't start the thread of its event loop ({error}): Python 3.12 "
+                "starts no thread after the main one has ended; use run_sync before that, or "
+                "let the main "
                 "thread join this one"
             ) from error
         result_of(made)

@@ -65,7 +65,7 @@ class Pump(Generic[_T]):
         """
         if not self._background.is_ours:
             raise ConfigurationError(
-                "this iterator is read by the process that was forked: ask anew in its child"
+                "this iterator belongs to the process that was forked: ask again in the child"
             )
         batch = self._next()
         self._taken += 1

@@ -101,7 +101,7 @@ def _as_ours(part: Mapping[str, object], where: str) -> Mapping[str, object] | N
             said = as_mapping(part.get("file"))
             if "file_data" not in said:
                 raise ConfigurationError(
-                    f"{where} names a file that only OpenAI's server has: give it as "
+                    f"{where} names a file that only OpenAI's server has: send it with "
                     "asyncllm.file(…)"
                 )
             name = {"name": said["filename"]} if said.get("filename") else {}

@@ -183,7 +183,7 @@ class ChatUITranslator(JSONTranslator[_Update]):
             return False
         self.was_told_its_end = True
         said = decode(_END, data).status or "nothing more"
-        raise StreamInterrupted(f"the answer was cut off: the server says of it: {said}")
+        raise StreamInterrupted(f"the answer was cut off: the server says: {said}")
 
     @override
     def end(self) -> list[Item]:

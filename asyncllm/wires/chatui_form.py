@@ -77,7 +77,7 @@ def form_of(messages: Sequence[Mapping[str, object]], fields: Mapping[str, objec
     texts = [_without_files(where, each, files) for where, each in placed(asked)]
     inputs = format_prompt(texts) if texts else ""
     if not inputs:
-        raise ConfigurationError("chat-ui answers a text: give a user's message with some")
+        raise ConfigurationError("chat-ui needs a user message with some text")
     data = encode_json({**fields, "inputs": fields.get("inputs", inputs)})
     parts = [_file_part(each) for each in files]
     digest = hashlib.sha256(data)
@@ -134,7 +134,7 @@ def _without_files(
             texts.append(part)
         elif found.url:
             raise ConfigurationError(
-                f"{place} is a file with a URL, and this provider takes files as bytes or paths"
+                f"{place} is a file with a URL, but this provider takes files as bytes or paths"
             )
         else:
             files.append(found)

@@ -31,8 +31,8 @@ def models_of(page: bytes) -> list[str]:
     found = dict.fromkeys(map(_text_of, _MODEL.findall(offered)))
     if not found:
         raise ProtocolError(
-            "the page at / has no list of models: `models:[{id:…,name:…}]` was looked for, "
-            "as chat-ui of 2023 writes it; for a newer one there is asyncllm.ChatUI"
+            "the page at / has no list of models, which chat-ui of 2023 writes as "
+            "`models:[{id:…,name:…}]`; for a newer one use asyncllm.ChatUI"
         )
     return list(found)
 

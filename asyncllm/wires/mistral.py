@@ -114,7 +114,7 @@ def _message(message: Mapping[str, object], where: str, own: set[object]) -> dic
     if calls:
         sent["tool_calls"] = [_call(call, own, f"{where}.tool_calls") for call in calls]
     elif sent.get("content") is None:
-        raise ConfigurationError(f"{where} says nothing that Mistral has a place for")
+        raise ConfigurationError(f"{where} has nothing that can be sent to Mistral")
     if "tool_call_id" in sent:
         sent["tool_call_id"] = _id_of(sent["tool_call_id"], own)
     return sent
@@ -123,7 +123,9 @@ def _message(message: Mapping[str, object], where: str, own: set[object]) -> dic
 def _call(call: Mapping[str, object], own: set[object], where: str) -> dict[str, object]:
     function = as_mapping(call.get("function"))
     if not function:
-        raise ConfigurationError(f"{where} has a call of type {call.get('type')!r}, no function's")
+        raise ConfigurationError(
+            f"{where} has a call of type {call.get('type')!r}, which is not a function call"
+        )
     named = {name: function.get(name) for name in ("name", "arguments")}
     return {"id": _id_of(call.get("id"), own), "type": "function", "function": named}
 
@@ -149,7 +151,7 @@ def _part(part: dict[str, object], where: str) -> dict[str, object]:
         return {"type": "text", "text": text_in(part)}
     if as_mapping(part.get("file")).get("file_id"):
         raise ConfigurationError(
-            f"{where} names a file that only OpenAI's server has: give it as asyncllm.file(…)"
+            f"{where} names a file that only OpenAI's server has: send it with asyncllm.file(…)"
         )
     found = attachment_of(part, where)
     if found is None:

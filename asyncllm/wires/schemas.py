@@ -30,6 +30,6 @@ def schema_in(form: Mapping[str, object]) -> dict[str, object]:
     if not isinstance(schema, dict):
         raise ConfigurationError(
             'response_format must be {"type": "json_schema", "json_schema": {"name": …, "schema": '
-            "{…}}}, and its schema is no dict"
+            "{…}}} with a dict as its schema"
         )
     return as_mapping(schema)

@@ -71,7 +71,7 @@ class StreamedText:
             rest = _behind(whole, self._checksummed + len(streamed))
             return rest.lstrip() if newest[-1:].isspace() else rest
         raise ProtocolError(
-            "the text that the server gives as its whole answer is not the one that it streamed"
+            "the complete text that the server sent at the end differs from what it streamed"
         )
 
     def add(self, items: list[Item]) -> None:

@@ -21,10 +21,10 @@ _T = TypeVar("_T")
 
 
 class Translator(Protocol):
-    """What knows one wire, for one answer; it does no I/O.
+    """Reads one answer of one wire; it does no I/O.
 
     Attributes:
-        is_done: whether the answer is whole and nothing more is of interest.
+        is_done: whether the answer is complete and nothing more is of interest.
 
     """
 
@@ -32,9 +32,9 @@ class Translator(Protocol):
 
     @property
     def is_building(self) -> bool:
-        """Whether what was fed last added to something that can't be given out before it is whole.
+        """Whether the last payloads added to something that is given out only when complete.
 
-        That counts as content, though no item comes of it.
+        This counts as content, although it yields no item.
         """
         ...
 
@@ -47,30 +47,30 @@ class Translator(Protocol):
         """
 
     def close(self) -> list[Item]:
-        """Say that the body has ended, and return what is left to say.
+        """Note that the body has ended, and return what is left to say.
 
         Raises:
-            AsyncLLMError: the answer is not whole.
+            AsyncLLMError: the answer is not complete.
 
         """
         ...
 
 
 class JSONTranslator(ABC, Generic[_T]):
-    """The loop over the payloads of a wire whose events are JSON: a translator without its words.
+    """The loop over the payloads of a wire whose events are JSON.
 
-    Subclasses write `take`; where something may be left at the end of the body, `end`, and where
-    not every event is JSON, `take_word`.
+    Subclasses write `take`. They write `end` if something may be left at the end of the body, and
+    `take_word` if not every event is JSON.
 
-    What is ordinary goes the short way: decoded once, then taken. Halves of characters, which
-    strict decoders refuse, go the long way, and are joined in what comes of it.
+    Ordinary events take the short way: they are decoded once, then taken. Halves of characters,
+    which strict decoders refuse, take the long way, and are joined in the result.
 
     Args:
-        decoder: of one event.
+        decoder: decodes one event.
 
     Attributes:
         is_done: see `Translator`.
-        is_building: see `Translator`; for subclasses to set, in each call of `feed` anew.
+        is_building: see `Translator`; subclasses set it again in each call of `feed`.
 
     """
 
@@ -127,11 +127,11 @@ class JSONTranslator(ABC, Generic[_T]):
 
     @abstractmethod
     def take(self, event: _T, batch: list[Item], /) -> bool:
-        """Append what an event says, and tell whether the answer is whole with it.
+        """Append what an event says, and return whether the answer is complete with it.
 
         Args:
             event: what the decoder made of it.
-            batch: what has come with the same read.
+            batch: what came with the same read.
 
         Raises:
             AsyncLLMError: it says that the answer failed; `batch` holds what came before.
@@ -142,21 +142,21 @@ class JSONTranslator(ABC, Generic[_T]):
         """Return what is left to say at the end of the body.
 
         Raises:
-            StreamInterrupted: the answer is not whole.
+            StreamInterrupted: the answer is not complete.
 
         """
         raise StreamInterrupted("the answer was cut off: it ended without its last event")
 
     def take_word(self, name: str, data: bytes, batch: list[Item]) -> bool:
-        """Append what an event says that is taken before its data are read as JSON.
+        """Append what an event says that is handled before its data is read as JSON.
 
         Args:
             name: the event's name, or "".
             data: its data, as UTF-8.
-            batch: what has come with the same read.
+            batch: what came with the same read.
 
         Returns:
-            Whether it was taken.
+            Whether it was handled.
 
         """
         return False

@@ -136,7 +136,7 @@ async def test_who_answers_is_the_first_that_was_typed(
 async def test_then_comes_what_the_environment_says(sandbox, monkeypatch):
     everything(monkeypatch, sandbox.url)
     monkeypatch.setenv("ASYNCLLM_MODEL", "some-model")
-    with pytest.raises(ConfigurationError, match="H2o knows no model 'some-model'"):
+    with pytest.raises(ConfigurationError, match="H2o has no model 'some-model'"):
         found = await choose()
         found.provider.stream("Hello", model=found.model)
     monkeypatch.delenv("ASYNCLLM_MODEL")

@@ -134,7 +134,7 @@ def test_a_lock_that_another_process_keeps_is_an_error_in_the_end():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"openai": "sk-1",\n}', "is not valid JSON (line 2)"),
+        ('{"openai": "sk-1"\n"groq"}', "is not valid JSON (line 2)"),
         ("not json", "is not valid JSON (line 1)"),
         (b"\xff\xfe{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),

@@ -89,12 +89,16 @@ def test_an_answer_that_is_not_whole_is_marked(reply, error, is_partial, said):
 
 
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("where", ["environment", "other variable", "keys file", "given"])
+@pytest.mark.parametrize(
+    "where", ["environment", "other variable", "of other programs", "keys file", "given"]
+)
 def test_no_key_is_kept_wherever_it_was_said(where, monkeypatch):
     if where == "environment":
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
     elif where == "other variable":
         monkeypatch.setenv("GROQ_API_KEY", KEY)
+    elif where == "of other programs":
+        monkeypatch.setenv("DATABASE_PASSWORD", KEY)
     elif where == "keys file":
         store_key("mistral", KEY)
     long = f"{'word ' * 13_105} {KEY} {'word ' * 30_000}"  # the key stands where a piece ends

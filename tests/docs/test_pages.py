@@ -1,10 +1,12 @@
 """Every code block of every page, run against the sandbox."""
 
 import re
+import warnings
 from pathlib import Path
 
 import pytest
 from page_runner import ROOT, Page, files
+from peers.conftest import _require
 
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
@@ -75,6 +77,12 @@ def run(server, monkeypatch, tmp_path):
             from peers.tiny_model import write_tiny_model
 
             write_tiny_model(tmp_path / "my-model.gguf")
+        if path.name == "frameworks.md":
+            _require("langchain", "pydantic_ai", "llama_index")
+            import pydantic
+
+            # LlamaIndex looks at every attribute of its agents, pydantic's old ones included.
+            warnings.filterwarnings("ignore", category=pydantic.PydanticDeprecationWarning)
         for name, value in page.environment.items():
             monkeypatch.setenv(name, value)
         page.run()

@@ -203,7 +203,7 @@ async def test_a_platform_that_goes_away_for_a_while_is_waited_for(bot, platform
         platform.write(1, "Hello")
         await until(lambda: len(platform.calls_for(1)) >= 2)
         await platform.__aexit__()
-        await process.says("no news from the platform")
+        await process.says("no updates from the platform")
         async with platform:
             await until(lambda: settled(platform, 1))
             process.terminate()

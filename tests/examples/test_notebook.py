@@ -60,7 +60,9 @@ def test_the_notebook_is_kept_without_outputs_and_its_cells_are_those_of_the_pag
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-    section = PAGE.read_text(encoding="utf-8").split("\n## In a notebook\n")[1].split("\n## ")[0]
+    section = (
+        PAGE.read_text(encoding="utf-8").split("\n## Ask from a notebook\n")[1].split("\n## ")[0]
+    )
     shown = re.findall(r"```python\n(.*?)\n```", section, re.DOTALL)
     assert ["".join(cell["source"]) for cell in code] == shown
 

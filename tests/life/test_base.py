@@ -32,7 +32,7 @@ def scripted(*script):
 
 async def test_a_source_that_ends_without_finish_was_cut_off():
     stream = scripted(["a", "b"]).stream("x")
-    with pytest.raises(asyncllm.StreamInterrupted, match="without the sign") as caught:
+    with pytest.raises(asyncllm.StreamInterrupted, match="without its end marker") as caught:
         await stream.collect()
     assert caught.value.reply.text == "ab"
 

@@ -77,7 +77,7 @@ async def test_one_that_nobody_awaits_is_warned_of(h2o):
 
 
 async def test_one_that_was_iterated_over_is_not_warned_of_besides(h2o, recwarn):
-    with pytest.raises(TypeError, match="is awaited"):
+    with pytest.raises(TypeError, match="must be awaited"):
         aiter(h2o.complete("Hello"))
     gc.collect()
     assert not recwarn

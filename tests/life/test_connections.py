@@ -65,7 +65,7 @@ def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_question(serv
     url, connections = serve([[answer(b"1"), is_idle, stray], [answer(b"2")]], questions)
     assert connections == 2
     assert [record.message for record in caplog.records] == [
-        f"{url}: bytes came on a kept connection while nobody had asked for any; it was closed"
+        f"{url}: received bytes that nobody had asked for on an idle connection; it was closed"
     ]
 
 

@@ -253,7 +253,7 @@ async def test_what_it_can_t_answer_is_an_error_of_ours(llm, asked, params, kind
     ("options", "words"),
     [
         ({"model": "no/such.gguf"}, "No such file"),
-        ({"model": __file__}, "no GGUF file"),
+        ({"model": __file__}, "not a GGUF file"),
         ({"context": 0}, "context must be at least 1"),
         ({"parallel": "2"}, "parallel must be a whole number"),
         ({"base_url": "http://localhost:8080"}, "llamacpp-server"),

@@ -224,7 +224,7 @@ async def test_nothing_is_given_out_behind_what_a_second_message_takes_back():
         said = []
         async with raw_server([HEAD + b"Connection: close\r\n\r\n" + body]) as (url, _):
             stream = Anthropic(base_url=url, model="m").stream("Hello")
-            with pytest.raises(StreamInterrupted, match="began anew"):
+            with pytest.raises(StreamInterrupted, match="began again"):
                 async with stream:
                     if read_all:
                         said += await stream.read()
@@ -439,7 +439,7 @@ def test_options_are_checked(options, reason):
 def test_what_is_missing_is_said_before_anything_is_sent():
     with pytest.raises(ConfigurationError, match="set ANTHROPIC_API_KEY"):
         Anthropic(model="claude-opus-5").stream("Hello")
-    with pytest.raises(ConfigurationError, match="give model="):
+    with pytest.raises(ConfigurationError, match="pass model="):
         Anthropic(api_key="k").stream("Hello")
     with pytest.raises(ConfigurationError, match="no seed"):
         Anthropic(api_key="k", model="m").stream("Hello", seed=1)

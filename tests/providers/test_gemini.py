@@ -241,7 +241,7 @@ async def test_an_event_that_is_cut_off_is_missed_also_behind_a_reason_to_finish
         if left in (0, len(STOPS[1])):  # at whose end nothing is missing, as far as one can see
             assert (await asking).text == ("ab" if left else "a")
         else:
-            with pytest.raises(StreamInterrupted, match="amid an event") as caught:
+            with pytest.raises(StreamInterrupted, match="in the middle of an event") as caught:
                 await asking
             assert caught.value.reply.text == "a"
 
@@ -427,7 +427,7 @@ def test_the_environment_says_whose_key_it_is_and_of_vertex_only_where_that_is_a
     ("options", "says"),
     [
         ({}, "api_key=, or set GEMINI_API_KEY or GOOGLE_API_KEY"),
-        ({"project": "p"}, "access token: give token="),
+        ({"project": "p"}, "access token: pass token="),
         ({"location": "global", "token": "t"}, "set GOOGLE_CLOUD_PROJECT"),
         ({"project": "p", "location": "../x"}, "location must be"),
         ({"project": "p", "api_key": "k"}, "takes no api_key"),
@@ -486,7 +486,7 @@ async def test_a_function_is_asked_for_each_attempt_and_in_a_thread(sandbox):
 
 @pytest.mark.parametrize("given", [None, "", b"t"])
 async def test_a_function_that_gives_no_token_is_an_error(sandbox, given):
-    with pytest.raises(ConfigurationError, match="no token"):
+    with pytest.raises(ConfigurationError, match="not a token"):
         await gemini(sandbox, project="p", token=lambda: given).complete("Hi")
     assert not sandbox.requests
 

@@ -148,4 +148,4 @@ def test_a_provider_of_text_only_names_what_it_can_t_take_before_anything_is_sen
     messages = messages_of([("system", said), ("user", [*texts, other, *after])])
     told = refusal_of(server, H2o(base_url=server.url), messages)
     assert told.startswith(f"messages[1].content[{len(texts)}] is a")
-    assert told.endswith(", and this provider takes text only")
+    assert told.endswith(", but this provider takes text only")

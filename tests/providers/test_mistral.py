@@ -142,7 +142,7 @@ def test_calls_of_another_server_get_ids_that_mistral_takes():
     ("message", "reason"),
     [
         ({"tool_calls": [{"id": "x", "type": "custom"}]}, "a call of type 'custom'"),
-        ({"audio": {"id": "x"}}, r"messages\[0\] says nothing that Mistral"),
+        ({"audio": {"id": "x"}}, r"messages\[0\] has nothing that can be sent to Mistral"),
     ],
 )
 def test_what_mistral_can_not_be_told_is_refused_with_its_place(message, reason):

@@ -341,7 +341,7 @@ async def test_an_error_of_any_shape_says_what_the_server_said(body, error):
         (Status(status=404), asyncllm.NotFoundError, "404"),
         (HtmlPage(), asyncllm.ProtocolError, "<"),
         (HtmlPage(status=502, times=1), asyncllm.ServerError, "502"),
-        (BadJson(after=1), asyncllm.ProtocolError, "wire"),
+        (BadJson(after=1), asyncllm.ProtocolError, "format"),
     ],
 )
 async def test_detail_plain_text_and_html_bodies_are_typed_errors(

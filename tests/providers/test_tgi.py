@@ -88,5 +88,5 @@ async def test_a_key_is_sent_where_one_is_given(sandbox):
 
 @pytest.mark.parametrize("end", ["/generate_stream", "/generate", "/v1", "/v1/chat/completions"])
 def test_the_base_url_of_another_endpoint_is_refused(end):
-    with pytest.raises(ConfigurationError, match="write base_url='http://tgi:8080', or ask its"):
+    with pytest.raises(ConfigurationError, match="write base_url='http://tgi:8080', or use its"):
         provider("tgi", base_url=f"http://tgi:8080{end}")

@@ -429,7 +429,7 @@ async def test_an_heir_verifies_a_server_with_a_context_of_its_own_or_leaves_it(
         async with SessionManager(ledger=path):
             pass
         assert server.conversations == 1
-        assert "give it one" in caplog.text
+        assert "pass ssl=" in caplog.text
         async with SessionManager(ledger=path, ssl=ssl.create_default_context(cafile=pem)):
             pass
         assert server.conversations == 0

@@ -255,8 +255,8 @@ def of_another_user(path):
     [
         (text, "not a database"),
         (of_a_later_format, "a newer asyncllm"),
-        (lambda path: path.mkdir(), "it is no file"),
-        (os.mkfifo, "it is no file"),
+        (lambda path: path.mkdir(), "it is not a file"),
+        (os.mkfifo, "it is not a file"),
         (linked, "symbolic link"),
         (lambda path: path.symlink_to("nowhere"), "symbolic link"),
         (linked_twice, "hard link"),

@@ -345,7 +345,7 @@ def test_a_forked_child_is_told_that_its_parent_s_iterator_is_not_its_own(server
     server.add_fault(Stall(after=1))
     done = run_script(script, server.url)
     assert done.stdout.splitlines() == [
-        "this iterator is read by the process that was forked: ask anew in its child",
+        "this iterator belongs to the process that was forked: ask again in the child",
         "left True",
         "its status 0",
         "left False",

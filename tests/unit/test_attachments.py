@@ -62,7 +62,7 @@ def test_what_is_no_attachment(part):
 @pytest.mark.parametrize(
     ("part", "said"),
     [
-        ({"type": "image_url", "image_url": {"url": "/etc/passwd"}}, "is a str that is no URL"),
+        ({"type": "image_url", "image_url": {"url": "/etc/passwd"}}, "is a str but not a URL"),
         ({"type": "image_url", "image_url": 5}, "the source must be"),
         ({"type": "file", "file": {"file_id": "file-1"}}, "only OpenAI's server has"),
         ({"type": "input_audio", "input_audio": {"data": "!", "format": "wav"}}, "base64"),

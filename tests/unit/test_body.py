@@ -150,7 +150,7 @@ def test_a_body_without_any_event_is_an_error_that_quotes_it(content_type, text)
         (JSON_ARRAY, ARRAY.replace(b"]", b""), StreamInterrupted, "cut off"),
         (JSON_ARRAY, ARRAY.replace(b"]", b",{"), StreamInterrupted, "cut off"),
         (SSE, ARRAY.replace(b"]", b""), StreamInterrupted, "cut off"),
-        (SSE, ARRAY + b"oops", ProtocolError, "no part of a JSON array"),
+        (SSE, ARRAY + b"oops", ProtocolError, "not part of a JSON array"),
         (JSON_LINES, LINES + b'{"c":"%s"}\n' % (b"x" * 100), ProtocolError, "max_event_bytes"),
         (JSON_ARRAY, ARRAY.replace(b"]", b',{"c":"%s"' % (b"x" * 100)), ProtocolError, "max_event"),
     ],
@@ -175,7 +175,7 @@ def test_a_stream_that_is_cut_off_amid_bare_json_says_what_came_of_it():
     assert body.feed(EVENTS + b'{\n  "error": "overlo') == BOTH
     cut_off = body.explained(StreamInterrupted("the connection broke"))
     assert str(cut_off) == (
-        """the connection broke; between events came '{\\n  "error": "overlo'"""
+        """the connection broke; between the events there was '{\\n  "error": "overlo'"""
     )
 
 

@@ -317,7 +317,7 @@ def test_images_and_files_go_into_the_form_by_their_names():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([asyncllm.image(b"\x89PNG\r\n\x1a\n.")], "answers a text"),
+        ([asyncllm.image(b"\x89PNG\r\n\x1a\n.")], "needs a user message"),
         ([asyncllm.image("https://example.com/a.png")], r"content\[0\] is a file with a URL"),
         ([{"type": "video", "video": "x"}], "takes text only"),
     ],

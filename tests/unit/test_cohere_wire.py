@@ -415,21 +415,25 @@ def test_what_came_goes_back_as_cohere_has_it():
 @pytest.mark.parametrize(
     ("messages", "params", "says"),
     [
-        ("Hi", {"logit_bias": {"1": 1.0}}, "Cohere has no logit_bias: leave it out; extra="),
+        ("Hi", {"logit_bias": {"1": 1.0}}, "Cohere has no logit_bias: leave it out \\(extra="),
         ("Hi", {"top_logprobs": 2}, "Cohere has no top_logprobs"),
         ("Hi", {"parallel_tool_calls": False}, "leave out parallel_tool_calls"),
-        ("Hi", {"tools": [TOOL], "tool_choice": OTHER}, "names 'g', which is none of tools"),
-        ("Hi", {"tool_choice": "required"}, "there are no tools to call"),
-        ("Hi", {"response_format": {"type": "json_schema", "json_schema": "{}"}}, "is no dict"),
+        ("Hi", {"tools": [TOOL], "tool_choice": OTHER}, "names 'g', which is not in tools"),
+        ("Hi", {"tool_choice": "required"}, "there are no tools"),
+        (
+            "Hi",
+            {"response_format": {"type": "json_schema", "json_schema": "{}"}},
+            "with a dict as its schema",
+        ),
         (
             [{**CALLED, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]}],
             {},
-            r"messages\[0\].tool_calls\[0\] is no call of a function",
+            r"messages\[0\].tool_calls\[0\] is not a function call",
         ),
         (
             [{"role": "user", "content": [file(b"%PDF-1.4")]}],
             {},
-            r"messages\[0\].content\[0\] is a file, and Cohere takes text and images only",
+            r"messages\[0\].content\[0\] is a file, but Cohere takes text and images only",
         ),
     ],
 )

@@ -148,11 +148,11 @@ WRONG = [
     ([{"role": "system", "content": [image(PNG)]}], r"messages\[0\].content\[0\] is an image"),
     ([{"role": "user", "content": [{"type": "hologram"}]}], "a 'hologram' part"),
     ([{"role": "user", "content": [{"type": "fileData"}]}], "a 'fileData' part"),
-    ([HI, calls("x", arguments="[1]")], "arguments are no JSON object"),
+    ([HI, calls("x", arguments="[1]")], "arguments must be a JSON object"),
     ([HI, result("a")], "no message before it asks for: 'x'"),
     (
         [HI, {"role": "assistant", "content": None, "tool_calls": [{"id": "x", "type": "custom"}]}],
-        "no call of a function",
+        "not a function call",
     ),
 ]
 

@@ -214,7 +214,7 @@ def test_what_is_no_part_of_an_array_is_refused_and_what_came_before_it_is_given
     decoder = JSONArrayDecoder()
     assert decoder.feed(body) == payloads
     for refused in (decoder.check, lambda: decoder.feed(b"{}]"), decoder.check):
-        with pytest.raises(ProtocolError, match="no part of a JSON array") as caught:
+        with pytest.raises(ProtocolError, match="not part of a JSON array") as caught:
             refused()
         assert caught.value.__context__ is None
 

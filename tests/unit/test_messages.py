@@ -73,7 +73,7 @@ def test_the_caller_s_messages_are_not_changed_through_what_comes_back():
         (asyncllm.text("Hi"), r'not dict: write \[\{"role": "user", "content": \[part\]\}\]$'),
         (["Hi"], r'not str: write \{"role": "user", "content": …\}$'),
         ([("user", "Hi")], r'not tuple: write \{"role": "user", "content": …\}$'),
-        ([user({"type": "image", "url": "x"})], r"0\] has no source: write source in the place of"),
+        ([user({"type": "image", "url": "x"})], r"0\] has no source: write source instead of"),
         ([user({"type": "file"})], "has no source: write source, such as bytes or a URL"),
         (
             [asked(CALL | {"function": {"name": "f", "arguments": {"a": float("nan")}}})],
@@ -195,7 +195,7 @@ def test_the_text_of_parts_is_joined():
 )
 def test_a_message_with_something_other_than_text_has_no_prompt(content):
     message = {"role": "user", "content": content}
-    with pytest.raises(ConfigurationError, match="the message.* and this provider takes text only"):
+    with pytest.raises(ConfigurationError, match="the message.* but this provider takes text only"):
         text_of(message)
     for prompt_of in (format_prompt, format_instruction):
         with pytest.raises(ConfigurationError, match=r"messages\[1\].* takes text only"):
@@ -218,7 +218,7 @@ def test_a_provider_of_text_only_says_what_it_can_t_take_and_where(message, says
     for prompt_of in (format_prompt, format_instruction):
         with pytest.raises(ConfigurationError) as refusal:
             prompt_of(check_messages([USER, message]))
-        assert str(refusal.value) == f"messages[1]{says}, and this provider takes text only"
+        assert str(refusal.value) == f"messages[1]{says}, but this provider takes text only"
 
 
 def test_a_message_of_system_comes_first_and_leaves_the_places_of_the_others_as_they_are():

@@ -56,7 +56,7 @@ async def asked(**params):
 
 # --- calls ------------------------------------------------------------------------------------
 
-ANYWAY = r'; extra={"%s": …} sends it as it is'
+ANYWAY = ' (extra={"%s": …} sends it anyway)'
 STREAMING = "stream() gives the answer piece by piece, and complete() gives it whole"
 IMAGES = 'put asyncllm.image(…) into the content of a message: {"role": …, "content": [part, …]}'
 CALLS = {
@@ -83,28 +83,30 @@ CALLS = {
 }
 # What is an option of ours goes to no server, as it may be a secret.
 OURS = {
-    "timeout": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
-    "timeouts": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
-    "time_outs": "timeouts=Timeouts(…) of the constructor or session manager sets the limits",
-    "max_retries": "retry=Retry(…) of the constructor or session manager says what is tried again",
-    "retry": "retry=Retry(…) of the constructor or session manager says what is tried again",
-    "api_key": "give api_key=… to the constructor",
-    "apikey": "give api_key=… to the constructor",
-    "base_url": "give base_url=… to the constructor",
-    "headers": "give headers=… to the constructor",
-    "extra_headers": "give headers={…} to the constructor",
-    "extra_body": "give extra={…} with what is to be added to the request",
-    "sessions": "give sessions=… to the constructor",
-    "max_event_bytes": "give max_event_bytes=… to the SessionManager",
-    "default_headers": "give headers={…} to the constructor",
+    "timeout": "to set limits, pass timeouts=Timeouts(…) to the constructor or the session manager",
+    "timeouts": "to set limits, pass timeouts=Timeouts(…) to the constructor or the session "
+    "manager",
+    "time_outs": "to set limits, pass timeouts=Timeouts(…) to the constructor or the session "
+    "manager",
+    "max_retries": "to set retries, pass retry=Retry(…) to the constructor or the session manager",
+    "retry": "to set retries, pass retry=Retry(…) to the constructor or the session manager",
+    "api_key": "pass api_key=… to the constructor",
+    "apikey": "pass api_key=… to the constructor",
+    "base_url": "pass base_url=… to the constructor",
+    "headers": "pass headers=… to the constructor",
+    "extra_headers": "pass headers={…} to the constructor",
+    "extra_body": "pass extra={…} with what to add to the request",
+    "sessions": "pass sessions=… to the constructor",
+    "max_event_bytes": "pass max_event_bytes=… to the SessionManager",
+    "default_headers": "pass headers={…} to the constructor",
     "proxies": "write proxy=…",
-    "retries": "retry=Retry(…) of the constructor or session manager says what is tried again",
+    "retries": "to set retries, pass retry=Retry(…) to the constructor or the session manager",
 }
 
 
 @pytest.mark.parametrize(("name", "says"), [*CALLS.items(), *OURS.items()])
 async def test_a_call_is_told_which_parameter_was_meant(name, says):
-    told = f"a call has no parameter {name}: {says}" + ("" if name in OURS else ANYWAY % name)
+    told = f"there is no parameter {name}: {says}" + ("" if name in OURS else ANYWAY % name)
     with pytest.raises(ConfigurationError) as caught:
         Echo().stream("x", **{name: KEY})
     assert str(caught.value) == told
@@ -216,20 +218,25 @@ RETRY = "did you mean retry=…? write retry=Retry(attempts=3)"
 HEADERS = "did you mean headers=…? write headers={…}"
 SESSIONS = "did you mean sessions=…? write sessions=SessionManager(ssl=…)"
 CONSTRUCTORS = [
-    (OpenAI, (KEY,), {}, "OpenAI takes its options by name: write OpenAI(api_key=…); there are"),
+    (
+        OpenAI,
+        (KEY,),
+        {},
+        "OpenAI takes its options by name: write OpenAI(api_key=…); its options are",
+    ),
     (
         H2o,
         ("https://h",),
         {},
-        f"H2o takes its options by name: write H2o(base_url=…); there are {OPTIONS}",
+        f"H2o takes its options by name: write H2o(base_url=…); its options are {OPTIONS}",
     ),
     (
         Named,
         ("blue", KEY),
         {},
-        "Named takes its options by name: write Named(api_key=…); there are",
+        "Named takes its options by name: write Named(api_key=…); its options are",
     ),
-    (Closed, (KEY,), {}, "Closed takes its options by name: there are "),
+    (Closed, (KEY,), {}, "Closed takes its options by name: its options are "),
     (
         SessionManager,
         (5,),
@@ -285,9 +292,9 @@ CONSTRUCTORS = [
         OpenAI,
         (),
         {"temperature": 1},
-        "OpenAI has no option temperature: give it to stream() or complete()",
+        "OpenAI has no option temperature: pass it to stream() or complete()",
     ),
-    (OpenAI, (), {"min_p": 1}, "OpenAI has no option min_p: give it to stream() or complete()"),
+    (OpenAI, (), {"min_p": 1}, "OpenAI has no option min_p: pass it to stream() or complete()"),
     (H2o, (), {"tenant": 1}, f"H2o has no option tenant: there are {OPTIONS}"),
     (
         AzureOpenAI,
@@ -329,13 +336,13 @@ CONSTRUCTORS = [
         Fallback,
         ("openai",),
         {},
-        "Fallback asks providers, as in Fallback(OpenAI(), H2o()); what stands at place 0 is of",
+        "Fallback takes providers, as in Fallback(OpenAI(), H2o()); argument 0 is of",
     ),
     (
         OpenAICompatible,
         (),
         {},
-        "OpenAICompatible has no address of its own, and base_url is missing: give base_url=…, or",
+        "OpenAICompatible has no address of its own: pass base_url=…, or",
     ),
 ]
 
@@ -415,21 +422,21 @@ STREAMS = [
     (
         iterated,
         (
-            "a stream is iterated over by `async for token in stream`; in blocking code by "
+            "iterate over a stream with `async for token in stream`, or in blocking code with "
             "`for token in run_sync(stream)`"
         ),
     ),
     (
         entered,
         (
-            "a stream is entered by `async with provider.stream(…) as stream:`; in blocking code "
-            "by `with run_sync(provider.stream(…)) as tokens:`"
+            "enter a stream with `async with provider.stream(…) as stream:`, or in blocking code "
+            "with `with run_sync(provider.stream(…)) as tokens:`"
         ),
     ),
     (
         awaited,
         (
-            "a stream is not awaited: write `async with provider.stream(…) as stream:`, or "
+            "a stream can't be awaited: write `async with provider.stream(…) as stream:`, or "
             "`reply = await provider.complete(…)` for the whole reply"
         ),
     ),
@@ -462,7 +469,7 @@ async def test_a_completion_says_how_it_is_used(use, says):
         if (waiting := use(Echo().complete("x"))) is not None:
             await waiting
     assert str(caught.value) == (
-        "complete() is awaited, and returns the whole reply: write `reply = await "
+        "complete() must be awaited, and returns the whole reply: write `reply = await "
         f"provider.complete(…)`, {says}"
     )
 
@@ -487,7 +494,7 @@ def test_a_completion_has_nothing_of_its_reply_before_it_is_awaited(name):
     with pytest.raises(AttributeError) as caught:
         getattr(Echo().complete("x"), name)
     assert str(caught.value) == (
-        f"complete() is awaited before its reply has {name}: write `reply = await "
+        f"await complete() first, then its reply has {name}: write `reply = await "
         "provider.complete(…)`"
     )
 
@@ -504,6 +511,6 @@ def test_a_service_that_was_retired_says_so():
     with pytest.raises(ConfigurationError) as caught:
         asyncllm.provider("GitHub")
     assert str(caught.value) == (
-        "there is no provider 'GitHub': GitHub Models was retired on 30 July 2026, and answers "
-        "nobody any more"
+        "there is no provider 'GitHub': GitHub Models was retired on 30 July 2026, and no longer "
+        "responds"
     )

@@ -287,29 +287,33 @@ def content(part):
 @pytest.mark.parametrize(
     ("messages", "params", "says"),
     [
-        ("Hi", {"logit_bias": {"1": 1.0}}, "Ollama has no logit_bias: leave it out; extra="),
+        ("Hi", {"logit_bias": {"1": 1.0}}, "Ollama has no logit_bias: leave it out \\(extra="),
         ("Hi", {"user": "u"}, "Ollama has no user"),
         ("Hi", {"tool_choice": "required"}, "can't be made to call a tool"),
         ("Hi", {"parallel_tool_calls": False}, "leave out parallel_tool_calls"),
         ("Hi", {"response_format": {"type": "xml"}}, "response_format must be"),
         ("Hi", {"response_format": "json"}, "response_format must be"),
-        ("Hi", {"response_format": {"type": "json_schema", "json_schema": "{}"}}, "is no dict"),
+        (
+            "Hi",
+            {"response_format": {"type": "json_schema", "json_schema": "{}"}},
+            "with a dict as its schema",
+        ),
         ("Hi", {"options": [("num_ctx", 8)]}, "options must be a dict, not list"),
         (
             [{**CALLED, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f"}}]}],
             {},
-            r"messages\[0\].tool_calls\[0\] is no call of a function",
+            r"messages\[0\].tool_calls\[0\] is not a function call",
         ),
         (content(image(URL)), {}, r"content\[0\] is an image with a URL"),
         (
             content({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}),
             {},
-            r"messages\[0\].content\[0\] is a recording, and Ollama takes text and images only",
+            r"messages\[0\].content\[0\] is a recording, but Ollama takes text and images only",
         ),
         (
             [{**CALLED, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "["}}]}],
             {},
-            r"tool_calls\[0\].function.arguments are no JSON object",
+            r"tool_calls\[0\].function.arguments must be a JSON object",
         ),
     ],
 )

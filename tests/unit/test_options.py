@@ -35,7 +35,9 @@ def test_any_other_limit_is_refused_by_its_name(name, value):
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None, math.nan], ids=repr)
 def test_attempts_that_are_no_whole_number_from_one_are_refused(value):
-    with pytest.raises(ConfigurationError, match=r"Retry\.attempts must be a whole number from 1"):
+    with pytest.raises(
+        ConfigurationError, match=r"Retry\.attempts must be a whole number of at least 1"
+    ):
         Retry(attempts=value)
 
 

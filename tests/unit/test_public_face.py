@@ -200,3 +200,20 @@ def test_a_name_that_there_is_not_says_what_may_be_meant(name, says):
     with pytest.raises(AttributeError) as caught:
         getattr(asyncllm, name)
     assert str(caught.value) == f"module 'asyncllm' has no attribute {name!r}{says}"
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("langchain", "langchain_core", "langchain"),
+        ("pydantic_ai", "pydantic_ai", "pydantic-ai"),
+        ("llama_index", "llama_index", "llama-index"),
+    ],
+)
+def test_an_adapter_without_its_framework_says_what_to_install(module, library, extra):
+    code = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        f"try: import asyncllm.compat.{module}\n"
+        "except ImportError as error: print(error)"
+    )
+    assert f"pip install 'asyncllm-sdk[{extra}]'" in python(code)

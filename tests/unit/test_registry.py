@@ -67,7 +67,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_match(name):
 
 @pytest.mark.parametrize("name", ["", "something-else-altogether"])
 def test_a_name_like_no_other_is_refused_with_the_names_there_are(name):
-    with pytest.raises(ConfigurationError, match=r"there are .*h2o") as caught:
+    with pytest.raises(ConfigurationError, match=r"the providers are .*h2o") as caught:
         provider_class(name)
     assert "did you mean" not in str(caught.value)
 
@@ -103,7 +103,7 @@ def test_an_entry_point_that_is_no_provider_is_refused_by_its_place(install, pla
 
 def test_an_entry_point_without_a_class_is_refused(install):
     install(parrot=MODULE)
-    with pytest.raises(ConfigurationError, match="is no AsyncGeneratorProvider class"):
+    with pytest.raises(ConfigurationError, match="is not an AsyncGeneratorProvider class"):
         provider_class("parrot")
 
 

@@ -333,7 +333,7 @@ async def test_who_closes_a_stream_while_it_gives_back_what_it_holds_ends_it_qui
 async def test_an_answer_that_has_ended_without_a_batch_gives_back_what_it_holds():
     lease = Lease()
     lease.may_end.set()
-    with pytest.raises(StreamInterrupted, match="without the sign"):
+    with pytest.raises(StreamInterrupted, match="without its end marker"):
         await stream_from(lease).collect()
     assert lease.log == ["leaving", "left"]
 

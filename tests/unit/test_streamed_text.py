@@ -75,7 +75,7 @@ def test_what_was_not_streamed_at_the_end_is_the_rest(pieces, rest):
 def test_another_text_is_an_error(text, whole):
     for size in (1 + len(text) // 3, len(text)):
         pieces = [text[i : i + size] for i in range(0, len(text), size)]
-        with pytest.raises(ProtocolError, match="not the one that it streamed"):
+        with pytest.raises(ProtocolError, match="differs from what it streamed"):
             streamed(*pieces).rest_of(whole)
 
 

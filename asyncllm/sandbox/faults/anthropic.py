@@ -9,7 +9,7 @@ from asyncllm.sandbox.faults.fault import Fault
 
 @dataclass(frozen=True)
 class PauseTurn(Fault):
-    """The answer pauses amid a search of the server's, and wants to be sent back to go on."""
+    """The answer pauses during a search of the server, and continues when it is sent back."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RedactedThinking(Fault):
 
 @dataclass(frozen=True)
 class RefusalStop(Fault):
-    """The model refuses after `after` tokens, with a word of explanation."""
+    """The model refuses after `after` tokens, with an explanation."""
 
     after: int = 0
     explanation: str = "The sandbox was told to refuse."

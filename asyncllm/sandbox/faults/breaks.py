@@ -18,7 +18,7 @@ class Break(Fault):
 class Drop(Break):
     """The connection is closed without the end of the chunked body.
 
-    With `reset` it is a TCP reset, and tokens that are not yet on the wire may be lost.
+    With `reset` it is a TCP reset, and tokens that were not sent yet may be lost.
     """
 
     reset: bool = False
@@ -26,12 +26,12 @@ class Drop(Break):
 
 @dataclass(frozen=True)
 class Stall(Break):
-    """No more tokens, and no more bytes, until the client leaves or the generation is stopped."""
+    """No more tokens and no more bytes, until the client leaves or the generation is stopped."""
 
 
 @dataclass(frozen=True)
 class PingForever(Break):
-    """No more tokens, but comment lines every `every` seconds."""
+    """No more tokens, but a comment line every `every` seconds."""
 
     every: float = 0.01
 
@@ -40,14 +40,15 @@ class PingForever(Break):
 class ErrorInStream(Break):
     """An error event inside the 200, and then a clean end.
 
-    `named_event` puts ``event: error`` before it. `type` is also Anthropic's, such as
-    "overloaded_error". On Gemini's wire it has the `status`, and stands bare between events. The
-    rest is for the OpenAI wire: `code` and `type` stand in the error, and so does `status`, as
-    `http_status_code`, and
-    `failed_generation`, where they are given; `beside_choices` puts it beside a choice that
-    finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` behind it (vLLM, TGI).
-    OpenAI's Responses say it in an `error` event, with an object in it or, where it is `flat`,
-    without one, and a `response.failed` follows; that comes `alone` where it is so.
+    `named_event` puts ``event: error`` before it. `type` can also be Anthropic's, such as
+    "overloaded_error". In Gemini's format the error has the `status`, and is written bare between
+    events.
+
+    The rest is for OpenAI's format. The error contains `code` and `type`, and also `status`, as
+    `http_status_code`, and `failed_generation`, if they are given. `beside_choices` puts it beside
+    a choice that finishes with "error" (OpenRouter), and `done` puts ``data: [DONE]`` after it
+    (vLLM, TGI). OpenAI's Responses send it in an `error` event, with an object in it or, with
+    `flat`, without one, and a `response.failed` follows; with `alone`, only that one is sent.
     """
 
     message: str = "the model ran out of memory"
@@ -64,9 +65,9 @@ class ErrorInStream(Break):
 
 @dataclass(frozen=True)
 class Truncate(Break):
-    """A clean end of the body, but without what marks the end of an answer."""
+    """A clean end of the body, but without the end marker of the answer."""
 
 
 @dataclass(frozen=True)
 class BadJson(Break):
-    """One event whose data is not JSON; the stream then goes on."""
+    """One event whose data is not JSON; the stream then continues."""

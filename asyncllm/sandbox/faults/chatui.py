@@ -9,7 +9,7 @@ from asyncllm.sandbox.faults.fault import Fault, Step
 
 @dataclass(frozen=True)
 class LoseSessions(Fault):
-    """Settings and conversations are forgotten just before such a request is looked at."""
+    """Settings and conversations are forgotten just before such a request is handled."""
 
     before: Step = "stream"
     times: int | None = 1
@@ -30,7 +30,7 @@ class NewId(Fault):
 
 @dataclass(frozen=True)
 class NoOrigin(Fault):
-    """chat-ui runs without ORIGIN, and takes itself to be served over https."""
+    """chat-ui runs without ORIGIN, and believes that it is served over https."""
 
     befalls = "any"  # that comes as a form
 
@@ -39,8 +39,8 @@ class NoOrigin(Fault):
 class ServerRetry(Fault):
     """The model fails after `after` tokens, and today's chat-ui asks it again in the same answer.
 
-    The tokens of both tries come, one after the other; the whole text at the end has those of the
-    second.
+    The tokens of both attempts are sent, one after the other; the complete text at the end has
+    those of the second.
     """
 
     after: int = 3
@@ -48,7 +48,7 @@ class ServerRetry(Fault):
 
 @dataclass(frozen=True)
 class LateTitle(Fault):
-    """Today's chat-ui sends the conversation's title `seconds` after the whole answer.
+    """Today's chat-ui sends the conversation's title `seconds` after the complete answer.
 
     The stream stays open meanwhile.
     """

@@ -16,21 +16,21 @@ class Delay(Fault):
 
 @dataclass(frozen=True)
 class SlowCreate(Delay):
-    """chat-ui's answer with the new conversation's id is late; the conversation exists."""
+    """chat-ui sends the new conversation's id late; the conversation exists."""
 
     befalls = "create"
 
 
 @dataclass(frozen=True)
 class SlowAnswer(Placed, Delay):
-    """Any answer is late; that of a stream is its first token and with it the headers."""
+    """Any answer is late; for a stream, its first token and its headers are late."""
 
     on: AnyStep = "stream"
 
 
 @dataclass(frozen=True)
 class Late(Placed, Fault):
-    """A request is held up on its way: it takes effect `seconds` later, its client gone or not."""
+    """A request is delayed: it takes effect `seconds` later, even if its client has left."""
 
     seconds: float
     on: AnyStep = "stream"

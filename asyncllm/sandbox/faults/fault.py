@@ -28,11 +28,11 @@ AnyStep = Step | Literal["any"]
 
 @dataclass(frozen=True)
 class Fault:
-    """Something a server does that a client must cope with; by itself, during a stream.
+    """Something that a server does and that a client must cope with; by default, during a stream.
 
     Attributes:
-        times: how many requests it befalls; None for every one.
-        befalls: what those requests want, where it is the same for every fault of a class.
+        times: how many requests it affects; None for every one.
+        befalls: which requests it affects, if this is the same for every fault of a class.
 
     """
 

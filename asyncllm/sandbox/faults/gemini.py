@@ -9,7 +9,7 @@ from asyncllm.sandbox.faults.fault import Fault
 
 @dataclass(frozen=True)
 class Continuation(Fault):
-    """After `after` tokens the server wants to be asked again, with a token, for the rest."""
+    """After `after` tokens the server wants another request, with a token, for the rest."""
 
     after: int = 3
 
@@ -23,7 +23,7 @@ class BlockedPrompt(Fault):
 
 @dataclass(frozen=True)
 class EndsWith(Fault):
-    """The answer ends with another `finishReason`, and with what the server says of it."""
+    """The answer ends with another `finishReason`, and with the server's message about it."""
 
     reason: str = "SAFETY"
     message: str | None = None

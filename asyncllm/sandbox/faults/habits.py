@@ -10,7 +10,7 @@ from asyncllm.sandbox.faults.fault import Fault
 
 @dataclass(frozen=True)
 class Framing(Fault):
-    """Other bytes on the wire, the same content."""
+    """The same content, in other bytes."""
 
     kind: Literal[
         "crlf",
@@ -35,12 +35,12 @@ class BigEvent(Fault):
 
 @dataclass(frozen=True)
 class PlainJson(Fault):
-    """One plain JSON answer although a stream was asked for (Gravityengine)."""
+    """One plain JSON answer, although a stream was requested (Gravityengine)."""
 
 
 @dataclass(frozen=True)
 class Usage(Fault):
-    """Where the token counts come, asked for or not.
+    """Where the token counts are sent, whether or not they were requested.
 
     "last": in a last chunk with `choices: []`; "finish": in the chunk with the finish reason;
     "with_choices": in a last chunk whose choices are not empty; "never": nowhere.
@@ -69,9 +69,9 @@ class UsageDetails(Fault):
     """The token counts say more: what was cached, what was thought, and what it cost.
 
     `form` "openai" has them in `prompt_tokens_details` and `completion_tokens_details`; "deepseek"
-    also in `prompt_cache_hit_tokens`; "xai" does not count the reasoning among
-    `completion_tokens`, and tells the cost in ticks, of which a dollar has ten thousand million.
-    `cost` is in dollars, None for none.
+    also in `prompt_cache_hit_tokens`; "xai" does not count the reasoning among `completion_tokens`,
+    and reports the cost in ticks, ten thousand million of which are a dollar. `cost` is in dollars,
+    None for none.
     """
 
     form: Literal["openai", "deepseek", "xai"] = "openai"
@@ -91,13 +91,13 @@ class Fingerprint(Fault):
 class Citations(Fault):
     """Every chunk has the same `citations` and `search_results` (Perplexity).
 
-    On Gemini's wire the last one has `groundingMetadata`.
+    In Gemini's format the last chunk has `groundingMetadata`.
     """
 
 
 @dataclass(frozen=True)
 class RefusalDeltas(Fault):
-    """The text comes as `refusal`, and there is no content."""
+    """The text is sent as `refusal`, and there is no content."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Thinking(Fault):
 
 @dataclass(frozen=True)
 class ReasoningField(Thinking):
-    """Some reasoning deltas come first, under this name.
+    """Some reasoning deltas are sent first, under this name.
 
     With `demanded` they must come back with the tool calls that followed them (DeepSeek).
     """
@@ -130,7 +130,7 @@ class ReasoningDetails(Thinking):
 
 @dataclass(frozen=True)
 class ContentParts(Thinking):
-    """The content is arrays of thinking, then of text, and then strings (Mistral).
+    """The content is sent as arrays of thinking, then of text, and then as strings (Mistral).
 
     With `demanded` the thinking must come back with the tool calls that followed it.
     """
@@ -150,16 +150,16 @@ class EmptyOutput(Fault):
 
 @dataclass(frozen=True)
 class NoArgumentDeltas(Fault):
-    """The arguments of a call in OpenAI's Responses come whole, with the call (LM Studio)."""
+    """The arguments of a call in OpenAI's Responses are sent whole, with the call (LM Studio)."""
 
 
 @dataclass(frozen=True)
 class ChangingIds(Fault):
-    """An item of OpenAI's Responses has another id in each event (GitHub's Copilot)."""
+    """An item of OpenAI's Responses has a different id in each event (GitHub's Copilot)."""
 
 
 @dataclass(frozen=True)
 class ToolIndex(Fault):
-    """Tool-call deltas without an index, or all with index 0; each of them has its id."""
+    """Tool-call deltas have no index, or all have index 0; each of them has its id."""
 
     kind: Literal["missing", "duplicate"] = "missing"

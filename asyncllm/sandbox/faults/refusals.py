@@ -18,9 +18,9 @@ class Refusal(Placed, Fault):
 
 @dataclass(frozen=True)
 class Status(Refusal):
-    """An HTTP error in the wire's own form.
+    """An HTTP error in the API's own form.
 
-    `retry_after` (seconds, or a string such as an HTTP date, sent as it is) becomes the header
+    `retry_after` (seconds, or a string such as an HTTP date, sent unchanged) becomes the header
     Retry-After, `retry_after_ms` the header retry-after-ms.
     """
 
@@ -48,7 +48,7 @@ class PlainError(Refusal):
 
 @dataclass(frozen=True)
 class HtmlPage(Refusal):
-    """A web page where a stream or JSON was asked for, as from a proxy in between."""
+    """A web page where a stream or JSON was requested, as from a proxy in between."""
 
     status: int = 200
 
@@ -74,8 +74,8 @@ class RefuseField(Refusal):
 class ModelDoesNotExist(Refusal):
     """Lockchat's passing fault: a line that says the model does not exist.
 
-    `form` "line" is the bare text on a line of its own, "data" an SSE event holding an error
-    object, "json" an error object as the whole body. It befalls bodies that name a model.
+    `form` "line" is the bare text on its own line, "data" an SSE event that holds an error object,
+    "json" an error object as the whole body. It affects bodies that name a model.
     """
 
     times: int | None = 1

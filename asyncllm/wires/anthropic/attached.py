@@ -54,7 +54,7 @@ def _text(attachment: Attachment, where: str) -> dict[str, object]:
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise ConfigurationError(f"{where} is {attachment.media_type}, and no UTF-8")
+        raise ConfigurationError(f"{where} is {attachment.media_type}, but not UTF-8")
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 

@@ -94,13 +94,13 @@ def _refuse(params: Mapping[str, object], version: str) -> None:
         value = params.get(name)
         if value or (name == "seed" and value is not None):
             raise ConfigurationError(
-                f"Anthropic has no {name}: leave it out; extra={{{name!r}: …}} sends it as it is"
+                f"Anthropic has no {name}: leave it out (extra={{{name!r}: …}} sends it anyway)"
             )
     if version >= _WITHOUT_SAMPLING:
         for name in _SAMPLING:
             if params.get(name) is not None:
                 raise ConfigurationError(
-                    f"version {version} of Anthropic's API has no {name}: leave it out, or give "
+                    f"version {version} of Anthropic's API has no {name}: leave it out, or pass "
                     'version="2023-06-01" to the constructor'
                 )
 

@@ -50,7 +50,7 @@ class Conversation:
         for where, message in placed(messages):
             self._add(where, message)
         if not self.turns:
-            raise ConfigurationError("all messages are the system's: add one of the user's")
+            raise ConfigurationError("there are only system messages: add a user message")
 
     def _add(self, where: str, message: Mapping[str, object]) -> None:
         role = message["role"]
@@ -71,7 +71,9 @@ class Conversation:
             if said := self._said(where, message):
                 self.turns.append({"role": "assistant", "content": said})
         else:
-            raise ConfigurationError(f"{where} has the role {role!r}, which Anthropic has not")
+            raise ConfigurationError(
+                f"{where} has the role {role!r}, which Anthropic does not know"
+            )
 
     def _add_of_user(self, content: str | list[JSON]) -> None:
         """Add a message, to the one before where one of them has results."""
@@ -98,7 +100,7 @@ class Conversation:
             return as_text(message["refusal"])
         said = _content(where, message) if message.get("content") else ""
         if message.get("function_call") or not (said or calls or message.get("content") == ""):
-            raise ConfigurationError(f"{where} says nothing that Anthropic has a place for")
+            raise ConfigurationError(f"{where} has nothing that can be sent to Anthropic")
         if not calls:
             return said
         return [*_as_blocks(said), *(_call(f"{where}.tool_calls", call) for call in calls)]
@@ -152,8 +154,8 @@ def _text_blocks(where: str, message: Mapping[str, object]) -> list[JSON]:
         if block.get("type") != "text":
             what = described(block)
             raise ConfigurationError(
-                f"{where}.content[{number}] is {what}, and a system message of Anthropic's has "
-                "text only"
+                f"{where}.content[{number}] is {what}, but Anthropic's system messages take text "
+                "only"
             )
     return blocks
 
@@ -171,7 +173,9 @@ def _result(where: str, message: Mapping[str, object]) -> JSON:
 def _call(where: str, call: JSON) -> JSON:
     function = as_mapping(call.get("function"))
     if not function:
-        raise ConfigurationError(f"{where} has a call of type {call.get('type')!r}, no function's")
+        raise ConfigurationError(
+            f"{where} has a call of type {call.get('type')!r}, which is not a function call"
+        )
     return {
         "type": "tool_use",
         "id": _sound_id(as_text(call.get("id"))),

@@ -185,7 +185,7 @@ class MessageTranslator(JSONTranslator[dict[str, object]]):
         self._introduce(batch)
         if self._has_content and not self._reader.blocks.is_empty:
             if self._is_going_on:
-                raise StreamInterrupted("the answer began anew after it was paused")
+                raise StreamInterrupted("the answer began again after it was paused")
             batch.append(Restart(self._reader.blocks.text))
         self.turn.size = 0
         self._forget()

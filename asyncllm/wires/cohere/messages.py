@@ -95,7 +95,7 @@ def _part(where: str, part: dict[str, object]) -> dict[str, object]:
         return part  # of Cohere's own kinds, such as a document
     if not found.is_image:
         raise ConfigurationError(
-            f"{where} is {'a recording' if found.is_audio else 'a file'}, and Cohere takes text "
+            f"{where} is {'a recording' if found.is_audio else 'a file'}, but Cohere takes text "
             "and images only"
         )
     detail = {"detail": found.detail} if found.detail else {}
@@ -105,6 +105,6 @@ def _part(where: str, part: dict[str, object]) -> dict[str, object]:
 def _call(call: Mapping[str, object], where: str) -> dict[str, object]:
     function = as_mapping(call.get("function"))
     if not function:
-        raise ConfigurationError(f"{where} is no call of a function, and Cohere knows no other")
+        raise ConfigurationError(f"{where} is not a function call, and Cohere knows no other")
     named = {"name": function.get("name"), "arguments": function.get("arguments") or "{}"}
     return {"id": call.get("id"), "type": "function", "function": named}

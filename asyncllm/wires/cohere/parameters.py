@@ -51,7 +51,7 @@ def cohere_fields(asked: Mapping[str, object]) -> dict[str, object]:
         fields["response_format"] = _format(fields["response_format"])
     if fields.pop("parallel_tool_calls", None) is False:
         raise ConfigurationError(
-            "Cohere can't be kept from several calls at once: leave out parallel_tool_calls"
+            "Cohere can't be limited to one call at a time: leave out parallel_tool_calls"
         )
     tools, choice = fields.pop("tools", None), fields.pop("tool_choice", None)
     tools = list(tools) if isinstance(tools, tuple) else tools
@@ -72,7 +72,7 @@ def _tools(tools: object, choice: object) -> dict[str, object]:
     if not tools:
         if choice in (None, "auto", "none"):
             return {}
-        raise ConfigurationError("tool_choice wants a call, and there are no tools to call")
+        raise ConfigurationError("tool_choice requires a call, but there are no tools")
     offered = [as_mapping(tool) for tool in as_list(tools)]
     fields: dict[str, object] = {"tools": tools}
     if any("strict" in as_mapping(tool.get("function")) for tool in offered):
@@ -92,7 +92,7 @@ def _tools(tools: object, choice: object) -> dict[str, object]:
         fields["tools"] = [tool for tool in as_list(fields["tools"]) if _name_of(tool) == name]
         fields["tool_choice"] = "REQUIRED"  # of the one that is offered then
         if not fields["tools"]:
-            raise ConfigurationError(f"tool_choice names {name!r}, which is none of tools")
+            raise ConfigurationError(f"tool_choice names {name!r}, which is not in tools")
     return fields
 
 

@@ -150,7 +150,7 @@ class CohereTranslator(JSONTranslator[Event]):
         """
         said = delta.finish_reason or ""
         if delta.error or said.startswith(_FAILED):
-            message = delta.error or f"the server gives no reason, but finish_reason {said!r}"
+            message = delta.error or f"the server gives no reason except finish_reason {said!r}"
             told = {"error": message, "type": delta.error_type}
             raise failure(complaint_of(told | ({"status": 504} if said == _TIMEOUT else {})))
         calls = [_with_arguments(call) for call in self._calls.whole()] if self._calls else []

@@ -126,4 +126,6 @@ def _unquoted(quoted: str) -> str:
 
 
 def _no_place(written: str) -> ProtocolError:
-    return ProtocolError(f"the server sent an argument for a place that there is not: {written!r}")
+    return ProtocolError(
+        f"the server sent an argument for a place that does not exist: {written!r}"
+    )

@@ -63,7 +63,7 @@ def gemini_contents(
             parts = _spoken_parts(message, where)
         else:
             raise ConfigurationError(
-                f"{where} has the role {role!r}, and Gemini knows system, user, assistant and tool"
+                f"{where} has the role {role!r}, but Gemini knows system, user, assistant and tool"
             )
         if role == newest:
             contents[-1]["parts"] = [*as_list(contents[-1]["parts"]), *parts]
@@ -99,7 +99,7 @@ def _spoken_parts(
         elif own and not texts_only:  # of a place that has no URL for others
             parts.append({name: value for name, value in part.items() if name != "type"})
         elif (text := text_in(part)) is None:
-            raise ConfigurationError(f"{place} is {described(part)}, and Gemini takes none here")
+            raise ConfigurationError(f"{place} is {described(part)}, but Gemini takes none here")
         elif text:
             parts.append({"text": text})
     return parts
@@ -143,10 +143,10 @@ def _call(call: Mapping[str, object], where: str, called: _Called) -> _Part:
     function = as_mapping(call.get("function"))
     name, written = as_text(function.get("name")), as_text(function.get("arguments"))
     if not name:
-        raise ConfigurationError(f"{where} is no call of a function, and Gemini knows no other")
+        raise ConfigurationError(f"{where} is not a function call, and Gemini knows no other")
     arguments = object_in(written or "{}")
     if arguments is None:
-        raise ConfigurationError(f"{where}.function.arguments are no JSON object: Gemini takes one")
+        raise ConfigurationError(f"{where}.function.arguments must be a JSON object")
     call_id = as_text(call.get("id"))
     called.names[call_id] = name
     return {"functionCall": {**_named(call_id, called), "name": name, "args": arguments}}

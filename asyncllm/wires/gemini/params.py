@@ -103,7 +103,7 @@ def _common(name: str, value: object, model: str) -> _Placed | None:
             placed = "body", {}  # as it always is
         case "parallel_tool_calls" | "logit_bias" | "user":
             raise ConfigurationError(
-                f'Gemini has no {name}: leave it out; extra={{"{name}": …}} sends it as it is'
+                f'Gemini has no {name}: leave it out (extra={{"{name}": …}} sends it anyway)'
             )
         case _ if name in _COMMON:
             placed = "config", {_COMMON[name]: value}
@@ -148,7 +148,7 @@ def _form(form: object) -> dict[str, object]:
             return {**config, "responseJsonSchema": schema} if schema else config
         case kind:
             raise ConfigurationError(
-                f"response_format has the type {kind!r}, and Gemini knows text, json_object and "
+                f"response_format has the type {kind!r}, but Gemini knows text, json_object and "
                 "json_schema"
             )
 
@@ -191,7 +191,7 @@ def _choice(choice: object) -> object:
     if said and "type" not in said:
         return choice
     raise ConfigurationError(
-        f'Gemini knows no tool_choice {choice!r:.80}: write "auto", "none", "required", or '
+        f'Gemini has no tool_choice {choice!r:.80}: write "auto", "none", "required", or '
         'a function as {"type": "function", "function": {"name": …}}'
     )
 

@@ -78,11 +78,11 @@ def _content(where: str, message: Mapping[str, object]) -> tuple[str, list[str]]
             texts.append(text)
         elif (found := attachment_of(part, place)) is None or not found.is_image:
             raise ConfigurationError(
-                f"{place} is {described(part)}, and Ollama takes text and images only"
+                f"{place} is {described(part)}, but Ollama takes text and images only"
             )
         elif found.url:
             raise ConfigurationError(
-                f"{place} is an image with a URL, and Ollama takes images as bytes or paths only"
+                f"{place} is an image with a URL, but Ollama takes images as bytes or paths only"
             )
         else:
             images.append(found.base64)
@@ -93,11 +93,9 @@ def _call(where: str, given: object) -> dict[str, object]:
     call = as_mapping(given)
     function = as_mapping(call.get("function"))
     if not function:
-        raise ConfigurationError(f"{where} is no call of a function, and Ollama knows no other")
+        raise ConfigurationError(f"{where} is not a function call, and Ollama knows no other")
     arguments = object_in(as_text(function.get("arguments")) or "{}")
     if arguments is None:
-        raise ConfigurationError(
-            f"{where}.function.arguments are no JSON object, and Ollama takes nothing else"
-        )
+        raise ConfigurationError(f"{where}.function.arguments must be a JSON object")
     named = {"name": function.get("name"), "arguments": arguments}
     return {"id": as_text(call.get("id")), "function": named}

@@ -65,7 +65,7 @@ def ollama_fields(asked: Mapping[str, object]) -> dict[str, object]:
         fields.pop("tools", None)
     if fields.pop("parallel_tool_calls", None) is False:
         raise ConfigurationError(
-            "Ollama can't be kept from several calls at once: leave out parallel_tool_calls"
+            "Ollama can't be limited to one call at a time: leave out parallel_tool_calls"
         )
     return fields
 

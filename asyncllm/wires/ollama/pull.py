@@ -22,13 +22,13 @@ _SUCCESS = "success"
 
 
 class PullProgress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """How far a model has come.
+    """How far the server has come in fetching a model.
 
     Attributes:
-        status: what the server does, in its own words; "success" comes last.
-        digest: the name of the file that comes, or "".
-        total: its size in bytes, or None.
-        completed: how many of them have come, or None.
+        status: what the server is doing, in its own words; "success" comes last.
+        digest: the name of the file that it fetches, or "".
+        total: the size of that file in bytes, or None.
+        completed: how many of these bytes have arrived, or None.
 
     """
 
@@ -70,7 +70,7 @@ class PullReader(JSONTranslator[_Line]):
     @override
     def end(self) -> list[Any]:
         """Say that the body has ended, too early."""
-        raise StreamInterrupted('the model has not come: the server ended without "success"')
+        raise StreamInterrupted('the model was not fetched: the server ended without "success"')
 
 
 def _failure(said: object) -> AsyncLLMError:

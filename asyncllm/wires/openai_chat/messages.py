@@ -65,7 +65,7 @@ def _attachment(where: str, part: Mapping[str, object]) -> dict[str, object]:
         return {"type": "image_url", "image_url": {"url": url, **detail}, **besides}
     if not data:
         raise ConfigurationError(
-            f"{where} is a file with a URL, and this provider takes files as bytes or paths only"
+            f"{where} is a file with a URL, but this provider takes files as bytes or paths only"
         )
     if media_type.startswith(_AUDIO):
         kind = _FORMATS.get(media_type, media_type.removeprefix(_AUDIO))

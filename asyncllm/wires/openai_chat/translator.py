@@ -273,4 +273,4 @@ def _refuse(chunk: Chunk) -> None:
             raise failure(complaint_of(choice.error))
         reason = choice.finish_reason if choice is not None else None
         if reason and reason.lower() in _FAILED:
-            raise failure(Complaint(f"the server gives no reason, but finish_reason {reason!r}"))
+            raise failure(Complaint(f"the server gives no reason except finish_reason {reason!r}"))

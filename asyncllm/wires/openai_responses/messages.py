@@ -108,8 +108,8 @@ def _said(message: Mapping[str, object], where: str) -> str:
         text = as_text(as_mapping(part).get("refusal")) or None if text is None else text
         if text is None:
             raise ConfigurationError(
-                f"{where}.content[{number}] is {described(part)}, and this provider takes text "
-                "only of an assistant"
+                f"{where}.content[{number}] is {described(part)}, but this provider takes only "
+                "text from an assistant"
             )
         texts.append(text)
     return "".join(texts) or as_text(message.get("refusal"))
@@ -160,7 +160,7 @@ def _part(part: dict[str, object], where: str) -> dict[str, object]:
         detail = {"detail": found.detail} if found.detail else {}
         return {"type": "input_image", "image_url": found.anywhere, **detail}
     if found.is_audio:
-        raise ConfigurationError(f"{where} is a recording, and OpenAI's Responses take none")
+        raise ConfigurationError(f"{where} is a recording, but OpenAI's Responses take none")
     if found.url:
         return {"type": "input_file", "file_url": found.url}
     return {"type": "input_file", "filename": found.name, "file_data": found.anywhere}
