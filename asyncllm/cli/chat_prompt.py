@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+    from prompt_toolkit.output import Output
 
 _STYLE = Style.from_dict({"prompt": "bold ansicyan", "more": "ansibrightblack"})
 _TAKE_FILES = {"save", "attach"}
@@ -33,10 +34,13 @@ class Prompt:
 
     Args:
         models: returns what `/model` completes.
+        output: the terminal; default: that of standard output, or else of standard error.
 
     """
 
-    def __init__(self, models: Callable[[], Awaitable[Sequence[str]]]) -> None:
+    def __init__(
+        self, models: Callable[[], Awaitable[Sequence[str]]], output: Output | None = None
+    ) -> None:
         self._session: PromptSession[str] = PromptSession(
             history=ChatHistory(),
             completer=_Commands(models),
@@ -47,7 +51,7 @@ class Prompt:
             enable_open_in_editor=True,
             enable_suspend=True,
             enable_history_search=True,
-            output=create_output(always_prefer_tty=True),
+            output=output or create_output(always_prefer_tty=True),
             style=_STYLE,
             erase_when_done=False,
         )

@@ -5,12 +5,15 @@ import os
 import signal
 import stat
 import subprocess
+import sys
+from typing import NamedTuple
 
 import pytest
 
+from asyncllm.__main__ import main
 from asyncllm.registry import ENTRY_POINT_GROUP
 from asyncllm.sandbox import Drop, Stall
-from support.command_line import run, started, wait_until
+from support.command_line import started, wait_until
 from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, UP, Running
 
 PROVIDER = """
@@ -62,8 +65,10 @@ def scripted(tmp_path, monkeypatch):
     (metadata / "entry_points.txt").write_text(points)
     paths = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     monkeypatch.setenv("PYTHONPATH", paths)
+    monkeypatch.syspath_prepend(folder)
     monkeypatch.chdir(tmp_path)
-    return folder
+    yield folder
+    sys.modules.pop("asyncllm_test_scripted", None)
 
 
 def asked(folder):
@@ -90,7 +95,7 @@ def test_questions_are_answered_as_markdown_and_found_again_in_the_next_chat(scr
     with chatting("--provider", "scripted", "--stats") as chat:
         chat.wait_for("scripted/big: Enter sends", "\n>")
         chat.type("say hello" + ENTER)
-        chat.wait_for("Title\n\nSome bold words.\n(", " s)")
+        chat.wait_for("Title\n\nSome bold words.\n(", " s in all)")
         assert "\x1b[1mbold\x1b[0m" in chat.raw
         chat.type("and?" + ENTER)
         chat.wait_for("You said: and?.")
@@ -254,9 +259,38 @@ def test_a_chat_that_is_told_to_end_deletes_what_it_made_on_the_server(server):
 # --- in a pipe ------------------------------------------------------------------------------------
 
 
-def test_each_line_of_a_pipe_is_a_question_or_a_command(scripted):
-    done = run(
-        "chat", "--provider", "scripted", "-s", "Be brief.",
+@pytest.fixture
+def piped(monkeypatch, capsys):
+    """Chat in this process, with questions from a pipe."""
+
+    def call(*arguments, text_in, **environment):
+        reading, writing = os.pipe()
+        os.write(writing, text_in.encode())
+        os.close(writing)
+        monkeypatch.setattr(sys, "argv", ["asyncllm", "chat", *arguments])
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with os.fdopen(reading) as stdin, monkeypatch.context() as patched:
+            patched.setattr(sys, "stdin", stdin)
+            try:
+                main()
+                status = 0
+            except SystemExit as end:
+                status = end.code or 0
+        return Done(status, *capsys.readouterr())
+
+    return call
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def test_each_line_of_a_pipe_is_a_question_or_a_command(scripted, piped):
+    done = piped(
+        "--provider", "scripted", "-s", "Be brief.",
         text_in='one\n\n"""two\nthree"""\n/param\n/quit\nnever\n',
     )  # fmt: skip
     assert done.stdout == "You said: one.\nYou said: two\nthree.\n"
@@ -266,9 +300,9 @@ def test_each_line_of_a_pipe_is_a_question_or_a_command(scripted):
     )
 
 
-def test_the_conversation_goes_on_with_another_api(server):
-    done = run(
-        "chat", "-m", "h2o/falcon-7b", text_in="Hello\n/model openai/gpt-4\nAnd now?\n",
+def test_the_conversation_goes_on_with_another_api(server, piped):
+    done = piped(
+        "-m", "h2o/falcon-7b", text_in="Hello\n/model openai/gpt-4\nAnd now?\n",
         ASYNCLLM_H2O_BASE_URL=server.url, ASYNCLLM_OPENAI_BASE_URL=f"{server.url}/v1",
         OPENAI_API_KEY="sk-test",
     )  # fmt: skip
@@ -279,9 +313,9 @@ def test_the_conversation_goes_on_with_another_api(server):
     assert [message["content"] for message in sent] == ["Hello", first, "And now?"]
 
 
-def test_a_question_that_fails_in_a_pipe_makes_the_exit_status_1(server):
+def test_a_question_that_fails_in_a_pipe_makes_the_exit_status_1(server, piped):
     server.add_fault(Drop(after=2, times=1))
-    done = run("chat", "--base-url", server.url, text_in="one\ntwo\n")
+    done = piped("--base-url", server.url, text_in="one\ntwo\n")
     assert done.returncode == 1
     assert "StreamInterrupted" in done.stderr
     assert "“two”" in done.stdout
@@ -299,18 +333,18 @@ def test_ctrl_c_ends_a_chat_that_nobody_types_in(server):
     assert server.conversations == 0
 
 
-def test_files_go_with_the_first_question_of_a_pipe(scripted, tmp_path):
+def test_files_go_with_the_first_question_of_a_pipe(scripted, tmp_path, piped):
     (tmp_path / "a.txt").write_text("content")
-    done = run("chat", "--provider", "scripted", "-a", "a.txt", text_in="one\ntwo\n")
+    done = piped("--provider", "scripted", "-a", "a.txt", text_in="one\ntwo\n")
     assert done.returncode == 0
     assert asked(scripted)[0] == ['<file name="a.txt">\ncontent\n</file>\n\none']
     assert asked(scripted)[1][-1] == "two"
 
 
-def test_each_answer_is_logged_where_logs_are_on(server, cli):
+def test_each_answer_is_logged_where_logs_are_on(server, cli, piped):
     cli("logs", "on")
     server.add_fault(Drop(after=2, times=1))
-    run("chat", "--base-url", server.url, text_in="one\n/retry\ntwo\n")
+    piped("--base-url", server.url, text_in="one\n/retry\ntwo\n")
     logged = json.loads(cli("logs", "list", "--json").out)
     assert sorted(each["question"] for each in logged) == ["one", "one", "two"]
     assert sum(bool(each["error"]) for each in logged) == 1
@@ -325,8 +359,8 @@ def test_each_answer_is_logged_where_logs_are_on(server, cli):
         (("-a", "nowhere.txt", "--provider", "scripted"), "nowhere.txt"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_asked(scripted, arguments, says):
-    done = run("chat", *arguments, text_in="Hello\n")
+def test_wrong_usage_is_told_before_anything_is_asked(scripted, piped, arguments, says):
+    done = piped(*arguments, text_in="Hello\n")
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
