@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from asyncllm.events import Item
 
 
+_MEASURABLE_SECONDS = 0.05  # what came in one read has no speed
 _NOTICES = {
     "length": "the answer stopped at the most tokens it may have; /param max_tokens=N allows more",
     "content_filter": "a content filter of the server stopped the answer",
@@ -196,8 +197,9 @@ def _stats(reply: Reply) -> str:
     usage = reply.usage
     told = [] if first is None else [f"first token {first:.2f} s"]
     if usage is not None and usage.output_tokens is not None:
-        seconds = max(duration - (first or 0.0), 1e-6)
-        told.append(f"{usage.output_tokens} tokens, {usage.output_tokens / seconds:.0f} tokens/s")
+        told.append(f"{usage.output_tokens} tokens")
+        if (seconds := duration - (first or 0.0)) > _MEASURABLE_SECONDS:
+            told.append(f"{usage.output_tokens / seconds:.0f} tokens/s")
     if usage is not None and usage.input_tokens is not None:
         told.append(f"{usage.input_tokens} tokens read")
     if reply.cost is not None:

@@ -1,8 +1,7 @@
-"""The prompt of a chat, the keyboard and the view of an answer, each without a process of its own."""
+"""The parts of a chat that touch a terminal, each without a process of its own."""
 
 import asyncio
 import base64
-import io
 import os
 import pty
 import signal
@@ -18,7 +17,7 @@ from asyncllm.cli.chat_history import ChatHistory
 from asyncllm.cli.chat_prompt import Prompt
 from asyncllm.cli.chat_terminal import Lines, copy, has_prompt, heard_interrupts, quiet_keyboard
 from asyncllm.cli.chat_view import PlainView, TerminalView, can_draw
-from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, Terminal
+from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, Screen, Terminal
 
 
 async def no_models():
@@ -118,10 +117,13 @@ async def test_an_interrupt_from_elsewhere_is_ctrl_c():
 def keyboard(monkeypatch):
     """A terminal that standard input is, and what types there."""
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs) as stdin, os.fdopen(ours, "wb", buffering=0) as typing:
-        with monkeypatch.context() as patched:
-            patched.setattr(sys, "stdin", stdin)
-            yield typing
+    with (
+        os.fdopen(theirs) as stdin,
+        os.fdopen(ours, "wb", buffering=0) as typing,
+        monkeypatch.context() as patched,
+    ):
+        patched.setattr(sys, "stdin", stdin)
+        yield typing
 
 
 def test_what_is_typed_while_an_answer_comes_is_kept_and_not_shown(keyboard):
@@ -187,20 +189,6 @@ def test_without_a_terminal_and_a_program_nothing_is_copied(monkeypatch, capsys)
 
 
 # --- the view of an answer ------------------------------------------------------------------------
-
-
-class Screen(io.TextIOWrapper):
-    """A terminal that keeps what was written there."""
-
-    def __init__(self):
-        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
-
-    def isatty(self):
-        return True
-
-    def getvalue(self):
-        self.flush()
-        return self.buffer.getvalue().decode()
 
 
 def seen(screen):

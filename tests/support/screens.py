@@ -1,6 +1,7 @@
 """A terminal: what is written to it as its user sees it, and a process that runs on one."""
 
 import fcntl
+import io
 import os
 import pty
 import select
@@ -35,6 +36,20 @@ class Terminal:
         columns = range(self.screen.columns)
         lines = ["".join(row[n].data for n in columns).rstrip() for row in rows]
         return "\n".join(lines).rstrip("\n")
+
+
+class Screen(io.TextIOWrapper):
+    """A terminal that keeps what was written there."""
+
+    def __init__(self):
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
+
+    def isatty(self):
+        return True
+
+    def getvalue(self):
+        self.flush()
+        return self.buffer.getvalue().decode()
 
 
 class Running:
