@@ -122,7 +122,7 @@ def one_stream() -> Drawing:
     say(_CALLER, _SDK, "async for token in …")
     say(_SDK, _SERVER, "POST /settings", "accepts the welcome page, once per server")
     say(_SERVER, _SDK, "Set-Cookie: hf-chat=…", "the session", dashed=True)
-    say(_SDK, _SERVER, "POST /conversation", "or a spare one is taken")
+    say(_SDK, _SERVER, "POST /conversation", "or it takes a spare one")
     say(_SERVER, _SDK, '{"conversationId": "…"}', dashed=True)
     say(_SDK, _SERVER, "POST /conversation/<id>", "the prompt and its parameters")
     y += 6
@@ -135,10 +135,10 @@ def one_stream() -> Drawing:
         _SERVER,
         _SDK,
         'data:{"generated_text":"…"}',
-        "the sign that the answer is whole",
+        "the end marker of the answer",
         dashed=True,
     )
-    say(_SDK, _SERVER, "DELETE /conversation/<id>", "in a task of the session manager's own")
+    say(_SDK, _SERVER, "DELETE /conversation/<id>", "sent by a task of the session manager")
     return drawing
 
 

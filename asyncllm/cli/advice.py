@@ -47,7 +47,7 @@ def advice_on(error: AsyncLLMError, provider: str, model: str) -> str:
             has_variable = provider not in _NAMELESS and usual_key_variable(provider)
             advice = key_advice(provider) if has_variable else "--key gives the server's key"
         case ContextLengthError():
-            advice = "ask for less, or choose a model that reads more with -m"
+            advice = "send less text, or choose a model with a larger context with -m"
         case NotFoundError() | BadRequestError() if _is_of_model(error, model):
             shown = provider if provider not in _NAMELESS else ""
             advice = f"`asyncllm models {shown}".rstrip() + "` lists the models, and -m chooses one"

@@ -26,7 +26,7 @@ _INNER_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # Those that JSON allows as they are, and a terminal obeys.
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _NOTICES = {
-    "length": "the answer stopped at the most tokens it may have; -p max_tokens=N allows more",
+    "length": "the answer reached its limit of tokens; -p max_tokens=N allows more",
     "content_filter": "a content filter of the server stopped the answer",
 }
 

@@ -23,7 +23,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         list[str] | None,
         typer.Argument(
             metavar="PROMPT",
-            help="What to ask. What is piped in comes before it; '-' or nothing asks that alone.",
+            help="What to ask. Piped text comes before it; '-' or no prompt asks that alone.",
             show_default=False,
         ),
     ] = None,
@@ -89,15 +89,18 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
         typer.Option(
             "--key",
             metavar="KEY",
-            help="The API key. Other users may see it: `asyncllm keys set` hides it.",
+            help="The API key. Other users may see it; `asyncllm keys set` is safer.",
         ),
     ] = None,
     env_file: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="A .env file with variables that are not set yet."),
+        typer.Option(
+            metavar="PATH", help="Read variables from a .env file; those already set stay."
+        ),
     ] = None,
     proxy: Annotated[
-        str | None, typer.Option(metavar="URL", help="As scheme://user:password@host:port.")
+        str | None,
+        typer.Option(metavar="URL", help="A proxy, as scheme://user:password@host:port."),
     ] = None,
 ) -> None:
     """Stream the answer to standard output."""

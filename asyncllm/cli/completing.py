@@ -72,10 +72,9 @@ def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 def _provider_names() -> list[str]:
-    from asyncllm.providers.names import OWN  # noqa: PLC0415 - needed here alone
-    from asyncllm.providers.services import SERVICES  # noqa: PLC0415
+    from asyncllm.providers.names import OF_SERVICES, OWN  # noqa: PLC0415 - needed here alone
 
-    return list({**OWN, **SERVICES})
+    return [*OWN, *OF_SERVICES]
 
 
 def read_silently(path: Path) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
-"""The names of the provider classes, and where each of them is: `module:class`."""
+"""The names of the providers and services, for whoever needs no more of them than that."""
 
 from __future__ import annotations
 
@@ -18,3 +18,29 @@ OWN = {
     "cohere": "asyncllm.providers.cohere:Cohere",
     "tgi": "asyncllm.providers.tgi:TGI",
 }
+"""Where each provider class is, by its name: `module:class`."""
+
+OF_SERVICES = (
+    "openai",
+    "openrouter",
+    "groq",
+    "together",
+    "deepseek",
+    "mistral",
+    "xai",
+    "fireworks",
+    "cerebras",
+    "huggingface",
+    "cohere-openai",
+    "perplexity",
+    "bedrock",
+    "gemini-openai",
+    "anthropic-openai",
+    "ollama-openai",
+    "lmstudio",
+    "vllm",
+    "sglang",
+    "llamacpp-server",
+    "litellm",
+)
+"""The names in `asyncllm.providers.services`, which brings msgspec and more."""

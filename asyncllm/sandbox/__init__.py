@@ -1,4 +1,4 @@
-"""Every supported wire served on loopback, with faults on demand.
+"""The APIs of all providers, served on loopback, with faults on demand.
 
 The sandbox imports nothing else of this package: it reads the wires a second time, on its
 own, so that a misreading in the SDK shows as a failing test.

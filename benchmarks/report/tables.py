@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmarks.report.document import Document
     from benchmarks.rows import Figure, Row
 
-_RATIOS = ("scenario", "load", "on", "figure", "value", "must reach", "")
+_RATIOS = ("scenario", "load", "on", "figure", "value", "must reach", "result")
 _FIGURES = ("scenario", "load", "on", "contender", "figures")
 _METHOD = (
     "Every value is the median of several runs of client processes that take turns (A B A B), "

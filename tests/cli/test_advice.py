@@ -42,7 +42,7 @@ LISTED = "`asyncllm models groq` lists the models, and -m chooses one"
         (
             of_http(ContextLengthError, 400),
             "groq",
-            "ask for less, or choose a model that reads more",
+            "send less text, or choose a model with a larger context",
         ),
         (of_http(RateLimitError, 429), "groq", "try again later"),
         (of_http(RateLimitError, 429, retry_after=0.2), "groq", "try again in 1 s"),

@@ -78,6 +78,7 @@ class Page:
         sybil = Sybil([*parsers, SkipParser()], path=str(self.path.parent))
         document = sybil.parse(self.path)
         self.namespace = document.namespace
+        self.namespace["__name__"] = "builtins"  # what a name space without one says; no `__main__`
         with asyncio.Runner() as runner:
             self._runner = runner
             for example in document.examples():
@@ -119,13 +120,13 @@ class Page:
 
     def _shell(self, example) -> None:
         self.printed = "".join(
-            self._command(part.strip())
+            self.command(part.strip())
             for line in example.parsed.replace("\\\n", "").splitlines()
             for part in line.split("  #")[0].split(" && ")
             if part.strip()
         )
 
-    def _command(self, command: str) -> str:
+    def command(self, command: str) -> str:
         program = command.split(maxsplit=1)[0]
         if program == "export":
             name, _, value = command.removeprefix("export ").partition("=")

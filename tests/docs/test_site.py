@@ -1,18 +1,14 @@
 """The site: it builds without a warning, and every link in it leads somewhere."""
 
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from page_runner import ROOT
 
-for name in ("sphinx", "myst_parser", "furo"):
+for name in ("sphinx", "myst_parser", "furo", "sphinx_copybutton"):
     pytest.importorskip(name, reason="the site is built with the extra `docs`, as `.ci/run` does")
 
-DOCS = ROOT / "docs"
 NOT_FILES = {"https", "http", "mailto", "data"}
 
 
@@ -28,17 +24,6 @@ class Links(HTMLParser):
         found = dict(attrs)
         self.anchors.add(found.get("id"))
         self.links += [found[name] for name in ("href", "src") if found.get(name)]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    out = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", DOCS, out],
-        capture_output=True, text=True, timeout=110, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    return out
 
 
 @pytest.fixture(scope="module")

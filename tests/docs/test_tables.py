@@ -11,6 +11,8 @@ from page_runner import ROOT
 import asyncllm
 import asyncllm.sandbox
 from asyncllm import AsyncLLMError
+from asyncllm.providers.services import SERVICES
+from asyncllm.registry import provider_classes
 from asyncllm.sandbox import Fault
 
 DOCS = ROOT / "docs"
@@ -94,6 +96,48 @@ def test_the_tree_of_errors_is_the_real_one():
     for name, parent in parents.items():
         bases = {base.__name__ for base in getattr(asyncllm, name).__bases__}
         assert parent in bases if parent else name == "AsyncLLMError"
+
+
+# --- the comparison ----------------------------------------------------------------------
+
+
+def measured(kind):
+    """Return a table of what was measured, by who was measured."""
+    text = page("performance.md").partition(f"<!-- results: {kind} -->")[2].partition("<!--")[0]
+    return {row[0]: row[1:] for row in rows(text)} or text
+
+
+def test_the_costs_in_the_comparison_are_those_that_were_measured():
+    table = rows(page("comparison.md").partition("\n## What it costs\n")[2].partition("\n## ")[0])
+    assert len(table) > 3
+    for name, *figures in table:
+        library = name.split(" ")[0]
+        assert name == library or f" {name}," in measured("origin")
+        assert figures == measured("cpu")[library] + measured("streams")[library]
+
+
+def test_a_token_costs_the_part_that_the_front_pages_say():
+    ours, theirs = (
+        [float(figure.removesuffix(" µs")) for figure in measured("cpu")[name]]
+        for name in ("asyncllm", "openai")
+    )
+    http, https = (mine / other for mine, other in zip(ours, theirs, strict=True))
+    assert http < 0.12
+    assert https < 0.22
+
+
+def test_the_comparison_knows_how_many_names_there_are():
+    names = {*provider_classes(), *SERVICES}
+    assert f"asyncllm knows {len(names)}," in page("comparison.md")
+
+
+# --- the glossary ------------------------------------------------------------------------
+
+
+def test_the_glossary_is_in_alphabetical_order():
+    terms = re.findall(r"^\*\*(.+?)\.\*\*", page("glossary.md"), re.MULTILINE)
+    assert len(terms) > 30
+    assert terms == sorted(terms, key=str.lower)
 
 
 # --- the sandbox -------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import pytest
 
 import asyncllm
 from asyncllm import AsyncGeneratorProvider, ConfigurationError, H2o, provider
+from asyncllm.providers.names import OF_SERVICES
+from asyncllm.providers.services import SERVICES
 from asyncllm.registry import ENTRY_POINT_GROUP, provider_class, provider_classes
 
 PROVIDER = """
@@ -70,6 +72,10 @@ def test_a_name_like_no_other_is_refused_with_the_names_there_are(name):
     with pytest.raises(ConfigurationError, match=r"the providers are .*h2o") as caught:
         provider_class(name)
     assert "did you mean" not in str(caught.value)
+
+
+def test_the_names_that_are_offered_are_those_of_the_services():
+    assert tuple(SERVICES) == OF_SERVICES
 
 
 def test_every_one_of_our_own_places_holds_a_provider():
