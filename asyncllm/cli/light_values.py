@@ -59,7 +59,7 @@ def lighten(command: Any, above: Any = None) -> None:
         told = getattr(param, "type_descriptor", None)
         if told is None or getattr(told.parameter_info, "parser", None) is not None:
             continue
-        wanted = {list[str]: str}.get(told.annotation, told.annotation)
+        wanted = str if told.annotation == list[str] else told.annotation
         param._runtime_param = _LightValue(wanted, _builder(told))  # noqa: SLF001 - see above
     for each in getattr(command, "commands", {}).values():
         lighten(each, context)

@@ -17,6 +17,7 @@ from asyncllm.cli.known import OPENAI_COMPATIBLE, SANDBOX
 from asyncllm.cli.last import Conversation  # noqa: TC001 - msgspec reads the annotations
 from asyncllm.cli.text import say
 from asyncllm.errors import ConfigurationError
+from asyncllm.hints import near_miss
 
 _MODEL = "ASYNCLLM_MODEL"
 _H2O = "ASYNCLLM_H2O_BASE_URL"
@@ -153,9 +154,12 @@ def _nobody(choice: Choice, model: str) -> Place:
         h2o = registry.provider_class("h2o")
         if model in {*h2o.models, *h2o.models.values()}:
             return Place(SANDBOX, model)
+        first = model.partition("/")[0]
+        if near := near_miss(first, known.provider_names()):
+            raise ConfigurationError(f"there is no provider {first!r}: did you mean {near}?")
         raise ConfigurationError(
-            f"which provider has the model {model!r}? Write -m provider/model, such as "
-            f"-m openai/{model}; to see them all, type: asyncllm providers"
+            f"which provider has the model {model!r}? Write -m PROVIDER/{model}; to see the "
+            "providers, type: asyncllm providers"
         )
     say(
         "asyncllm: no API key was found, so the built-in sandbox answers, which has no model. "

@@ -228,7 +228,9 @@ async def test_the_sandbox_can_be_asked_by_its_name(capsys):
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ({"model": "gpt-5"}, "write -m provider/model, such as -m openai/gpt-5"),
+        ({"model": "gpt-5"}, "write -m PROVIDER/gpt-5"),
+        ({"model": "antropic"}, "no provider 'antropic': did you mean anthropic?"),
+        ({"model": "openia/gpt-5"}, "no provider 'openia': did you mean openai?"),
         ({"key": KEY}, "whose key is it"),
         (
             {"model": "qwen3", "base_url": "http://localhost:11434"},
