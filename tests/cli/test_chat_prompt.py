@@ -13,10 +13,13 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from asyncllm import Reasoning, Reply, ToolCall, Usage
+from asyncllm.cli.chat_answer import _show, _stats
 from asyncllm.cli.chat_history import ChatHistory
 from asyncllm.cli.chat_prompt import Prompt
 from asyncllm.cli.chat_terminal import Lines, copy, has_prompt, heard_interrupts, quiet_keyboard
 from asyncllm.cli.chat_view import PlainView, TerminalView, can_draw
+from asyncllm.events import Citation, Finish, Media, Refusal, Restart
 from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, Screen, Terminal
 
 
@@ -244,3 +247,31 @@ def test_a_plain_answer_is_its_text_and_the_rest_goes_to_standard_error(capsys):
     assert err == (
         "The server took back what is above, and begins anew:\n[1] A https://a.example\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("item", "out", "err"),
+    [
+        ("text", "text\n", ""),
+        (Refusal("no"), "no\n", ""),
+        (Reasoning("hm"), "", ""),
+        (ToolCall("i", "f", "{}"), "", "(it asks to call f with {}; nothing is called here)\n"),
+        (Media("image/png", data=b"123"), "", "(image/png: 3 bytes)\n"),
+        (Citation("https://a.example", "A"), "", "[1] A https://a.example\n"),
+        (Restart("x"), "", "The server took back what is above, and begins anew:\n"),
+        (Finish("stop"), "", ""),
+    ],
+)
+def test_everything_that_comes_is_shown_where_it_belongs(capsys, item, out, err):
+    view = PlainView(sys.stdout, lambda: None)
+    _show(item, view)
+    view.end()
+    assert tuple(capsys.readouterr()) == (out, err)
+
+
+def test_the_speed_and_the_cost_are_said_as_far_as_they_are_known():
+    assert _stats(Reply(duration=2.0)) == "(2.00 s in all)"
+    usage = Usage(prompt_tokens=7, completion_tokens=30, cost=0.5)
+    reply = Reply(usage=usage, duration=2.0, time_to_first_token=0.5)
+    told = "(first token 0.50 s, 30 tokens, 20 tokens/s, 7 tokens read, $0.5000, 2.00 s in all)"
+    assert _stats(reply) == told
