@@ -13,6 +13,7 @@ from typer.main import get_command
 from asyncllm import __version__
 from asyncllm.cli import aliases, keys, logs
 from asyncllm.cli.ask import ask
+from asyncllm.cli.chat import chat
 from asyncllm.cli.completing import complete_bare
 from asyncllm.cli.light_values import lighten
 from asyncllm.cli.models import models
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 
 GROUPS = {"keys": keys.commands, "aliases": aliases.commands, "logs": logs.commands}
-COMMANDS = {command.__name__: command for command in (ask, models, providers, sandbox)}
+COMMANDS = {command.__name__: command for command in (ask, chat, models, providers, sandbox)}
 _NAMES = (*COMMANDS, *GROUPS)
 
 

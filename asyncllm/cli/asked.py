@@ -53,6 +53,23 @@ def content_of(words: Sequence[str], attached: Sequence[str], *, system: str | N
     return [*parts, text_part("\n\n".join(texts))] if texts else parts
 
 
+def attachment(name: str) -> list[Any]:
+    """Return what goes with a message for a file: a text, or a part of its content.
+
+    Args:
+        name: a path, or a URL.
+
+    Raises:
+        ConfigurationError: it can't be read, or is of no known kind.
+
+    """
+    if name == STDIN:
+        raise refused("standard input can't be attached in a chat: name a file")
+    texts, parts = list[str](), list[Any]()
+    _attach(name, b"", texts, parts)
+    return [*texts, *parts]
+
+
 def _nothing(system: str | None, given: bytes, *, wants_input: bool) -> str:
     example = "asyncllm 'Hello'" if system is None else f"asyncllm -s {system!r:.40} 'Hello'"
     why = "standard input is empty, and there is no prompt: " if wants_input and not given else ""

@@ -13,7 +13,12 @@ _SHOWN = {code: f"\\x{code:02x}" for code in _CONTROLS}
 
 def harmless(text: str, output: TextIO) -> str:
     """Return `text` as it may be written: for a terminal with nothing in it that it would obey."""
-    return text.translate(_SHOWN) if output.isatty() else text
+    return shown(text) if output.isatty() else text
+
+
+def shown(text: str) -> str:
+    r"""Return `text` with whatever a terminal would obey written out, such as `\x1b`."""
+    return text.translate(_SHOWN)
 
 
 def write(text: str, output: TextIO) -> None:

@@ -21,6 +21,7 @@ WAYS = {
     "--version": (["--version"], {}),
     "--help": (["--help"], {}),
     "ask --help": (["ask", "--help"], {}),
+    "chat --help": (["chat", "--help"], {}),
     "logs --help": (["logs", "--help"], {}),
     "a command in bash": ([], {"COMP_WORDS": "asyncllm\nlo", "COMP_CWORD": "1"}),
     "an option in bash": ([], {"COMP_WORDS": "asyncllm\nask\n--", "COMP_CWORD": "2"}),
