@@ -137,5 +137,5 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
 
 def _check_params(params: dict[str, object]) -> None:
     for name in _NO_PARAMETERS & params.keys():
-        hint = f"write --{name}" if name in _OWN_OPTIONS else "it is no parameter for the wire"
+        hint = f"write --{name}" if name in _OWN_OPTIONS else "it would not be sent"
         raise typer.BadParameter(f"{name} can't be given by --param: {hint}")
