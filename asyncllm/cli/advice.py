@@ -11,6 +11,7 @@ from asyncllm.errors import (
     NotFoundError,
     ProxyError,
     RateLimitError,
+    ServerError,
     StreamTimeout,
     TransportError,
 )
@@ -61,8 +62,8 @@ def advice_on(error: AsyncLLMError, provider: str, model: str) -> str:
             advice = "does Ollama run? `ollama serve` starts it, and --base-url says where it is"
         case TransportError():
             advice = "is it the right server? --base-url says where it is"
-        case StreamTimeout():
-            advice = "the server is slow or busy: try again later"
+        case StreamTimeout() | ServerError():
+            advice = "the server is slow, busy or broken: try again later"
     return advice
 
 

@@ -367,3 +367,16 @@ def test_a_zero_byte_in_an_env_file_is_told_in_one_line(cli, tmp_path):
     file.write_bytes(b"A=x\0y\n")
     done = cli("ask", "-m", "sandbox", "--env-file", str(file), "hello")
     assert (done.status, done.err) == (2, f"asyncllm: {file} can't be read: it is no text\n")
+
+
+def test_an_image_that_a_provider_does_not_take_is_told_in_the_words_of_the_command_line(
+    cli, tmp_path
+):
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = cli("ask", "-m", "sandbox", "-a", str(file), "hello")
+    assert done.status == 2
+    assert done.err == (
+        "asyncllm: what is attached is an image, but this provider takes text only; "
+        "-m chooses another provider\n"
+    )
