@@ -124,7 +124,7 @@ def test_a_param_that_is_for_no_server_is_wrong_usage(name, says, cli):
     ("arguments", "says"),
     [
         (("ask", "x", "--provider", "h20"), "did you mean 'h2o'"),
-        (("ask", "x", "--model", "falcon"), "-m provider/model"),
+        (("ask", "x", "--model", "falcon"), "-m PROVIDER/falcon"),
         (("ask", "x", "--provider", "h2o", "--model", "falcon"), "did you mean"),
         (("ask", "x", "--base-url", "nowhere"), "https://host"),
         (("ask", "x", "--param", "novalue"), "name=value"),
