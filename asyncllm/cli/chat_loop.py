@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
@@ -12,11 +11,10 @@ import typer
 
 from asyncllm.cli import INTERRUPTED
 from asyncllm.cli import chat_effects as effects
-from asyncllm.cli.aliases import aliases
 from asyncllm.cli.asked import attachment
+from asyncllm.cli.chat_current import Answerer
 from asyncllm.cli.chat_terminal import copy, heard_interrupts
 from asyncllm.cli.chat_view import tell
-from asyncllm.cli.choosing import OPENAI_COMPATIBLE, SANDBOX, Choice, Chosen, chosen
 from asyncllm.cli.known import provider_names
 from asyncllm.cli.running import FAILED, described
 from asyncllm.cli.text import say, write
@@ -28,9 +26,9 @@ if TYPE_CHECKING:
     from asyncllm.cli.chat_answer import Answering
     from asyncllm.cli.chat_effects import Effect
     from asyncllm.cli.chat_session import Session
+    from asyncllm.cli.choosing import Choice
 
 _MOST_LISTED = 40
-_LIST_SECONDS = 10.0
 _HOW_TO_LEAVE = "Ctrl-D or /quit leaves."
 
 
@@ -59,14 +57,11 @@ class Chat:
     def __init__(
         self, session: Session, choice: Choice, answering: Answering, *, is_alive: bool
     ) -> None:
-        self._session, self._choice, self._answering = session, choice, answering
+        self._session, self._answering = session, answering
+        self._answerer = Answerer(choice)
         self._is_alive = is_alive
-        self._found: Chosen | None = None
-        self._open = contextlib.AsyncExitStack()
         self._work: asyncio.Task[None] | None = None
-        self._models: list[str] | None = None
         self._reader: Reader | None = None
-        self._first = ("", "")  # the name and the address of the provider that it began with
         self._has_failed = self._was_interrupted = False
 
     async def run(self, reader: Reader, attached: Sequence[str] = ()) -> None:
@@ -84,14 +79,14 @@ class Chat:
         self._reader = reader
         try:
             with heard_interrupts(self._interrupt):
-                if not await self._until_stopped(self._switch(self._choice)):
+                if not await self._until_stopped(self._begin()):
                     raise typer.Exit(INTERRUPTED)
                 for source in attached:
                     self._attach(source)
                 self._greet()
                 await self._converse(reader)
         finally:
-            await self._open.aclose()
+            await self._answerer.aclose()
         if self._was_interrupted and not self._is_alive:
             raise typer.Exit(INTERRUPTED)
         if self._has_failed and not self._is_alive:
@@ -99,7 +94,7 @@ class Chat:
 
     async def models(self) -> list[str]:
         """Return what `/model` takes: the provider's models, and the providers."""
-        return [*await self._known_models(), *provider_names()]
+        return [*await self._answerer.models(), *provider_names()]
 
     async def _converse(self, reader: Reader) -> None:
         before = ""
@@ -119,7 +114,7 @@ class Chat:
                 return
             if isinstance(effect, effects.Edit):
                 before = effect.text
-                self._answering.keep_last(self._chosen, self._session)
+                self._answering.keep_last(self._answerer.now, self._session)
                 tell("Taken back.")
             elif effect is not None:
                 await self._perform(effect)
@@ -129,7 +124,7 @@ class Chat:
             case effects.Ask(message):
                 await self._ask(message)
             case effects.Switch(model):
-                await self._try(self._switch(self._choice_of(model), is_new=True))
+                await self._try(self._switch(model))
             case effects.ListModels():
                 await self._try(self._list_models())
             case effects.Attach(source):
@@ -149,8 +144,7 @@ class Chat:
                 assert_never(effect)
 
     async def _ask(self, message: Any) -> None:
-        found = self._chosen
-        work = self._answering.answer(found, self._session, message)
+        work = self._answering.answer(self._answerer.now, self._session, message)
         if not await self._until_stopped(self._note_failure(work)):
             self._was_interrupted = True
         if self._is_alive:
@@ -189,60 +183,22 @@ class Chat:
         elif self._reader is not None:
             self._reader.interrupt()
 
-    @property
-    def _chosen(self) -> Chosen:
-        if self._found is None:
-            raise RuntimeError("nobody has been chosen yet")
-        return self._found
+    async def _begin(self) -> None:
+        await self._answerer.begin()
+        self._session.label = self._answerer.label
 
-    async def _switch(self, choice: Choice, *, is_new: bool = False) -> None:
-        stack = contextlib.AsyncExitStack()
-        self._found = found = await stack.enter_async_context(chosen(choice))
-        before, self._open, self._models = self._open, stack, None
-        if not is_new:
-            self._first = (found.name, found.base_url)
-        self._session.label = f"{found.name}/{found.model}" if found.model else found.name
-        if is_new:
-            tell(f"{self._session.label} answers from now on.")
-        await before.aclose()
-
-    def _choice_of(self, model: str) -> Choice:
-        """Return who is meant by a model that was typed in the chat: this provider, or another.
-
-        A key and an address that were typed when it began go to the provider of then alone.
-        """
-        now, meant = self._chosen, aliases().get(model, model)
-        first, _, rest = meant.partition("/")
-        is_of_this_one = meant in (self._models or ())  # OpenRouter has an openai/gpt-5, say
-        if meant.lower().endswith(".gguf"):
-            return Choice(model=meant)
-        if is_of_this_one or first.lower() not in {*provider_names(), SANDBOX, OPENAI_COMPATIBLE}:
-            first, rest = now.name, meant
-        key, url = "", now.base_url if first.lower() == now.name else ""
-        if first.lower() == self._first[0]:
-            key, url = self._choice.key, self._first[1]
-        return Choice(
-            provider=first.lower(), model=rest, base_url=url, key=key, proxy=self._choice.proxy
-        )
+    async def _switch(self, model: str) -> None:
+        await self._answerer.switch(model)
+        self._session.label = self._answerer.label
+        tell(f"{self._session.label} answers from now on.")
 
     async def _list_models(self) -> None:
-        models = await self._known_models(is_told=True)
+        models = await self._answerer.models(tell)
         shown = [f"{self._session.label} answers now; /model NAME, or PROVIDER/NAME, changes that."]
         shown += [f"  {model}" for model in models[:_MOST_LISTED]]
         if len(models) > _MOST_LISTED:
             shown.append(f"  and {len(models) - _MOST_LISTED} more: asyncllm models lists them")
         tell("\n".join(shown))
-
-    async def _known_models(self, *, is_told: bool = False) -> list[str]:
-        if self._models is None:
-            try:
-                async with asyncio.timeout(_LIST_SECONDS):
-                    self._models = await self._chosen.provider.list_models()
-            except (AsyncLLMError, TimeoutError) as error:
-                if is_told and isinstance(error, AsyncLLMError):
-                    tell(str(error))
-                return []
-        return self._models
 
     def _attach(self, source: str) -> None:
         for part in attachment(source):

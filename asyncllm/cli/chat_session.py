@@ -128,7 +128,7 @@ class Session:
 
     def _done(self, command: Command) -> Effect:
         commands: dict[str, Callable[[str], Effect]] = {
-            "help": self._help,
+            "help": lambda _: do.Tell(HELP),
             "model": self._model,
             "system": self._system,
             "param": self._param,
@@ -139,7 +139,7 @@ class Session:
             "save": self._save,
             "copy": self._copy,
             "reasoning": self._reasoning,
-            "quit": self._quit,
+            "quit": lambda _: do.Quit(),
         }
         return commands[command.name](command.argument)
 
@@ -150,9 +150,6 @@ class Session:
         parts = [part for _, part in self._attached if not isinstance(part, str)]
         content: Any = "\n\n".join([*texts, text])
         return do.Ask({"role": "user", "content": [*parts, _text(content)] if parts else content})
-
-    def _help(self, _: str) -> Effect:
-        return do.Tell(HELP)
 
     def _model(self, argument: str) -> Effect:
         return do.Switch(argument) if argument else do.ListModels()
@@ -228,9 +225,6 @@ class Session:
     def _reasoning(self, _: str) -> Effect:
         text = self.turns[-1].reasoning if self.turns else ""
         return do.Tell(text or "The last answer came without any reasoning.")
-
-    def _quit(self, _: str) -> Effect:
-        return do.Quit()
 
 
 def _text(text: str) -> dict[str, str]:

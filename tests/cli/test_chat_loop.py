@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from asyncllm import OpenAICompatible
 from asyncllm.cli.chat_answer import Answering
+from asyncllm.cli.chat_current import Answerer
 from asyncllm.cli.chat_loop import Chat
 from asyncllm.cli.chat_session import Session
 from asyncllm.cli.choosing import Choice
 from asyncllm.cli.last import load_last
-from asyncllm.sandbox import Drop, Stall
+from asyncllm.sandbox import Drop, Sandbox, Stall
 from support.screens import Screen
 
 
@@ -118,24 +118,14 @@ async def test_a_chat_goes_on_and_says_so(chatted, screen, tmp_path):
         assert text in screen.getvalue()
 
 
-def of(name):
-    return (name.provider, name.model, name.base_url, name.key)
-
-
 async def test_a_key_and_an_address_stay_with_the_provider_they_were_typed_for():
-    chat = Chat(
-        Session(),
-        Choice(key="sk-1", base_url="http://here/v1", model="a", proxy="http://p"),
-        Answering(is_plain=True, stats=False),
-        is_alive=True,
-    )
-    async with OpenAICompatible(base_url="http://here/v1") as one:
-        chat._first = ("openai-compatible", "http://here/v1")
-        chat._models = ["openai/listed"]
-        chat._found = type("Found", (), {"provider": one, "name": "openai-compatible", "model": "a",
-                                         "base_url": "http://here/v1"})()  # fmt: skip
-        ours = ("openai-compatible", "http://here/v1", "sk-1")
-        for typed, provider, model, url, key in [
+    async with Sandbox(models=["openai/listed"]) as server:
+        url = f"{server.url}/v1"
+        answerer = Answerer(Choice(key="sk-1", base_url=url, model="a"))
+        await answerer.begin()
+        await answerer.models()
+        ours = ("openai-compatible", url, "sk-1")
+        for typed, provider, model, where, key in [
             ("b", ours[0], "b", *ours[1:]),
             ("openai/listed", ours[0], "openai/listed", *ours[1:]),
             ("openai-compatible/c", ours[0], "c", *ours[1:]),
@@ -143,4 +133,7 @@ async def test_a_key_and_an_address_stay_with_the_provider_they_were_typed_for()
             ("Anthropic", "anthropic", "", "", ""),
             ("x.gguf", "", "x.gguf", "", ""),
         ]:
-            assert of(chat._choice_of(typed)) == (provider, model, url, key)
+            meant = answerer._meant(typed)
+            found = (meant.provider, meant.model, meant.base_url, meant.key)
+            assert found == (provider, model, where, key)
+        await answerer.aclose()
