@@ -128,7 +128,7 @@ def test_a_param_that_is_for_no_server_is_wrong_usage(name, says, cli):
         (("ask", "x", "--provider", "h2o", "--model", "falcon"), "did you mean"),
         (("ask", "x", "--base-url", "nowhere"), "https://host"),
         (("ask", "x", "--param", "novalue"), "name=value"),
-        (("ask", "x", "--param", "temperatur=1"), "did you mean temperature?"),
+        (("ask", "x", "--param", "temperatur=1"), "did you mean temperature?\n"),
         (("ask", "x", "--provider", "github"), "was retired"),
         (("ask", "x", "--nonsense"), "nonsense"),
         (("ask", "x", "--system", ""), "system is empty: give it some text, or leave it out"),
