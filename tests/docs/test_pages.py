@@ -63,8 +63,12 @@ def test_nothing_tells_to_install_the_stranger_that_is_named_asyncllm_on_pypi():
 
 
 @pytest.fixture
-def server():
-    with running_in_background(Sandbox(token_rate=50, models=["llama3.2", "my-model"])) as sandbox:
+def server(request):
+    # A recipe leaves an answer after a fifth of a second.
+    rate = 50 if "recipes.md" in request.node.name else 200
+    with running_in_background(
+        Sandbox(token_rate=rate, models=["llama3.2", "my-model"])
+    ) as sandbox:
         yield sandbox
         # A server hears a moment later that its last client has left.
         asyncio.run(until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0)))
