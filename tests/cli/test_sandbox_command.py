@@ -32,6 +32,7 @@ def test_what_the_sandbox_says_to_type_gets_an_answer():
     for done in (by_option, by_variable):
         assert done.returncode == 0
         assert "Hello" in done.stdout
+        assert "no API key" not in done.stderr  # which a sandbox of its own would say
 
 
 @pytest.mark.parametrize(
