@@ -239,7 +239,9 @@ def _hint(name: str) -> str:
     """Return what may be meant by a name that there is not; importing a module asks here first."""
     if name.startswith("_"):
         return ""
-    if near := [each for each in __all__ if each.lower() == name.lower()]:
+    written = name.lower()
+    meant = {written, written.removeprefix("async")}  # as vendors call their asynchronous clients
+    if near := [each for each in __all__ if each.lower() in meant]:
         return f": did you mean asyncllm.{near[0]}?"
     return f": if it is a provider, write asyncllm.provider({name.lower()!r})"
 

@@ -102,6 +102,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return {**self.params, **self.extra} if self.extra else self.params
 
 
+# Of what other libraries take as functions and classes, the form that goes over a wire.
+_FORMS = {
+    "tools": 'write {"type": "function", "function": {"name": …, "parameters": …}} for each',
+    "response_format": 'write {"type": "json_schema", "json_schema": {"name": …, "schema": …}}',
+}
+
+
 def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
     """Return `request` with the body that `encode` makes of it.
 
@@ -116,7 +123,7 @@ def with_body(request: Request, encode: Callable[[Request], bytes]) -> Request:
         refusal = error
     try:
         for name, value in [*placed(request.messages), *request.given.items()]:
-            encode_json(value, name=name)
+            encode_json(value, name=name, instead=_FORMS.get(name, ""))
         raise refusal
     finally:
         del refusal  # its traceback holds this frame: they would be a cycle of garbage

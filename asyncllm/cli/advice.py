@@ -7,6 +7,7 @@ from asyncllm.errors import (
     AsyncLLMError,
     AuthenticationError,
     BadRequestError,
+    ConfigurationError,
     ContextLengthError,
     NotFoundError,
     ProxyError,
@@ -18,6 +19,7 @@ from asyncllm.errors import (
 
 _NAMELESS = ("", OPENAI_COMPATIBLE, SANDBOX)
 _SECONDS_SHOWN = 120
+_RIGHT = "is it the right server?"
 
 
 def advise(error: AsyncLLMError, provider: str, model: str) -> None:
@@ -53,15 +55,17 @@ def advice_on(error: AsyncLLMError, provider: str, model: str) -> str:
             shown = provider if provider not in _NAMELESS else ""
             advice = f"`asyncllm models {shown}".rstrip() + "` lists the models, and -m chooses one"
         case NotFoundError():
-            advice = "is it the right server? --base-url says where it is"
+            advice = f"{_RIGHT} --base-url says where it is"
         case RateLimitError():
             advice = f"try again {_when(error.retry_after)}"
         case ProxyError():
             advice = "--proxy says which proxy to use"
-        case TransportError() if provider.startswith("ollama"):
-            advice = "does Ollama run? `ollama serve` starts it, and --base-url says where it is"
         case TransportError():
-            advice = "is it the right server? --base-url says where it is"
+            is_ollama = provider.startswith("ollama")
+            asks = "does Ollama run? `ollama serve` starts it, and" if is_ollama else _RIGHT
+            advice = f"{asks} --base-url says where it is"
+        case ConfigurationError() if "takes text only" in str(error):
+            advice = "choose one that takes more with -m, such as -m openai"
         case StreamTimeout() | ServerError():
             advice = "the server is slow, busy or broken: try again later"
     return advice

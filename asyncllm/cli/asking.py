@@ -100,8 +100,10 @@ async def answer(asked: Asked, output: Output, *, stats: bool) -> None:
     try:
         async with chosen(asked.choice) as found:
             await _answer_of(found, asked, output, stats=stats)
-    except ConfigurationError:
-        raise  # nothing was asked
+    except ConfigurationError as error:  # nothing was asked
+        if found is not None:
+            advise(error, found.name, found.model)
+        raise
     except (asyncio.CancelledError, AsyncLLMError) as error:
         if found is None:  # and so there is no stream that has ended
             name = asked.choice.provider or asked.choice.model.partition("/")[0]

@@ -54,7 +54,10 @@ VARIANTS = MappingProxyType(
     }
 )
 
-_HOSTS = {"ollama": "OLLAMA_HOST"}
+# Where the vendors' own programs look for another address.
+_USUAL_ADDRESSES = MappingProxyType(
+    {"ollama": "OLLAMA_HOST", "openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}
+)
 
 _CAN_NOT_CHAT = re.compile(
     r"embed|minilm|\bbge\b|rerank|whisper|transcri|\btts\b|speech|audio|realtime|voice|\blive\b|"
@@ -131,14 +134,26 @@ def configured_providers() -> list[str]:
     return found
 
 
+def addressed_providers() -> list[str]:
+    """Return the names of the providers that the environment has an address for, and no key.
+
+    Their own servers want a key, and the one at that address may not: a sandbox, or a gateway.
+    """
+    return [
+        name
+        for name in _found().variables
+        if name not in VARIANTS and any(map(os.environ.get, _address_variables(name)))
+    ]
+
+
 def _address_variables(name: str) -> tuple[str, ...]:
     """Return the environment variables that say where a server of one's own is."""
-    host = "OLLAMA_HOST" if name == "ollama" else ""
+    usual = _USUAL_ADDRESSES.get(name, "")
     called = name
     if name not in SERVICES:
         place = _found().classes[name]
         called = name if place.startswith("asyncllm.") else place.rpartition(":")[2]
-    return tuple(filter(None, (f"ASYNCLLM_{called.upper().replace('-', '_')}_BASE_URL", host)))
+    return tuple(filter(None, (f"ASYNCLLM_{called.upper().replace('-', '_')}_BASE_URL", usual)))
 
 
 def first_chat_model(models: Sequence[str]) -> str:

@@ -75,12 +75,12 @@ def _asked(name: str | None, base_url: str | None) -> dict[str, AsyncGeneratorPr
     """
     from asyncllm.cli.home import refused  # noqa: PLC0415 - as all of these are
     from asyncllm.cli.keys_file import found_keys  # noqa: PLC0415 - heavy
-    from asyncllm.cli.known import configured_providers  # noqa: PLC0415
+    from asyncllm.cli.known import addressed_providers, configured_providers  # noqa: PLC0415
     from asyncllm.errors import ConfigurationError  # noqa: PLC0415
 
     if name:
         return {name.lower(): _provider(name.lower(), base_url)}
-    names = dict.fromkeys((*configured_providers(), *found_keys()))
+    names = dict.fromkeys((*configured_providers(), *found_keys()) or addressed_providers())
     if not names:
         raise refused(
             "you have no key for any provider. To keep one, type: asyncllm keys set PROVIDER. "

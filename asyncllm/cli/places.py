@@ -101,7 +101,7 @@ def _place_in_environment(choice: Choice, model: str) -> Place:
         return Place(told.name, model)
     if os.environ.get(_H2O):
         return Place("h2o", model)
-    candidates = known.configured_providers() or _with_stored_keys()
+    candidates = known.configured_providers() or _with_stored_keys() or known.addressed_providers()
     if len(candidates) > 1:
         raise ConfigurationError(_which_of(candidates, model))
     return Place(candidates[0], model) if candidates else _nobody(choice, model)

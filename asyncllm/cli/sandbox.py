@@ -69,7 +69,8 @@ def sandbox(  # noqa: PLR0917 - typer's way to declare options
             raise typer.Exit(FAILED) from None
         async with contextlib.aclosing(running):
             typer.echo(running.url)
-            say(f"try: asyncllm ask --provider h2o --base-url {running.url} 'Hello'")
+            say(f'try: asyncllm --base-url {running.url}/v1 "Hello"')
+            say(f"for programs: export OPENAI_BASE_URL={running.url}/v1")
             await asyncio.Event().wait()
 
     run(serve)

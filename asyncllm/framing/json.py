@@ -16,12 +16,13 @@ UNDECODABLE = (TypeError, ValueError, RecursionError)
 """What a decoder raises of a payload that is not bytes, not of its type, not UTF-8, too deep."""
 
 
-def encode_json(value: object, *, name: str = "the request") -> bytes:
+def encode_json(value: object, *, name: str = "the request", instead: str = "") -> bytes:
     """Return `value` as JSON.
 
     Args:
         value: what to write.
         name: what the caller knows it by, for the error.
+        instead: what to write in its place, for the error; "" where nothing can be said.
 
     Raises:
         ConfigurationError: a part of it has no JSON form.
@@ -31,7 +32,8 @@ def encode_json(value: object, *, name: str = "the request") -> bytes:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
-    raise ConfigurationError(f"{name} can't be written as JSON: {reason}")
+    advice = f": {instead}" if instead else ""
+    raise ConfigurationError(f"{name} can't be written as JSON: {reason}{advice}")
 
 
 def decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:

@@ -5,6 +5,7 @@ import pytest
 from asyncllm import (
     AuthenticationError,
     BadRequestError,
+    ConfigurationError,
     ContextLengthError,
     NotFoundError,
     ProxyError,
@@ -54,6 +55,12 @@ LISTED = "`asyncllm models groq` lists the models, and -m chooses one"
         (ProxyError("gone"), "groq", "--proxy"),
         (StreamTimeout("first_token", 60), "groq", "try again later"),
         (StreamInterrupted("cut off"), "groq", ""),
+        (
+            ConfigurationError("it is an image, but this provider takes text only"),
+            "h2o",
+            "-m openai",
+        ),
+        (ConfigurationError("there is no parameter tempo"), "h2o", ""),
     ],
 )
 def test_an_error_says_what_to_type_next(error, provider, says):

@@ -128,7 +128,7 @@ def test_a_param_that_is_for_no_server_is_wrong_usage(name, says, cli):
         (("ask", "x", "--provider", "h2o", "--model", "falcon"), "did you mean"),
         (("ask", "x", "--base-url", "nowhere"), "https://host"),
         (("ask", "x", "--param", "novalue"), "name=value"),
-        (("ask", "x", "--param", "temperatur=1"), "did you mean temperature?"),
+        (("ask", "x", "--param", "temperatur=1"), "did you mean temperature?\n"),
         (("ask", "x", "--provider", "github"), "was retired"),
         (("ask", "x", "--nonsense"), "nonsense"),
         (("ask", "x", "--system", ""), "system is empty: give it some text, or leave it out"),
@@ -378,5 +378,5 @@ def test_an_image_that_a_provider_does_not_take_is_told_in_the_words_of_the_comm
     assert done.status == 2
     assert done.err == (
         "asyncllm: what is attached is an image, but this provider takes text only; "
-        "-m chooses another provider\n"
+        "choose one that takes more with -m, such as -m openai\n"
     )

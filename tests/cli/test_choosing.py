@@ -207,6 +207,19 @@ async def test_ollama_host_says_that_ollama_is_there(sandbox, monkeypatch, capsy
     assert "llama3.2:latest answers, the first model of ollama" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "ASYNCLLM_OPENAI_BASE_URL"])
+async def test_an_address_alone_says_who_answers_there_where_nobody_has_a_key(
+    name, sandbox, monkeypatch, capsys
+):
+    monkeypatch.setenv(name, f"{sandbox.url}/v1")
+    async with chosen(Choice()) as found:
+        assert "Hello" in (await found.provider.complete("Hello", model=found.model)).text
+    assert found.name == "openai"
+    assert "no API key" not in capsys.readouterr().err
+    store_key("groq", KEY)
+    assert (await choose()).name == "groq"
+
+
 # --- nobody, or nobody who could ----------------------------------------------------------------
 
 

@@ -75,6 +75,11 @@ def test_as_json_each_model_says_whose_it_is_and_whether_it_is_the_default():
     assert sum(row["default"] for row in rows) == 1
 
 
+def test_an_address_alone_is_asked_where_nobody_has_a_key(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+    assert "openai/gpt-4o" in listed(invoke("models"))
+
+
 def test_an_address_may_be_given_and_is_not_remembered(server):
     lines = listed(invoke("models", "H2O", "--base-url", server.url))
     assert any(line.startswith("h2o/") for line in lines)

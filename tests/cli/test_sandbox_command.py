@@ -1,5 +1,6 @@
 """`asyncllm sandbox`."""
 
+import shlex
 import signal
 import socket
 
@@ -18,6 +19,20 @@ def test_the_sandbox_serves_until_ctrl_c():
         assert serving.wait(60) == 130
     assert (first.returncode, first.stdout) == (1, "This is\n")
     assert second.returncode == 0
+
+
+def test_what_the_sandbox_says_to_type_gets_an_answer():
+    with started("sandbox", "--port", "0") as serving:
+        serving.stdout.readline()
+        tried, exported = (serving.stderr.readline().strip() for _ in range(2))
+        by_option = run(*shlex.split(tried.removeprefix("try: asyncllm ")))
+        name, _, value = exported.removeprefix("for programs: export ").partition("=")
+        by_variable = run("ask", "Hello", **{name: value})
+        serving.send_signal(signal.SIGINT)
+    for done in (by_option, by_variable):
+        assert done.returncode == 0
+        assert "Hello" in done.stdout
+        assert "no API key" not in done.stderr  # which a sandbox of its own would say
 
 
 @pytest.mark.parametrize(

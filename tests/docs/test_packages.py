@@ -42,12 +42,12 @@ def installed(done):
 
 def test_the_tests_of_the_testing_page_pass(tmp_path):
     found = files(ROOT / "docs/testing.md")
-    assert list(found) == ["test_ask.py"]
+    assert list(found) == ["test_ask.py", "test_program.py"]
     write(tmp_path, found)
     settings = ["[pytest]", "asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function"]
     (tmp_path / "pytest.ini").write_text("\n".join(settings))
     done = run(sys.executable, "-m", "pytest", "-q", "-W", "error", cwd=tmp_path)
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.timeout(300)
@@ -68,7 +68,7 @@ def test_the_package_of_the_tutorial_is_built_installed_and_works(tmp_path):
     assert [name for name in found if name.startswith("asyncllm")] == ["asyncllm-sdk"]
 
     done = run("bash", "-c", test, cwd=tmp_path, PATH=path, PYTEST_ADDOPTS="-q -W error")
-    assert "13 passed" in done.stdout, done.stdout + done.stderr
+    assert "14 passed" in done.stdout, done.stdout + done.stderr
     done = run(programs / "asyncllm", "providers", cwd=tmp_path)
     assert "acme" in done.stdout
     with running_in_background(Sandbox()) as sandbox:

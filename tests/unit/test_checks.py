@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from asyncllm import ConfigurationError
+from asyncllm import ConfigurationError, OpenAI
 from asyncllm.framing.json import encode_json
 from asyncllm.http.checks import check_base_url, check_headers, merged_headers
 
@@ -108,6 +108,19 @@ def test_what_has_no_json_form_is_refused(value):
     with pytest.raises(ConfigurationError, match="can't be written as JSON: .+ .+") as caught:
         encode_json(value)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"tools": [len]}, 'write {"type": "function", '),
+        ({"response_format": dict}, 'write {"type": "json_schema", '),
+    ],
+)
+def test_of_a_function_or_a_class_the_form_to_write_is_said(given, says):
+    with pytest.raises(ConfigurationError) as caught:
+        OpenAI(base_url="http://a.example/v1").stream("Hello", model="x", **given)
+    assert says in str(caught.value)
 
 
 def test_of_two_headers_of_one_name_the_caller_s_is_sent():

@@ -192,6 +192,8 @@ def test_every_public_method_and_property_has_a_docstring(name):
         ("openai", ": did you mean asyncllm.OpenAI?"),
         ("Openai", ": did you mean asyncllm.OpenAI?"),
         ("ollama", ": did you mean asyncllm.Ollama?"),
+        ("AsyncOpenAI", ": did you mean asyncllm.OpenAI?"),
+        ("AsyncAzureOpenAI", ": did you mean asyncllm.AzureOpenAI?"),
         ("Groq", ": if it is a provider, write asyncllm.provider('groq')"),
         ("__wrapped__", ""),
     ],
