@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 from asyncllm.cli.home import refused
+from asyncllm.cli.text import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,12 +22,21 @@ def read_env_file(path: Path) -> None:
     """
     from dotenv import dotenv_values  # noqa: PLC0415 - seldom needed
 
+    def tell(record: logging.LogRecord) -> bool:
+        line = record.args[0] if isinstance(record.args, tuple) and record.args else "one"
+        say(f"asyncllm: {path}: line {line} is not NAME=value, and is left out")
+        return False
+
+    parser = logging.getLogger("dotenv.main")
+    parser.addFilter(tell)
     try:
         with path.open(encoding="utf-8-sig") as file:
             values = dotenv_values(stream=file)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise refused(f"{path} can't be read: {reason}") from None
+    finally:
+        parser.removeFilter(tell)
     for name, value in values.items():
         if value is not None:
             if "\0" in name + value:

@@ -380,3 +380,11 @@ def test_an_image_that_a_provider_does_not_take_is_told_in_the_words_of_the_comm
         "asyncllm: what is attached is an image, but this provider takes text only; "
         "choose one that takes more with -m, such as -m openai\n"
     )
+
+
+def test_a_line_of_an_env_file_that_is_no_variable_is_named(cli, tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PATH=1\nfoo bar baz\n")
+    done = cli("ask", "-m", "sandbox", "--env-file", str(file), "hello")
+    assert done.status == 0
+    assert done.err == f"asyncllm: {file}: line 2 is not NAME=value, and is left out\n"
