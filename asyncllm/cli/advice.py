@@ -12,6 +12,7 @@ from asyncllm.errors import (
     NotFoundError,
     ProxyError,
     RateLimitError,
+    ServerError,
     StreamTimeout,
     TransportError,
 )
@@ -65,8 +66,8 @@ def advice_on(error: AsyncLLMError, provider: str, model: str) -> str:
             advice = f"{asks} --base-url says where it is"
         case ConfigurationError() if "takes text only" in str(error):
             advice = "choose one that takes more with -m, such as -m openai"
-        case StreamTimeout():
-            advice = "the server is slow or busy: try again later"
+        case StreamTimeout() | ServerError():
+            advice = "the server is slow, busy or broken: try again later"
     return advice
 
 

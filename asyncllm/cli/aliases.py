@@ -8,7 +8,7 @@ import typer
 
 from asyncllm.cli.completing import complete_alias, complete_model
 from asyncllm.cli.group import group
-from asyncllm.cli.home import change_texts, home, read_texts, refused
+from asyncllm.cli.home import change_texts, has_home, home, read_texts, refused
 from asyncllm.cli.text import say
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def aliases() -> Mapping[str, str]:
         ConfigurationError: the file can't be used.
 
     """
-    return read_texts(aliases_path())
+    return read_texts(aliases_path()) if has_home() else {}
 
 
 def store_alias(name: str, model: str) -> str:

@@ -20,8 +20,10 @@ from asyncllm.cli.models import models
 from asyncllm.cli.providers import providers
 from asyncllm.cli.sandbox import sandbox
 from asyncllm.cli.standard_input import is_piped
+from asyncllm.cli.streams import open_closed, written_or_told
 
 _OF_ASYNCLLM_ITSELF = {"-h", "--help", "--version", "--install-completion", "--show-completion"}
+_MIND_CLOSED = (["ask"], ["chat"])  # which ask nobody where no answer can be written
 _COMPLETE = "_ASYNCLLM_COMPLETE"  # by which the shell asks what to offer
 
 app = typer.Typer(
@@ -52,7 +54,11 @@ def run(arguments: list[str]) -> None:
         sys.modules["rich"] = None  # type: ignore[assignment]
         complete_bare(os.environ, {*_NAMES, *_OF_ASYNCLLM_ITSELF})
         command(prog_name="asyncllm")
-    command(with_command(arguments), prog_name="asyncllm")
+    arguments = with_command(arguments)
+    if arguments[:1] not in _MIND_CLOSED:
+        open_closed()
+    with written_or_told():
+        command(arguments, prog_name="asyncllm")
 
 
 def with_command(arguments: list[str]) -> list[str]:

@@ -139,8 +139,11 @@ def _pipe(name: str) -> bytes | None:
         return None
     if not is_pipe:
         return None
-    with open(name, "rb") as pipe:  # noqa: PTH123 - /dev/fd/63 is as good a name as any
-        data = pipe.read(standard_input.MOST_BYTES + 1)
+    try:
+        with open(name, "rb") as pipe:  # noqa: PTH123 - /dev/fd/63 is as good a name as any
+            data = pipe.read(standard_input.MOST_BYTES + 1)
+    except OSError as error:
+        raise refused(f"{name} can't be read: {error.strerror}") from None
     if len(data) > standard_input.MOST_BYTES:
         raise refused(f"{name} gives more than {standard_input.MOST_BYTES >> 20} MiB")
     return data

@@ -115,6 +115,18 @@ def goes_on(text: str) -> bool:
     return text.endswith("\\") or (begun.startswith(_BLOCK) and _BLOCK not in begun[3:])
 
 
+def unquoted(path: str) -> str:
+    r"""Return a path as a shell would take it: without quotes, and with `\ ` for a space.
+
+    Args:
+        path: as it was typed, or dropped onto the terminal.
+
+    """
+    if len(path) > 2 and path[0] in "'\"" and path[0] == path[-1]:  # noqa: PLR2004
+        return path[1:-1]
+    return path.replace("\\ ", " ")
+
+
 def joined(lines: list[str]) -> str:
     r"""Return what some lines are together, without the `\` that said that there would be more.
 

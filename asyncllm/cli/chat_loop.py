@@ -13,7 +13,7 @@ from asyncllm.cli import INTERRUPTED
 from asyncllm.cli import chat_effects as effects
 from asyncllm.cli.asked import attachment
 from asyncllm.cli.chat_current import Answerer
-from asyncllm.cli.chat_terminal import copy, heard_interrupts
+from asyncllm.cli.chat_terminal import blocking_interrupts, copy, heard_interrupts
 from asyncllm.cli.chat_view import tell
 from asyncllm.cli.known import provider_names
 from asyncllm.cli.running import FAILED, described
@@ -128,10 +128,7 @@ class Chat:
             case effects.ListModels():
                 await self._try(self._list_models())
             case effects.Attach(source):
-                try:
-                    self._attach(source)
-                except AsyncLLMError as error:
-                    self._complain(str(error))
+                self._try_to_attach(source)
             case effects.Save():
                 self._save(effect)
             case effects.Copy(text):
@@ -201,17 +198,30 @@ class Chat:
         tell("\n".join(shown))
 
     def _attach(self, source: str) -> None:
-        for part in attachment(source):
+        with blocking_interrupts():  # a pipe to which nobody writes can't be waited for by a loop
+            parts = attachment(source)
+        for part in parts:
             self._session.attached(source, part)
 
-    def _save(self, effect: effects.Save) -> None:
-        path = Path(effect.path).expanduser()
+    def _try_to_attach(self, source: str) -> None:
         try:
+            self._attach(source)
+        except AsyncLLMError as error:
+            self._complain(str(error))
+        except KeyboardInterrupt:
+            if not self._is_alive:
+                raise
+            tell("Stopped.")
+
+    def _save(self, effect: effects.Save) -> None:
+        path = Path(effect.path)
+        try:
+            path = path.expanduser()
             with path.open("w" if effect.may_replace else "x", encoding="utf-8") as file:
                 file.write(effect.text)
         except FileExistsError:
             self._complain(f"{path} is there already: /save -f {effect.path} replaces it")
-        except (OSError, ValueError) as error:  # the latter of what is no name of a file
+        except (OSError, ValueError, RuntimeError) as error:  # no name of a file, no such user
             reason = error.strerror if isinstance(error, OSError) else error
             self._complain(f"{path} can't be written: {reason}")
         else:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from asyncllm.cli import chat_effects as do
-from asyncllm.cli.chat_commands import HELP, Command, Mistake, read_typed
+from asyncllm.cli.chat_commands import HELP, Command, Mistake, read_typed, unquoted
 from asyncllm.cli.chat_file import SUFFIXES, document
 from asyncllm.cli.chat_turn import Turn, question_text
 from asyncllm.cli.values import name_and_value
@@ -197,7 +197,7 @@ class Session:
         return do.Tell("A new conversation begins; the model and the settings stay.")
 
     def _save(self, argument: str) -> Effect:
-        path = argument.removeprefix("-f ").strip()
+        path = unquoted("" if argument == "-f" else argument.removeprefix("-f ").strip())
         if not path:
             return do.Tell("Write where: /save chat.md, or /save chat.json.", is_wrong=True)
         if not self.turns:
@@ -205,7 +205,8 @@ class Session:
         form = document(path, self.turns, system=self.system, params=self.params)
         if form is None:
             return do.Tell(f"The name must end in one of {', '.join(SUFFIXES)}.", is_wrong=True)
-        return do.Save(path, form, may_replace=path in self._saved or path != argument)
+        may_replace = path in self._saved or argument.startswith("-f ")
+        return do.Save(path, form, may_replace=may_replace)
 
     def saved(self, path: str) -> None:
         """Remember a file of this chat, which it may replace."""
@@ -213,7 +214,7 @@ class Session:
 
     def _attach(self, argument: str) -> Effect:
         if argument:
-            return do.Attach(argument)
+            return do.Attach(unquoted(argument))
         if self._attached:
             return do.Tell(f"With the next question go: {', '.join(self.attachments)}.")
         return do.Tell("Write what: /attach picture.png, or a URL.", is_wrong=True)

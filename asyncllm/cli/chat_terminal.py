@@ -61,6 +61,21 @@ def heard_interrupts(interrupt: Callable[[], None]) -> Generator[None]:
 
 
 @contextlib.contextmanager
+def blocking_interrupts() -> Generator[None]:
+    """Have Ctrl-C raise `KeyboardInterrupt` in what blocks within the block, and the event loop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    awake = signal.set_wakeup_fd(-1)  # or the loop would hear of it as well, later
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.set_wakeup_fd(awake, warn_on_full_buffer=False)
+
+
+@contextlib.contextmanager
 def quiet_keyboard() -> Generator[None]:
     """Keep what is typed within the block for the next prompt, and off the screen."""
     if sys.platform == "win32" or not sys.stdin.isatty():

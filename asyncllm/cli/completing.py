@@ -6,16 +6,18 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
-from asyncllm.cli.home import home
+from asyncllm.cli.home import has_home, home
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, MutableMapping
     from pathlib import Path
 
+_MODELS = "models.json"
+
 
 def models_path() -> Path:
     """Return the file of the models that `asyncllm models` saw last, by provider."""
-    return home() / "models.json"
+    return home() / _MODELS
 
 
 def complete_provider(incomplete: str) -> list[str]:
@@ -25,25 +27,27 @@ def complete_provider(incomplete: str) -> list[str]:
 
 def complete_stored_key(incomplete: str) -> list[str]:
     """Return the names in the keys file that begin so."""
-    return _beginning(incomplete, read_silently(home() / "keys.json"))
+    return _beginning(incomplete, _ours("keys.json"))
 
 
 def complete_alias(incomplete: str) -> list[str]:
     """Return the aliases that begin so."""
-    return _beginning(incomplete, read_silently(home() / "aliases.json"))
+    return _beginning(incomplete, _ours("aliases.json"))
 
 
 def complete_model(incomplete: str) -> list[str]:
     """Return what `-m` takes and begins so: aliases, providers, and models that were listed."""
     listed = [
         f"{name}/{model}"
-        for name, models in read_silently(models_path()).items()
+        for name, models in _ours(_MODELS).items()
         if isinstance(models, list)
         for model in models
     ]
-    return _beginning(
-        incomplete, [*read_silently(home() / "aliases.json"), *_provider_names(), *listed]
-    )
+    return _beginning(incomplete, [*_ours("aliases.json"), *_provider_names(), *listed])
+
+
+def _ours(name: str) -> Mapping[str, object]:
+    return read_silently(home() / name) if has_home() else {}
 
 
 def complete_bare(environment: MutableMapping[str, str], own: Container[str]) -> None:

@@ -28,4 +28,6 @@ def read_env_file(path: Path) -> None:
         raise refused(f"{path} can't be read: {reason}") from None
     for name, value in values.items():
         if value is not None:
+            if "\0" in name + value:
+                raise refused(f"{path} can't be read: it is no text")
             os.environ.setdefault(name, value)

@@ -32,12 +32,33 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 def home() -> Path:
-    """Return the folder of our files: `ASYNCLLM_HOME`, or what is usual on this system."""
-    if told := os.environ.get(VARIABLE):
-        return Path(told).expanduser().absolute()
-    import platformdirs  # noqa: PLC0415 - not needed by --help
+    """Return the folder of our files: `ASYNCLLM_HOME`, or what is usual on this system.
 
-    return Path(platformdirs.user_data_path("asyncllm", appauthor=False))
+    Raises:
+        ConfigurationError: nobody knows a home of the user, as in some containers.
+
+    """
+    folder = _folder()
+    if folder is None:
+        what = os.environ.get(VARIABLE) or "asyncllm's files"
+        raise refused(f"there is no home folder for {what}: set {VARIABLE} to another folder")
+    return folder
+
+
+def has_home() -> bool:
+    """Tell whether there is a place for our files, so that there may be some."""
+    return _folder() is not None
+
+
+def _folder() -> Path | None:
+    try:
+        if told := os.environ.get(VARIABLE):
+            return Path(told).expanduser().absolute()
+        import platformdirs  # noqa: PLC0415 - not needed by --help
+
+        return Path(platformdirs.user_data_path("asyncllm", appauthor=False))
+    except RuntimeError:  # there is no such user, or none at all
+        return None
 
 
 def made_home() -> Path:

@@ -104,8 +104,10 @@ def remove(
 def path() -> None:
     """Print where the file is."""
     from asyncllm.cli.keys_file import keys_path  # noqa: PLC0415
+    from asyncllm.cli.running import ending_well  # noqa: PLC0415
 
-    typer.echo(keys_path())
+    with ending_well():
+        typer.echo(keys_path())
 
 
 def _checked_name(written: str) -> tuple[str, str]:

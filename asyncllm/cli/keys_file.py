@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asyncllm.cli.home import change_texts, home, read_texts
+from asyncllm.cli.home import change_texts, has_home, home, read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,8 @@ def stored_keys() -> Mapping[str, str]:
         ConfigurationError: the file can't be used.
 
     """
-    return {name.lower(): key for name, key in read_texts(keys_path()).items() if key}
+    stored = read_texts(keys_path()) if has_home() else {}
+    return {name.lower(): key for name, key in stored.items() if key}
 
 
 def stored_key(name: str) -> str | None:

@@ -13,7 +13,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from asyncllm.cli.home import home, keep_private, made_home, refused
+from asyncllm.cli.home import has_home, home, keep_private, made_home, refused
 from asyncllm.cli.text import say
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def log_path() -> Path:
 
 def is_on() -> bool:
     """Tell whether answers are kept in the log."""
-    return _switch().exists()
+    return has_home() and _switch().exists()
 
 
 def switch(*, on: bool) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Row: TypeAlias = dict[str, object]
 
 _AS_JSON = ("messages", "tool_calls", "usage")
+_GREATEST = 2**63 - 1  # of SQLite's numbers
 _SEARCHED = ("question", "answer", "reasoning")
 _INDEX = f"""
     CREATE VIRTUAL TABLE IF NOT EXISTS words
@@ -48,7 +49,7 @@ def answer(number: int | None) -> Row | None:
         rows = (
             _rows(log, "ORDER BY id DESC LIMIT 1")
             if number is None
-            else _rows(log, "WHERE id = ?", number)
+            else _rows(log, "WHERE id = ?", min(number, _GREATEST))
         )
     return rows[0] if rows else None
 

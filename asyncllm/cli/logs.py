@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asyncllm.cli.group import group
-from asyncllm.cli.text import harmless, say
+from asyncllm.cli.text import harmless, say, write
 
 if TYPE_CHECKING:
     from asyncllm.cli.log_reading import Row
@@ -18,6 +18,8 @@ commands = group(
     "Keep questions and answers in a file, once you turn this on. Only you can read it."
 )
 
+# Those that JSON allows as they are, and a terminal obeys.
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _QUESTION = 60  # cells of a question in a list
 _Count = Annotated[
     int, typer.Option("-n", "--number", metavar="NUMBER", help="How many answers at most.")
@@ -119,7 +121,7 @@ def show(
             say(f"asyncllm: the log has {which}; asyncllm logs list says what it has")
             raise typer.Exit(FAILED)
         text = _as_json(row) if as_json else as_markdown(row)
-        sys.stdout.write(harmless(text, sys.stdout))
+        write(harmless(text, sys.stdout), sys.stdout)
 
 
 @commands.command("clear")
@@ -151,8 +153,10 @@ def clear(
 def path() -> None:
     """Print where the log is."""
     from asyncllm.cli.log_file import log_path  # noqa: PLC0415
+    from asyncllm.cli.running import ending_well  # noqa: PLC0415
 
-    typer.echo(log_path())
+    with ending_well():
+        typer.echo(log_path())
 
 
 def _at_least_one(number: int) -> int:
@@ -166,7 +170,7 @@ def _print(rows: list[Row], *, as_json: bool) -> None:
     from asyncllm.cli.tables import print_table, shortened  # noqa: PLC0415
 
     if as_json:
-        sys.stdout.write(_as_json(rows))
+        write(_as_json(rows), sys.stdout)
         return
     if not rows:
         return
@@ -183,4 +187,4 @@ def _print(rows: list[Row], *, as_json: bool) -> None:
 
 
 def _as_json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2, ensure_ascii=False).translate(_CONTROLS) + "\n"

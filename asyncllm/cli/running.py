@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +21,7 @@ from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -27,6 +30,8 @@ BROKEN_PIPE = 141
 _OPTIONS = {"base_url": "--base-url ", "api_key": "--key ", "model": "-m ", "proxy": "--proxy "}
 _AS_OPTIONS = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?=[\s…,;:.'\"]|$)")
 _IN_A_PROGRAM = re.compile(r" \(extra=\{[^}]*\} sends it anyway\)")  # -p has no such way
+_NOT_TAKEN = re.compile(r"messages\[\d+\]\.content\[\d+\] is (?=.*\bthis provider takes\b)")
+_A_MOMENT = 1.0  # seconds
 _BY_SIGNAL = 128  # plus its number
 _ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
 
@@ -77,6 +82,9 @@ def described(error: AsyncLLMError) -> str:
         said = _IN_A_PROGRAM.sub("", str(error))
         said = _AS_OPTIONS.sub(lambda found: _OPTIONS[found[1]], said)
     notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, ConfigurationError) and (part := _NOT_TAKEN.match(said)):
+        said = f"what is attached is {said[part.end() :]}"
+        notes = notes or ["-m chooses another provider"]
     if isinstance(error, TransportError) and not notes:
         notes = ["is it the right server? --base-url says where it is"]
     return "; ".join([said, *notes])
@@ -97,7 +105,35 @@ async def _until_told_to_end(work: Coroutine[object, object, None], received: li
     for number in _ENDING:
         if signal.getsignal(number) == signal.SIG_DFL:
             loop.add_signal_handler(number, end, number)
-    await work
+    with _one_press():
+        await work
+
+
+@contextlib.contextmanager
+def _one_press() -> Iterator[None]:
+    """Take Ctrl-C that comes twice within a moment for one, so that the first ends its work.
+
+    asyncio gives up at the second, and the conversation would stay on the server. One that comes
+    later does end all at once, and what asyncio has to say of that is nothing for a user.
+    """
+    handle, first = signal.getsignal(signal.SIGINT), list[float]()
+    if not callable(handle):  # it is ignored, as in the background of a script
+        yield
+        return
+
+    def press(number: int, frame: FrameType | None) -> None:
+        if first and time.monotonic() - first[0] < _A_MOMENT:
+            return
+        if first:
+            logging.getLogger("asyncio").disabled = True
+        first.append(time.monotonic())
+        handle(number, frame)
+
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handle)
 
 
 @contextlib.contextmanager

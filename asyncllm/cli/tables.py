@@ -7,6 +7,7 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
+from asyncllm.cli.text import write
 from asyncllm.redaction.one_line import in_one_line
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     """
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in table(heads, rows, width):
-        sys.stdout.write(f"{line}\n")
+    write("".join(f"{line}\n" for line in table(heads, rows, width)), sys.stdout)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TextIO
 
@@ -32,6 +33,7 @@ def write(text: str, output: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, if there is one."""
+    """Write a line to standard error, if there is one that can be written."""
     if sys.stderr is not None:
-        write(harmless(text, sys.stderr) + "\n", sys.stderr)
+        with contextlib.suppress(OSError):  # what nobody can read must not cost anybody an answer
+            write(harmless(text, sys.stderr) + "\n", sys.stderr)

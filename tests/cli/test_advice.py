@@ -10,6 +10,7 @@ from asyncllm import (
     NotFoundError,
     ProxyError,
     RateLimitError,
+    ServerError,
     StreamInterrupted,
     StreamTimeout,
     TransportError,
@@ -34,6 +35,7 @@ LISTED = "`asyncllm models groq` lists the models, and -m chooses one"
         (of_http(NotFoundError, 404, "The model `big` does not exist"), "groq", LISTED),
         (of_http(BadRequestError, 400, "Invalid model: big"), "groq", LISTED),
         (of_http(BadRequestError, 400, "temperature is too high"), "groq", ""),
+        (of_http(ServerError, 503), "groq", "the server is slow, busy or broken: try again later"),
         (
             of_http(NotFoundError, 404, "big was not found"),
             "",

@@ -108,10 +108,10 @@ def test_a_key_is_sent_and_never_shown(server, cli):
         ("model", "write --model"),
         ("proxy", "write --proxy"),
         ("system", "write --system"),
-        ("messages", "it is no parameter"),
-        ("self", "it is no parameter"),
-        ("keep", "it is no parameter"),
-        ("extra", "it is no parameter"),
+        ("messages", "it would not be sent"),
+        ("self", "it would not be sent"),
+        ("keep", "it would not be sent"),
+        ("extra", "it would not be sent"),
     ],
 )
 def test_a_param_that_is_for_no_server_is_wrong_usage(name, says, cli):
@@ -360,3 +360,23 @@ def test_what_an_encoding_lacks_is_escaped_and_json_stays_json(options, server):
         assert "«Привет…»" in json.loads(out)["text"]
     else:
         assert "\\xabПривет\\u2026\\xbb" in out
+
+
+def test_a_zero_byte_in_an_env_file_is_told_in_one_line(cli, tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes(b"A=x\0y\n")
+    done = cli("ask", "-m", "sandbox", "--env-file", str(file), "hello")
+    assert (done.status, done.err) == (2, f"asyncllm: {file} can't be read: it is no text\n")
+
+
+def test_an_image_that_a_provider_does_not_take_is_told_in_the_words_of_the_command_line(
+    cli, tmp_path
+):
+    file = tmp_path / "cat.png"
+    file.write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = cli("ask", "-m", "sandbox", "-a", str(file), "hello")
+    assert done.status == 2
+    assert done.err == (
+        "asyncllm: what is attached is an image, but this provider takes text only; "
+        "-m chooses another provider\n"
+    )

@@ -1,8 +1,13 @@
 """A chat in this process, with somebody who types what stands in a list."""
 
 import asyncio
+import contextlib
+import fcntl
+import os
 import signal
 import sys
+import termios
+import threading
 
 import pytest
 
@@ -137,3 +142,32 @@ async def test_a_key_and_an_address_stay_with_the_provider_they_were_typed_for()
             found = (meant.provider, meant.model, meant.base_url, meant.key)
             assert found == (provider, model, where, key)
         await answerer.aclose()
+
+
+async def test_a_file_of_a_user_who_is_not_there_ends_no_chat(chatted, screen):
+    await chatted("Hello", "/save ~nobody-of-that-name/a.md", "Again")
+    assert "~nobody-of-that-name/a.md can't be written" in screen.getvalue()
+    assert screen.getvalue().count("first token") == 2
+
+
+async def test_ctrl_c_ends_waiting_for_a_pipe_to_attach(chatted, screen, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = []
+
+    def press():
+        while not writing:
+            with contextlib.suppress(OSError):  # nobody reads yet
+                writing.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        os.write(writing[0], b"x")
+        while fcntl.ioctl(writing[0], termios.FIONREAD, bytes(4)) != bytes(4):
+            pass  # it has not begun to read yet
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    await chatted(f"/attach {pipe}", "Hello")
+    pressing.join()
+    os.close(writing[0])
+    assert "Stopped." in screen.getvalue()
+    assert "first token" in screen.getvalue()

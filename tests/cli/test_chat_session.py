@@ -358,3 +358,26 @@ def test_a_home_that_can_not_be_written_costs_the_history_alone(monkeypatch, tmp
     assert err.count("\n") == 1
     assert "this chat has no history" in err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+# --- paths --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        ('/save "a b.md"', "a b.md"),
+        ("/save -f 'a b.md'", "a b.md"),
+        (r"/save a\ b.md", "a b.md"),
+        ("/save -f", None),
+    ],
+)
+def test_a_path_is_taken_as_a_shell_takes_it(typed, path):
+    effect = chatted("answer").typed(typed)
+    assert (effect.path if isinstance(effect, do.Save) else None) == path
+    if path is not None:
+        assert effect.may_replace == ("-f" in typed)
+
+
+def test_an_attached_file_may_stand_in_quotes():
+    assert Session().typed("/attach 'my file.png'") == do.Attach("my file.png")

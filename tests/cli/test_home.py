@@ -188,3 +188,16 @@ def test_an_alias_of_an_alias_is_what_that_one_stands_for():
     assert remove_alias("fast")
     assert not remove_alias("fast")
     assert aliases() == {"f": "groq/llama", "openai": "openai"}
+
+
+def test_without_a_home_folder_an_answer_comes_and_the_rest_says_what_to_set(cli, monkeypatch):
+    monkeypatch.setenv("ASYNCLLM_HOME", "~nobody-of-that-name/x")
+    done = cli("ask", "-m", "sandbox", "hello")
+    assert (done.status, "hello" in done.out) == (0, True)
+    assert done.err == (
+        "asyncllm: -c can't continue this conversation: there is no home folder for "
+        "~nobody-of-that-name/x: set ASYNCLLM_HOME to another folder\n"
+    )
+    for command in (("keys", "path"), ("logs", "path"), ("logs", "on"), ("keys", "set", "groq")):
+        done = cli(*command, given=b"sk-1")
+        assert (done.status, "set ASYNCLLM_HOME to another folder" in done.err) == (2, True)

@@ -399,3 +399,10 @@ def test_a_terminal_is_shown_what_it_would_obey():
         _, written = OwnTerminal("logs", command).wait()
         assert "\x1b" not in written
         assert r"\x1b]0;title\x07" in written
+
+
+def test_an_id_that_no_log_can_have_is_told_in_one_line(cli):
+    cli("logs", "on")
+    done = cli("logs", "show", "9" * 30)
+    assert done.status == 1
+    assert "asyncllm logs list says what it has" in done.err
