@@ -147,9 +147,11 @@ async def _default_model(one: AsyncGeneratorProvider, name: str) -> str:
         advice = "ollama pull NAME fetches one" if name.startswith("ollama") else "-m names one"
         raise ConfigurationError(f"{name} lists no model that can chat: {advice}")
     if len(models) > 1:
+        place = getattr(one, "base_url", "")
+        where = "" if _is_at_home(one) or not place else f" --base-url {place}"
         say(
             f"asyncllm: {model} answers, the first model of {name}; -m chooses another, and "
-            f"`asyncllm models {name}` lists them"
+            f"`asyncllm models {name}{where}` lists them"
         )
     return model
 

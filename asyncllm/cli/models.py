@@ -49,7 +49,9 @@ def models(
     from asyncllm.cli.running import FAILED, run  # noqa: PLC0415 - heavy
 
     if base_url and not provider:
-        raise typer.BadParameter("say which provider is there: asyncllm models PROVIDER --base-url")
+        raise typer.BadParameter(
+            "say which provider is there, such as: asyncllm models openai-compatible --base-url …"
+        )
     if seconds <= 0:
         raise typer.BadParameter("write --seconds with a number above 0")
 
@@ -103,9 +105,19 @@ def _provider(name: str, base_url: str | None) -> AsyncGeneratorProvider:
     from asyncllm.cli.choosing import key_advice  # noqa: PLC0415
     from asyncllm.cli.home import refused  # noqa: PLC0415
     from asyncllm.cli.keys_file import stored_key  # noqa: PLC0415
-    from asyncllm.cli.known import VARIANTS, key_variable_set, needs_key  # noqa: PLC0415
+    from asyncllm.cli.known import (  # noqa: PLC0415
+        OPENAI_COMPATIBLE,
+        VARIANTS,
+        key_variable_set,
+        needs_key,
+    )
+    from asyncllm.providers.openai import OpenAICompatible  # noqa: PLC0415
     from asyncllm.registry import provider  # noqa: PLC0415
 
+    if name == OPENAI_COMPATIBLE:
+        if not base_url:
+            raise refused(f"say where it is: asyncllm models {name} --base-url URL")
+        return OpenAICompatible(base_url=base_url)
     is_in_environment = key_variable_set(name) is not None  # where the provider finds it by itself
     key = None if is_in_environment else stored_key(name) or stored_key(VARIANTS.get(name, name))
     options = {"api_key": key, "base_url": base_url}

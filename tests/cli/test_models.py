@@ -86,6 +86,18 @@ def test_an_address_may_be_given_and_is_not_remembered(server):
     assert complete_model("h2o/") == []
 
 
+def test_the_line_that_says_which_model_answers_says_how_to_list_the_others(cli, server):
+    done = cli("ask", "--base-url", f"{server.url}/v1", "Hello")
+    command = re.search("`asyncllm (models openai-compatible --base-url .*)`", done.err)[1]
+    models = listed(invoke(*command.split()))
+    assert done.err.split()[1] in {model.partition("/")[2] for model in models}
+
+
+def test_models_of_an_address_without_one_say_what_to_type():
+    done = invoke("models", "openai-compatible")
+    assert (done.exit_code, "openai-compatible --base-url URL" in done.stderr) == (2, True)
+
+
 @pytest.mark.usefixtures("vendors")
 def test_on_a_terminal_the_default_is_marked():
     status, written = OwnTerminal("models", "groq").wait()
@@ -122,7 +134,7 @@ def test_what_can_not_be_listed_is_one_line_that_says_what_to_do(arguments, stat
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--base-url", "http://127.0.0.1:9"), "asyncllm models PROVIDER --base-url"),
+        (("--base-url", "http://127.0.0.1:9"), "asyncllm models openai-compatible --base-url"),
         (("groq", "--seconds", "0"), "--seconds with a number above 0"),
     ],
 )
