@@ -378,5 +378,5 @@ def test_an_image_that_a_provider_does_not_take_is_told_in_the_words_of_the_comm
     assert done.status == 2
     assert done.err == (
         "asyncllm: what is attached is an image, but this provider takes text only; "
-        "-m chooses another provider\n"
+        "choose one that takes more with -m, such as -m openai\n"
     )
