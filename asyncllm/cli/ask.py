@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncllm.cli.completing import complete_model, complete_provider
+from asyncllm.cli.options import (  # noqa: TC001 - typer reads the annotations
+    BaseURL,
+    Continue,
+    EnvFile,
+    Key,
+    Model,
+    Param,
+    Provider,
+    Proxy,
+    System,
+)
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
@@ -27,19 +37,8 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="A model, provider/model, a provider, an alias or a GGUF file.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system message.")
-    ] = None,
+    model: Model = None,
+    system: System = None,
     attach: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,18 +48,8 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
             help="An image, a document or a text to send along; '-' is standard input.",
         ),
     ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-p",
-            metavar="NAME=VALUE",
-            help="A parameter such as temperature=0.2, the value as JSON or text.",
-        ),
-    ] = None,
-    go_on: Annotated[  # noqa: FBT002 - typer's way
-        bool, typer.Option("--continue", "-c", help="Continue the last conversation.")
-    ] = False,
+    param: Param = None,
+    go_on: Continue = False,  # noqa: FBT002 - typer's way
     as_json: Annotated[  # noqa: FBT002 - as above
         bool, typer.Option("--json", help="Print the answer as one JSON object, at the end.")
     ] = False,
@@ -73,35 +62,11 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
     stats: Annotated[  # noqa: FBT002 - as above
         bool, typer.Option("--stats", help="Say on standard error how fast it was.")
     ] = False,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which provider answers, as `asyncllm providers` names it.",
-            autocompletion=complete_provider,
-        ),
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            metavar="KEY",
-            help="The API key. Other users may see it; `asyncllm keys set` is safer.",
-        ),
-    ] = None,
-    env_file: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH", help="Read variables from a .env file; those already set stay."
-        ),
-    ] = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="A proxy, as scheme://user:password@host:port."),
-    ] = None,
+    provider: Provider = None,
+    base_url: BaseURL = None,
+    key: Key = None,
+    env_file: EnvFile = None,
+    proxy: Proxy = None,
 ) -> None:
     """Stream the answer to standard output."""
     from asyncllm.cli.answers import Lines, Object, Text  # noqa: PLC0415 - heavy, as all of these

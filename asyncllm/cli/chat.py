@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from asyncllm.cli.completing import complete_model, complete_provider
+from asyncllm.cli.options import (  # noqa: TC001 - typer reads the annotations
+    BaseURL,
+    Continue,
+    EnvFile,
+    Key,
+    Model,
+    Param,
+    Provider,
+    Proxy,
+    System,
+)
 from asyncllm.cli.values import name_and_value
 
 if TYPE_CHECKING:
@@ -20,19 +30,8 @@ if TYPE_CHECKING:
 
 
 def chat(  # noqa: PLR0917 - typer's way to declare options
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="MODEL",
-            help="A model, provider/model, a provider, an alias or a GGUF file.",
-            autocompletion=complete_model,
-        ),
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system message.")
-    ] = None,
+    model: Model = None,
+    system: System = None,
     attach: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,48 +41,19 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
             help="A file or a URL to send with the first question.",
         ),
     ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            "-p",
-            metavar="NAME=VALUE",
-            help="A parameter such as temperature=0.2, the value as JSON or text.",
-        ),
-    ] = None,
-    go_on: Annotated[  # noqa: FBT002 - typer's way
-        bool, typer.Option("--continue", "-c", help="Continue the last conversation.")
-    ] = False,
+    param: Param = None,
+    go_on: Continue = False,  # noqa: FBT002 - typer's way
     plain: Annotated[  # noqa: FBT002 - as above
         bool, typer.Option("--plain", help="Print answers as they are, and not as Markdown.")
     ] = False,
     stats: Annotated[  # noqa: FBT002 - as above
         bool, typer.Option("--stats", help="Say after each answer how fast it was.")
     ] = False,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Which provider answers, as `asyncllm providers` names it.",
-            autocompletion=complete_provider,
-        ),
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the provider's server is.")
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY", help="The API key. Other users may see it: `asyncllm keys set` hides it."
-        ),
-    ] = None,
-    env_file: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="A .env file with variables that are not set yet."),
-    ] = None,
-    proxy: Annotated[
-        str | None, typer.Option(metavar="URL", help="As scheme://user:password@host:port.")
-    ] = None,
+    provider: Provider = None,
+    base_url: BaseURL = None,
+    key: Key = None,
+    env_file: EnvFile = None,
+    proxy: Proxy = None,
 ) -> None:
     """Chat with a model. /help lists the commands, Ctrl-D leaves.
 

@@ -30,7 +30,7 @@ BROKEN_PIPE = 141
 _OPTIONS = {"base_url": "--base-url ", "api_key": "--key ", "model": "-m ", "proxy": "--proxy "}
 _AS_OPTIONS = re.compile(rf"\b({'|'.join(_OPTIONS)})=(?=[\s…,;:.'\"]|$)")
 _IN_A_PROGRAM = re.compile(r" \(extra=\{[^}]*\} sends it anyway\)")  # -p has no such way
-_NOT_TAKEN = re.compile(r"^messages\[\d+\]\.content\[\d+\] is (?=.*\bthis provider takes\b)")
+_NOT_TAKEN = re.compile(r"messages\[\d+\]\.content\[\d+\] is (?=.*\bthis provider takes\b)")
 _A_MOMENT = 1.0  # seconds
 _BY_SIGNAL = 128  # plus its number
 _ENDING = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGHUP)
@@ -81,8 +81,10 @@ def described(error: AsyncLLMError) -> str:
     if isinstance(error, ConfigurationError):  # which says how to write it in a program
         said = _IN_A_PROGRAM.sub("", str(error))
         said = _AS_OPTIONS.sub(lambda found: _OPTIONS[found[1]], said)
-        said = _NOT_TAKEN.sub("what is attached is ", said)
     notes = list[str](getattr(error, "__notes__", ()))
+    if isinstance(error, ConfigurationError) and (part := _NOT_TAKEN.match(said)):
+        said = f"what is attached is {said[part.end() :]}"
+        notes = notes or ["-m chooses another provider"]
     if isinstance(error, TransportError) and not notes:
         notes = ["is it the right server? --base-url says where it is"]
     return "; ".join([said, *notes])
