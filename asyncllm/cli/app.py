@@ -74,6 +74,8 @@ def with_command(arguments: list[str]) -> list[str]:
     if not arguments:
         return ["ask"] if is_piped() else arguments
     first = arguments[0]
+    if first == "help" and set(arguments[1:]) <= set(_NAMES):
+        return [*arguments[1:2], "--help"]
     if first in _NAMES or first.partition("=")[0] in _OF_ASYNCLLM_ITSELF:
         return arguments
     near = difflib.get_close_matches(first, _NAMES, n=1, cutoff=0.75)

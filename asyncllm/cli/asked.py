@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from asyncllm.cli import standard_input
 from asyncllm.cli.home import refused
+from asyncllm.cli.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,8 @@ def content_of(words: Sequence[str], attached: Sequence[str], *, system: str | N
         text = standard_input.as_text(given, "standard input", way_out).rstrip("\n")
         texts += [text] if text.strip() else []
     texts += [prompt] if prompt.strip() else []
+    if len(words) > 1 and not attached:
+        _tell_of_files(words)
     if not texts and not parts:
         raise refused(_nothing(system, given, wants_input=wants_input))
     if not parts:
@@ -51,6 +54,13 @@ def content_of(words: Sequence[str], attached: Sequence[str], *, system: str | N
     from asyncllm.parts import text as text_part  # noqa: PLC0415 - heavy, and seldom needed
 
     return [*parts, text_part("\n\n".join(texts))] if texts else parts
+
+
+def _tell_of_files(words: Sequence[str]) -> None:
+    """Say so where a word of the prompt is a file, which was perhaps meant to be sent."""
+    for word in words:
+        if "." in word[1:-1] and Path(word).is_file():
+            say(f"asyncllm: {word} is sent as a word; -a {word} sends the file")
 
 
 def attachment(name: str) -> list[Any]:

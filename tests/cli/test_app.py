@@ -33,6 +33,17 @@ def test_what_is_no_command_is_asked(arguments, cli):
     assert "You wrote: “Hello there”" in done.out
 
 
+@pytest.mark.parametrize("words", [(), ("ask",), ("keys",)])
+def test_help_is_what_it_says(words, cli):
+    done = cli("help", *words)
+    assert done == cli(*words, "--help")
+    assert done.out.startswith(" ".join(["Usage: asyncllm", *words]))
+
+
+def test_help_with_something_is_asked(cli):
+    assert "You wrote: “help me”" in cli("help", "me").out
+
+
 def test_a_word_that_nearly_is_a_command_can_be_asked_all_the_same(cli):
     assert "You wrote: “provider”" in cli("ask", "provider").out
 

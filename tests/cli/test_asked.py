@@ -47,6 +47,17 @@ def test_what_is_piped_comes_before_the_prompt(words, given, expected, piped):
     assert asked(*words) == expected
 
 
+def test_a_file_that_is_but_a_word_of_the_prompt_is_told(piped, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("text")
+    assert asked("summarise", "notes.txt") == "summarise notes.txt"
+    assert "notes.txt is sent as a word; -a notes.txt sends the file" in capsys.readouterr().err
+    asked("summarise", "notes.txt", attached=["notes.txt"])
+    asked("summarise notes.txt")
+    asked("summarise", "others.txt")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "system", "says"),
     [
