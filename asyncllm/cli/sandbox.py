@@ -57,10 +57,14 @@ def sandbox(  # noqa: PLR0917 - typer's way to declare options
 
     faults = [_fault(text) for text in fault or []]
 
-    async def serve() -> None:
+    try:
         running = Sandbox(
             host=host, port=port, rtt=rtt, token_rate=token_rate, tokens=tokens, faults=faults
         )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+    async def serve() -> None:
         try:
             await running.start()
         except (OSError, OverflowError) as error:  # the latter of a number that is no port

@@ -68,6 +68,9 @@ class Sandbox:
         api_key: the key that services require, in their headers or as a bearer token, and
             OpenAI's format also as `?auth=`; None accepts anything.
 
+    Raises:
+        ValueError: `rtt` or `tokens` is below 0, or `token_rate` is not above it.
+
     Attributes:
         requests: the requests so far, the newest last; at most 10,000 of them.
         port: the port that it listens on.
@@ -87,6 +90,7 @@ class Sandbox:
         models: Sequence[str] = (),
         api_key: str | None = None,
     ) -> None:
+        _check(rtt, token_rate, tokens)
         self.port = port
         self.requests: deque[Request] = deque(maxlen=_REQUESTS_KEPT)
         self._request_count = 0
@@ -220,3 +224,17 @@ class Sandbox:
             "connections": self.connections,
         }
         return web.json_response(state)
+
+
+def _check(rtt: float, token_rate: float | None, tokens: int | None) -> None:
+    """Refuse numbers that nothing can be made of.
+
+    Raises:
+        ValueError: there is one.
+
+    """
+    for name, number in {"rtt": rtt, "tokens": tokens or 0}.items():
+        if not number >= 0:
+            raise ValueError(f"{name} must not be below 0, as {number} is")
+    if token_rate is not None and not token_rate > 0:
+        raise ValueError(f"token_rate must be above 0, which {token_rate} is not; None is no limit")

@@ -48,6 +48,13 @@ def test_a_fault_that_there_is_not_is_wrong_usage(arguments, says, cli):
     assert says in done.err
 
 
+@pytest.mark.parametrize("option", ["--rtt", "--token-rate", "--tokens"])
+def test_a_number_that_nothing_can_be_made_of_is_wrong_usage(option, cli):
+    done = cli("sandbox", option, "-1")
+    assert done.status == 2
+    assert f"{option[2:].replace('-', '_')} must" in done.err
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_busy_port_is_one_line_that_says_which_and_what_to_do(host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
