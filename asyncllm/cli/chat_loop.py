@@ -212,6 +212,8 @@ class Chat:
             if not self._is_alive:
                 raise
             tell("Stopped.")
+        else:
+            tell(f"With the next question go: {', '.join(self._session.attachments)}.")
 
     def _save(self, effect: effects.Save) -> None:
         path = Path(effect.path)

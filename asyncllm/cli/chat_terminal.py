@@ -60,19 +60,22 @@ def heard_interrupts(interrupt: Callable[[], None]) -> Generator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextlib.contextmanager
-def blocking_interrupts() -> Generator[None]:
-    """Have Ctrl-C raise `KeyboardInterrupt` in what blocks within the block, and the event loop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    awake = signal.set_wakeup_fd(-1)  # or the loop would hear of it as well, later
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        signal.set_wakeup_fd(awake, warn_on_full_buffer=False)
+class blocking_interrupts:  # noqa: N801 - it is used as a function is
+    """Have Ctrl-C raise `KeyboardInterrupt` in what blocks within the block, and the event loop.
+
+    No generator: one that Ctrl-C left half-way would take things back at some later time.
+    """
+
+    def __enter__(self) -> None:
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:
+            self._awake = signal.set_wakeup_fd(-1)  # or the loop would hear of it as well, later
+            self._before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_main:
+            signal.signal(signal.SIGINT, self._before)
+            signal.set_wakeup_fd(self._awake, warn_on_full_buffer=False)
 
 
 @contextlib.contextmanager

@@ -75,7 +75,7 @@ async def test_commands_are_done_and_mistakes_answered(chatted, screen, tmp_path
         "can't be written: embedded null", "there is no file 'nowhere'", "Taken back.",
         "standard input can't be attached", "Ctrl-D or /quit leaves.", "There is no command /nope",
         "openai needs an API key", "openai-compatible/gpt-4.1 answers from now on.",
-        "stopped at the most tokens", "s in all)",
+        "stopped at the most tokens", "s in all)", "With the next question go: a.txt.",
     ):  # fmt: skip
         assert text in screen.getvalue()
     assert "Hello" in typist.found
