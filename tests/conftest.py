@@ -18,6 +18,10 @@ pytest_plugins = ["asyncllm.sandbox.pytest_plugin", "support.connections", "supp
 settings.register_profile("patient", settings(deadline=None, max_examples=50))
 settings.load_profile("patient")
 
+# `nohup` has it ignored, and what ignores it at its start goes on doing so, as programs should.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 # A shell that runs pytest in the background has it ignore Ctrl-C, and so would what tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
