@@ -31,6 +31,7 @@ from asyncllm.http import Entry
 from asyncllm.sandbox import Sandbox, SlowAnswer, SlowCreate, Stall, Status
 from asyncllm.session.ledger_owner import NOBODY
 from support.raw_server import CHUNKED, chunk, raw_server
+from support.waiting import until
 
 pytestmark = pytest.mark.programs
 
@@ -93,14 +94,15 @@ def log_rows():
         yield name, level, pattern
 
 
-async def ask_and_leave(*faults, limits=None):
-    """Read the beginning of an answer, and close the session manager."""
+async def ask_and_leave(*faults, limits=None, when=lambda: True):
+    """Read the beginning of an answer, and close the session manager once `when()` is so."""
     async with (
         Sandbox(faults=[*faults, Stall(after=2)]) as sandbox,
         SessionManager(grace=1, timeouts=limits, retry=Retry(initial_wait=0.01)) as sessions,
         H2o(base_url=sandbox.url, sessions=sessions).stream("Hello") as stream,
     ):
         await anext(stream)
+        await until(when)
 
 
 WHOLE = CHUNKED + chunk(b'data:{"choices":[{"finish_reason":"stop"}]}\n\n') + b"0\r\n\r\n"
@@ -120,7 +122,7 @@ async def lose_the_answer_to_a_creation():
             await H2o(base_url=url, sessions=sessions, retry=Retry(attempts=1)).complete("Hello")
 
 
-async def ask_with_a_ledger_in_trouble(path):
+async def ask_with_a_ledger_in_trouble(path, caplog):
     async with SessionManager(ledger=path):
         pass
     away = Entry("http://127.0.0.1:1/conversation/1", {})
@@ -133,6 +135,7 @@ async def ask_with_a_ledger_in_trouble(path):
         async with Sandbox() as sandbox, manager as sessions:
             h2o = H2o(base_url=sandbox.url, sessions=sessions)
             await h2o.complete("Hello")
+            await until(lambda: "of a dead process: not deleted" in caplog.text)
             db.execute("BEGIN EXCLUSIVE")
             await h2o.complete("Hello")
 
@@ -144,14 +147,15 @@ async def test_the_log_lines_that_the_service_page_names_are_logged(caplog, tmp_
         Status(status=503, on="stop", times=1),
         Status(status=503, on="delete", retry_after=0.01),
     ]
-    await ask_and_leave(*refused)
+    # What fails before the manager is closed is kept, and told of at its end.
+    await ask_and_leave(*refused, when=lambda: "it will be tried again" in caplog.text)
     await ask_and_leave(SlowAnswer(seconds=30, on="delete"))
     with contextlib.suppress(StreamTimeout):
         await ask_and_leave(SlowCreate(seconds=30), limits=Timeouts(first_token=0.2))
     await ask_twice([WHOLE], [None], [WHOLE])  # the kept connection is closed
     await ask_twice([WHOLE + b"HTTP/1.1 200 OK\r\n"], [WHOLE])  # and here it says more
     await lose_the_answer_to_a_creation()
-    await ask_with_a_ledger_in_trouble(tmp_path / "ledger.db")
+    await ask_with_a_ledger_in_trouble(tmp_path / "ledger.db", caplog)
     logged = [(r.name, r.levelname, r.getMessage()) for r in caplog.records]
     rows = [row for row in log_rows() if row[0] != "service"]
     assert len(rows) == 13
