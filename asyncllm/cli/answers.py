@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from typing_extensions import override
 
-from asyncllm.cli.text import harmless, say, write
+from asyncllm.cli.text import JSON_CONTROLS, harmless, say, write
 from asyncllm.errors import AsyncLLMError, HTTPStatusError
 from asyncllm.events import About, Finish, Ping, Reasoning, Refusal
 from asyncllm.reply import Reply  # noqa: TC001 - msgspec reads the annotations
@@ -23,8 +23,6 @@ _UNTOLD = (About, Finish, Ping)  # of the events: what the end says, or what is 
 _ALWAYS = ("text", "reasoning", "tool_calls")
 _CONTENTS = (*_ALWAYS, "refusal", "tool_results", "citations", "media", "logprobs")
 _INNER_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# Those that JSON allows as they are, and a terminal obeys.
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _NOTICES = {
     "length": "the answer reached its limit of tokens; -p max_tokens=N allows more",
     "content_filter": "a content filter of the server stopped the answer",
@@ -224,7 +222,7 @@ def _error(error: AsyncLLMError) -> dict[str, object]:
 
 def _write_json(value: dict[str, object], indent: int | None = None) -> None:
     is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    written = json.dumps(value, ensure_ascii=not is_unicode, indent=indent).translate(_CONTROLS)
+    written = json.dumps(value, ensure_ascii=not is_unicode, indent=indent).translate(JSON_CONTROLS)
     # Of half a character no UTF-8 can be made; escaped so, it is as JSON has it.
     write(written.encode(errors="backslashreplace").decode() + "\n", sys.stdout)
 

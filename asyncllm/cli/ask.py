@@ -78,13 +78,7 @@ def ask(  # noqa: PLR0917 - typer's way to declare options
 
     params = dict(name_and_value(text) for text in param or [])
     _check_params(params)
-    choice = Choice(
-        model=model or "",
-        provider=provider or "",
-        base_url=base_url or "",
-        key=key or "",
-        proxy=proxy or "",
-    )
+    choice = Choice.typed(model=model, provider=provider, base_url=base_url, key=key, proxy=proxy)
     output = Lines() if events else Object() if as_json else Text(shows_reasoning=reasoning)
 
     def work() -> Coroutine[object, object, None]:

@@ -68,13 +68,7 @@ def chat(  # noqa: PLR0917 - typer's way to declare options
 
     params = dict(name_and_value(text) for text in param or [])
     _check_params(params)
-    choice = Choice(
-        model=model or "",
-        provider=provider or "",
-        base_url=base_url or "",
-        key=key or "",
-        proxy=proxy or "",
-    )
+    choice = Choice.typed(model=model, provider=provider, base_url=base_url, key=key, proxy=proxy)
 
     def work() -> Coroutine[object, object, None]:
         _check_standard_streams()

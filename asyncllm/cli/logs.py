@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asyncllm.cli.group import group
-from asyncllm.cli.text import harmless, say, write
+from asyncllm.cli.text import JSON_CONTROLS, harmless, say, write
 
 if TYPE_CHECKING:
     from asyncllm.cli.log_reading import Row
@@ -18,8 +18,6 @@ commands = group(
     "Keep questions and answers in a file, once you turn this on. Only you can read it."
 )
 
-# Those that JSON allows as they are, and a terminal obeys.
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _QUESTION = 60  # cells of a question in a list
 _Count = Annotated[
     int, typer.Option("-n", "--number", metavar="NUMBER", help="How many answers at most.")
@@ -187,4 +185,4 @@ def _print(rows: list[Row], *, as_json: bool) -> None:
 
 
 def _as_json(value: object) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False).translate(_CONTROLS) + "\n"
+    return json.dumps(value, indent=2, ensure_ascii=False).translate(JSON_CONTROLS) + "\n"

@@ -44,6 +44,25 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""
     last: Conversation | None = None
 
+    @classmethod
+    def typed(
+        cls,
+        *,
+        model: str | None,
+        provider: str | None,
+        base_url: str | None,
+        key: str | None,
+        proxy: str | None,
+    ) -> Choice:
+        """Return what was typed, as typer gives it; None for what was not."""
+        return cls(
+            model=model or "",
+            provider=provider or "",
+            base_url=base_url or "",
+            key=key or "",
+            proxy=proxy or "",
+        )
+
 
 class Place(NamedTuple):
     """Which provider, which of its models, and where; "" for what is not known yet."""

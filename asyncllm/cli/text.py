@@ -9,6 +9,8 @@ from typing import TextIO
 # What a terminal obeys: all control characters but line feed and tab. A sequence is harmless once
 # its first character is, so that it makes no difference how tokens cut it.
 _CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+# Those of them that JSON allows as they are.
+JSON_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _SHOWN = {code: f"\\x{code:02x}" for code in _CONTROLS}
 
 

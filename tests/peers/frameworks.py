@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 from asyncllm import AsyncGeneratorProvider
-from asyncllm.sandbox import Sandbox
+from asyncllm.sandbox import ReasoningDetails, ReasoningField, Sandbox, ThoughtSignatures
 from support.leftovers import settled
 from support.waiting import until
 from support.wires import TOOL_WIRES, on_wire
 
+DEMANDS = (
+    ReasoningField(demanded=True),
+    ReasoningDetails("text"),
+    ReasoningDetails("encrypted"),
+    ThoughtSignatures(),
+)
 KINDS = ("h2o", "chatui", "openai", "anthropic")
 every_kind = pytest.mark.parametrize("wire", KINDS)
 every_wire_with_tools = pytest.mark.parametrize("wire", TOOL_WIRES)

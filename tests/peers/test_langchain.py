@@ -12,19 +12,17 @@ from asyncllm import Fallback, OpenAICompatible
 from asyncllm.sandbox import (
     Citations,
     Drop,
-    ReasoningDetails,
-    ReasoningField,
     RefusalDeltas,
     Sandbox,
     ServerRetry,
     Status,
-    ThoughtSignatures,
     UsageDetails,
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
+    DEMANDS,
     PNG,
     Scripted,
     asked,
@@ -36,12 +34,6 @@ from peers.frameworks import (
 from support.wires import on_wire
 
 pytestmark = pytest.mark.peers
-DEMANDS = (
-    ReasoningField(demanded=True),
-    ReasoningDetails("text"),
-    ReasoningDetails("encrypted"),
-    ThoughtSignatures(),
-)
 
 
 @pytest.fixture(autouse=True)

@@ -8,19 +8,17 @@ import asyncllm
 from asyncllm import Fallback, OpenAICompatible
 from asyncllm.sandbox import (
     Drop,
-    ReasoningDetails,
-    ReasoningField,
     RefusalDeltas,
     Sandbox,
     ServerRetry,
     Status,
-    ThoughtSignatures,
     UsageDetails,
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
+    DEMANDS,
     PNG,
     Scripted,
     asked,
@@ -37,12 +35,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning"),
 ]
 QUICK = asyncllm.Retry(attempts=1)
-DEMANDS = (
-    ReasoningField(demanded=True),
-    ReasoningDetails("text"),
-    ReasoningDetails("encrypted"),
-    ThoughtSignatures(),
-)
 
 
 @pytest.fixture(autouse=True)

@@ -12,20 +12,18 @@ from asyncllm import Fallback, OpenAICompatible
 from asyncllm.sandbox import (
     Citations,
     Drop,
-    ReasoningDetails,
-    ReasoningField,
     RefusalDeltas,
     Sandbox,
     ServerRetry,
     SlowAnswer,
     Status,
-    ThoughtSignatures,
     UsageDetails,
 )
 from asyncllm.sandbox.background import running_in_background
 from peers.conftest import _require
 from peers.frameworks import (
     ANSWER,
+    DEMANDS,
     PNG,
     Scripted,
     asked,
@@ -37,12 +35,6 @@ from support.wires import TOOL_WIRES, on_wire
 
 pytestmark = pytest.mark.peers
 QUICK = asyncllm.Retry(attempts=1)
-DEMANDS = (
-    ReasoningField(demanded=True),
-    ReasoningDetails("text"),
-    ReasoningDetails("encrypted"),
-    ThoughtSignatures(),
-)
 
 
 @pytest.fixture(autouse=True)
