@@ -96,23 +96,37 @@ def _provider(place: Place, choice: Choice) -> AsyncGeneratorProvider:
 
     """
     name = place.name
-    given = {"base_url": place.base_url, "proxy": choice.proxy, "api_key": choice.key}
+    given = {"base_url": place.base_url, "proxy": choice.proxy}
     if name == OPENAI_COMPATIBLE:
         # A key of OpenAI's in the environment is not for whatever server this is.
-        return OpenAICompatible(retry=_RETRY, **_told(given))
+        return OpenAICompatible(retry=_RETRY, **_told({**given, "api_key": choice.key}))
     if name == "llamacpp":
-        given["model"] = place.model  # before what the environment has for it
-    is_in_environment = known.key_variable_set(name) is not None
-    if not (choice.key or is_in_environment):
-        given["api_key"] = _stored_key(name) or ""
-    patience = {} if name == "llamacpp" else {"retry": _RETRY}
-    one = registry.provider(name, **patience, **_told(given))
-    if known.needs_key(name) and _is_at_home(one) and not (is_in_environment or given["api_key"]):
+        return with_key(name, choice.key, model=place.model, **given)  # before the environment's
+    return with_key(name, choice.key, retry=_RETRY, **given)
+
+
+def with_key(name: str, key: str = "", **options: Any) -> AsyncGeneratorProvider:
+    """Return a provider with its key: the one given, the environment's, or that of the keys file.
+
+    Args:
+        name: the provider's.
+        key: "" for one that is kept somewhere.
+        options: others of its constructor; one that is empty is left out.
+
+    Raises:
+        ConfigurationError: there is no such provider, it has no key, or an option can't be used.
+
+    """
+    is_in_environment = known.key_variable_set(name) is not None  # where it finds it by itself
+    if not (key or is_in_environment):
+        key = _stored_key(name) or ""
+    one = registry.provider(name, **_told({**options, "api_key": key}))
+    if known.needs_key(name) and _is_at_home(one) and not (is_in_environment or key):
         raise ConfigurationError(f"{name} needs an API key: {key_advice(name)}")
     return one
 
 
-def _told(options: Mapping[str, str]) -> dict[str, Any]:
+def _told(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value}
 
 

@@ -102,30 +102,16 @@ def _provider(name: str, base_url: str | None) -> AsyncGeneratorProvider:
         ConfigurationError: there is no such provider, it has no key, or an option can't be used.
 
     """
-    from asyncllm.cli.choosing import key_advice  # noqa: PLC0415
+    from asyncllm.cli.choosing import with_key  # noqa: PLC0415
     from asyncllm.cli.home import refused  # noqa: PLC0415
-    from asyncllm.cli.keys_file import stored_key  # noqa: PLC0415
-    from asyncllm.cli.known import (  # noqa: PLC0415
-        OPENAI_COMPATIBLE,
-        VARIANTS,
-        key_variable_set,
-        needs_key,
-    )
+    from asyncllm.cli.known import OPENAI_COMPATIBLE  # noqa: PLC0415
     from asyncllm.providers.openai import OpenAICompatible  # noqa: PLC0415
-    from asyncllm.registry import provider  # noqa: PLC0415
 
     if name == OPENAI_COMPATIBLE:
         if not base_url:
             raise refused(f"say where it is: asyncllm models {name} --base-url URL")
         return OpenAICompatible(base_url=base_url)
-    is_in_environment = key_variable_set(name) is not None  # where the provider finds it by itself
-    key = None if is_in_environment else stored_key(name) or stored_key(VARIANTS.get(name, name))
-    options = {"api_key": key, "base_url": base_url}
-    one = provider(name, **{option: given for option, given in options.items() if given})
-    is_at_home = bool(one.url) and getattr(one, "base_url", "") == one.url
-    if is_at_home and needs_key(name) and not (key or is_in_environment):
-        raise refused(f"{name} needs an API key: {key_advice(name)}")
-    return one
+    return with_key(name, base_url=base_url)
 
 
 async def _listed(asked: dict[str, AsyncGeneratorProvider], seconds: float) -> dict[str, _Models]:
