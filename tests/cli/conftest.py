@@ -10,6 +10,7 @@ from asyncllm.__main__ import main
 from asyncllm.registry import key_variables
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
+from support.command_line import status_of
 
 ADDRESSES = ("OLLAMA_HOST", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "CO_API_URL")
 
@@ -37,12 +38,7 @@ def cli(monkeypatch, capsys):
     def call(*arguments, given=b""):
         monkeypatch.setattr(sys, "argv", ["asyncllm", *arguments])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        return Done(status, *capsys.readouterr())
+        return Done(status_of(main), *capsys.readouterr())
 
     return call
 

@@ -13,7 +13,7 @@ import pytest
 from asyncllm.__main__ import main
 from asyncllm.registry import ENTRY_POINT_GROUP
 from asyncllm.sandbox import Drop, Stall
-from support.command_line import started, wait_until
+from support.command_line import started, status_of, wait_until
 from support.screens import CTRL_C, CTRL_D, CTRL_R, ENTER, ESC, TAB, UP, Running
 
 PROVIDER = """
@@ -272,11 +272,7 @@ def piped(monkeypatch, capsys):
             monkeypatch.setenv(name, value)
         with os.fdopen(reading) as stdin, monkeypatch.context() as patched:
             patched.setattr(sys, "stdin", stdin)
-            try:
-                main()
-                status = 0
-            except SystemExit as end:
-                status = end.code or 0
+            status = status_of(main)
         return Done(status, *capsys.readouterr())
 
     return call

@@ -34,6 +34,7 @@ from sybil.parsers.markdown import CodeBlockParser, SkipParser
 from asyncllm.__main__ import main
 from asyncllm.providers.services import SERVICES
 from asyncllm.registry import provider_classes
+from support.command_line import status_of
 
 ROOT = Path(__file__).parents[2]
 # The files that pages attach and pipe.
@@ -157,7 +158,7 @@ class Page:
             contextlib.redirect_stdout(io.StringIO()) as out,
             contextlib.redirect_stderr(io.StringIO()) as err,
         ):
-            status = _status(main)
+            status = status_of(main)
         assert status == 0, f"{argv}: {err.getvalue()}"
         return out.getvalue()
 
@@ -184,14 +185,6 @@ class Page:
         # Whose output depends on what is being changed here.
         text = text.replace("git diff |", "echo a diff |")
         return text.replace("https://chat.example.org", self.url)
-
-
-def _status(program) -> int:
-    try:
-        program()
-    except SystemExit as end:
-        return end.code or 0
-    return 0
 
 
 def files(path: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from proxies.launcher import free_port
 import asyncllm.sandbox
 from asyncllm.sandbox import Sandbox
 from asyncllm.sandbox.background import running_in_background
+from support.command_line import wait_until
 from support.waiting import until
 from support.wires import TOOL_WIRES
 
@@ -44,7 +45,7 @@ def readme(tmp_path_factory):
             patch.setenv(name, value)
         page.run()
         yield page
-        assert (server.conversations, server.generating) == (0, 0)
+        wait_until(lambda: (server.conversations, server.generating) == (0, 0))
 
 
 @pytest.fixture

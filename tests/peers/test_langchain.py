@@ -31,6 +31,7 @@ from peers.frameworks import (
     every_wire_with_tools,
     options_of,
 )
+from support.command_line import wait_until
 from support.wires import on_wire
 
 pytestmark = pytest.mark.peers
@@ -79,7 +80,7 @@ def test_blocking_calls_do_the_same(wire):
         assert "".join(texts) == model.invoke("Hi").text
         for _ in model.stream("Hi"):
             break
-        assert (sandbox.conversations, sandbox.generating) == (0, 0)
+        wait_until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0))
 
 
 @every_wire_with_tools

@@ -27,6 +27,7 @@ from peers.frameworks import (
     every_wire_with_tools,
     options_of,
 )
+from support.command_line import wait_until
 from support.wires import on_wire
 
 pytestmark = [
@@ -101,7 +102,7 @@ def test_blocking_calls_do_the_same(wire):
         assert "".join(each.delta for each in model.stream_complete("Hi")) == whole
         for _ in model.stream_chat([said("Hi")]):
             break
-        assert (sandbox.conversations, sandbox.generating) == (0, 0)
+        wait_until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0))
 
 
 @every_wire_with_tools

@@ -31,6 +31,7 @@ from peers.frameworks import (
     every_kind,
     every_wire_with_tools,
 )
+from support.command_line import wait_until
 from support.wires import TOOL_WIRES, on_wire
 
 pytestmark = pytest.mark.peers
@@ -85,7 +86,7 @@ def test_blocking_calls_do_the_same(wire):
             asyncio.set_event_loop(None)
             loop.close()
         assert told.output == ANSWER.format("Hi")
-        assert (sandbox.conversations, sandbox.generating) == (0, 0)
+        wait_until(lambda: (sandbox.conversations, sandbox.generating) == (0, 0))
 
 
 @every_wire_with_tools

@@ -36,13 +36,17 @@ def started(*arguments, stdin=subprocess.DEVNULL, **environment):
 class OnTerminal:
     """A process whose standard error is a terminal, and its standard output as well by default."""
 
+    program = ASYNCLLM
+    has_session = False
+
     def __init__(self, *arguments, stdin=subprocess.DEVNULL, stdout=None, **environment):
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            [*ASYNCLLM, *arguments],
+            [*self.program, *arguments],
             stdin=theirs if stdin is None else stdin,
             stdout=theirs if stdout is None else stdout,
             stderr=theirs,
+            start_new_session=self.has_session,
             env={**os.environ, **environment},
         )
         os.close(theirs)
@@ -86,3 +90,12 @@ def wait_until(holds, seconds=30.0):
     while not holds():
         assert time.monotonic() < deadline, "it does not come to hold"
         time.sleep(0.01)
+
+
+def status_of(program):
+    """Return the exit status of a program that runs in this process."""
+    try:
+        program()
+    except SystemExit as end:
+        return end.code or 0
+    return 0

@@ -1,9 +1,8 @@
 """The command line on a terminal of its own: Ctrl-C that is typed there is a signal."""
 
-import os
-import pty
-import subprocess
 import sys
+
+from support.command_line import OnTerminal
 
 # The leader of a new session takes the terminal, and becomes the command line.
 _LEADER = """
@@ -13,7 +12,7 @@ os.execv(sys.executable, [sys.executable, "-W", "error", "-m", "asyncllm", *sys.
 """
 
 
-class OwnTerminal:
+class OwnTerminal(OnTerminal):
     """A run of asyncllm with all of its streams on a terminal of its own.
 
     Args:
@@ -23,34 +22,8 @@ class OwnTerminal:
 
     """
 
+    program = (sys.executable, "-c", _LEADER)
+    has_session = True
+
     def __init__(self, *arguments, columns=80, **environment):
-        self._ours, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _LEADER, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            env={**os.environ, "COLUMNS": str(columns), **environment},
-        )
-        os.close(theirs)
-        self._written = bytearray()
-
-    def read_until(self, text):
-        """Wait until `text` was written."""
-        while text not in self._written.decode(errors="replace"):
-            self._written += os.read(self._ours, 65_536)
-
-    def type(self, text):
-        os.write(self._ours, text.encode())
-
-    def wait(self):
-        """Return the exit status, and all that was written."""
-        try:
-            while data := os.read(self._ours, 65_536):
-                self._written += data
-        except OSError:  # Linux says so that nobody writes any more
-            pass
-        status = self._process.wait(60)
-        os.close(self._ours)
-        return status, self._written.decode(errors="replace").replace("\r\n", "\n")
+        super().__init__(*arguments, stdin=None, COLUMNS=str(columns), **environment)
