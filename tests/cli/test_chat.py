@@ -80,8 +80,13 @@ def chatting(*arguments, **options):
     return Running("asyncllm", "chat", *arguments, **options)
 
 
-def leave(chat):
+def until_asked(chat):
+    """Wait until the chat waits for a question, and for nothing else."""
     chat.wait_until(lambda text: text.endswith("\n>"))
+
+
+def leave(chat):
+    until_asked(chat)
     chat.type(CTRL_D)
     assert chat.end() == 0
     assert "Traceback" not in chat.text
@@ -107,7 +112,7 @@ def test_questions_are_answered_as_markdown_and_found_again_in_the_next_chat(scr
         chat.type(UP)
         chat.wait_for("> and?")
         chat.type(CTRL_C)
-        chat.wait_until(lambda text: text.endswith("\n>"))
+        until_asked(chat)
         chat.type(CTRL_R + "hel")
         chat.wait_for("> say hello")
         chat.type(ENTER + ENTER)
@@ -125,6 +130,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_chat(server):
         chat.wait_for("\nThis is")
         chat.type(CTRL_C)
         chat.wait_for("(stopped: what came is kept; /retry asks again)")
+        until_asked(chat)
         chat.type(CTRL_C)
         chat.wait_for("Ctrl-D or /quit leaves.")
         wait_until(lambda: (server.conversations, server.generating) == (0, 0))
@@ -174,7 +180,7 @@ def test_several_lines_are_typed_or_pasted_and_sent_by_enter_alone(scripted):
         chat.wait_for("> pasted\n… two\n…")
         chat.type("three" + ESC + ENTER + "four\\" + ENTER + "five" + ENTER)
         chat.wait_for("You said: pasted")
-        chat.wait_until(lambda text: text.endswith("\n>"))
+        until_asked(chat)
         chat.type('"""six' + ENTER + "seven" + ENTER + '"""' + ENTER)
         chat.wait_for("You said: six")
         leave(chat)
@@ -193,7 +199,7 @@ def test_nothing_is_obeyed_that_a_model_or_a_file_says(scripted, home):
         chat.wait_for("\n>")
         chat.type("think evil" + ENTER)
         chat.wait_for(r"\x1b]0;title\x07\x1b[31mred\x9b2J\x0d\x08", times=3)
-        chat.wait_until(lambda text: text.endswith("\n>"))
+        until_asked(chat)
         assert "▸ thought for 0 s (/reasoning shows it)" in chat.text
         chat.type("/reasoning" + ENTER)
         chat.wait_for(r"then\x1b[31m another")
@@ -235,12 +241,12 @@ def test_a_terminal_that_knows_no_escape_sequences_is_chatted_on_as_well(scripte
         chat.wait_for("…")
         chat.type("two\n")
         chat.wait_for("You said: one\ntwo.")
+        until_asked(chat)
         chat.type(CTRL_C)
         chat.wait_for("Ctrl-D or /quit leaves.")
         chat.type("three\n")
         chat.wait_for("You said: three.")
-        chat.type(CTRL_D)
-        assert chat.end() == 0
+        leave(chat)
         assert "\x1b" not in chat.raw
 
 
