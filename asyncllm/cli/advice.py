@@ -19,7 +19,7 @@ from asyncllm.errors import (
 
 _NAMELESS = ("", OPENAI_COMPATIBLE, SANDBOX)
 _SECONDS_SHOWN = 120
-_RIGHT = "is it the right server?"
+RIGHT_SERVER = "is it the right server? --base-url says where it is"
 
 
 def advise(error: AsyncLLMError, provider: str, model: str) -> None:
@@ -54,16 +54,14 @@ def advice_on(error: AsyncLLMError, provider: str, model: str) -> str:
         case NotFoundError() | BadRequestError() if _is_of_model(error, model):
             shown = provider if provider not in _NAMELESS else ""
             advice = f"`asyncllm models {shown}".rstrip() + "` lists the models, and -m chooses one"
-        case NotFoundError():
-            advice = f"{_RIGHT} --base-url says where it is"
         case RateLimitError():
             advice = f"try again {_when(error.retry_after)}"
         case ProxyError():
             advice = "--proxy says which proxy to use"
-        case TransportError():
-            is_ollama = provider.startswith("ollama")
-            asks = "does Ollama run? `ollama serve` starts it, and" if is_ollama else _RIGHT
-            advice = f"{asks} --base-url says where it is"
+        case TransportError() if provider.startswith("ollama"):
+            advice = "does Ollama run? `ollama serve` starts it, and --base-url says where it is"
+        case NotFoundError() | TransportError():
+            advice = RIGHT_SERVER
         case ConfigurationError() if "takes text only" in str(error):
             advice = "choose one that takes more with -m, such as -m openai"
         case StreamTimeout() | ServerError():

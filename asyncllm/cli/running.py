@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from asyncllm.cli import INTERRUPTED
+from asyncllm.cli.advice import RIGHT_SERVER
 from asyncllm.cli.text import say
 from asyncllm.errors import AsyncLLMError, ConfigurationError, TransportError
 
@@ -86,7 +87,7 @@ def described(error: AsyncLLMError) -> str:
         said = f"what is attached is {said[part.end() :]}"
         notes = notes or ["-m chooses another provider"]
     if isinstance(error, TransportError) and not notes:
-        notes = ["is it the right server? --base-url says where it is"]
+        notes = [RIGHT_SERVER]
     return "; ".join([said, *notes])
 
 
